@@ -1,0 +1,241 @@
+//! Verdicts and their reasons, as data.
+//!
+//! A reason holds numbers and indices, never text: [`super::explain`] turns it into words. One
+//! reason is 24 bytes, so that a million checkpoints can carry all of theirs.
+
+use super::model::{MetricId, Time};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Keep,
+    Delete,
+    /// No policy matches its session.
+    Untouched,
+}
+
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Keep => "keep",
+            Verdict::Delete => "delete",
+            Verdict::Untouched => "untouched",
+        }
+    }
+}
+
+/// Why a checkpoint stays or goes. `rule` indexes the `keep` list of the session's policy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reason {
+    NoPolicy,
+
+    // Protections: absolute.
+    /// `[[protect]]` with this index.
+    Protected { protection: u16 },
+    Pinned,
+    /// Written less than `min-age` ago (`age` in nanoseconds; negative: in the future).
+    Young { age: i64 },
+    /// Nobody knows when it was written.
+    UnknownAge,
+    /// Named by the checkpoint's pointer with this index.
+    Pointer { index: u16 },
+    /// Marked as the latest or the best without a pointer's name.
+    MarkedLatest,
+    MarkedBest,
+    /// Called `last*` or `best*`.
+    NamedLastOrBest,
+    /// Another checkpoint of the inventory cannot be loaded without it.
+    Needed { session: u32, checkpoint: u32 },
+    /// Unfinished, or being written.
+    Incomplete,
+    /// The session could not be read whole.
+    Tainted,
+    Ambiguous,
+    /// Its metric sources disagree.
+    Conflict,
+    /// Newest complete checkpoint of a running session, or newer than that.
+    Running,
+    /// Two runs in one folder: this checkpoint's session has a later save (`later`, an index into
+    /// the session) with a lower step.
+    Restarted { later: u32 },
+
+    // The rest of the ladder.
+    /// Among the newest `of`.
+    MinKeep { rank: u32, of: u32 },
+    /// `discard` entry with this index.
+    Discarded { discard: u16 },
+
+    // Rules that keep.
+    Last { rule: u16, rank: u32, of: u32 },
+    First { rule: u16, rank: u32, of: u32 },
+    Best { rule: u16, metric: MetricId, rank: u32, value: f64 },
+    /// Kept by a `best` rule for want of a finite value.
+    NoValueYet { rule: u16, metric: MetricId },
+    /// The session has none of the rule's metrics: kept whole.
+    NoMetric { rule: u16 },
+    /// The first at or after multiple `index` of the rule's period, or exactly on it.
+    Every { rule: u16, index: u64 },
+    Step { rule: u16 },
+    /// `age` in nanoseconds, from the rule's anchor.
+    Within { rule: u16, age: i64 },
+    /// Newest of the `rank`-th period counted back; `at` lies in it.
+    Bucket { rule: u16, rank: u32, at: Time },
+    /// The oldest, because the rule had periods left over.
+    BucketOldest { rule: u16 },
+    /// A time rule cannot place it: its time is unknown or in the future.
+    NoTime { rule: u16 },
+    Id { rule: u16 },
+    Tag { rule: u16 },
+    Submitted { rule: u16 },
+    All { rule: u16 },
+    /// The policy has no keep rules.
+    ByDefault,
+
+    // Why it goes although a rule kept it.
+    EvictedByAge { age: i64 },
+    /// It was the `order`-th to go, with so many left at that moment.
+    EvictedByCount { order: u32, left: u64 },
+    /// It was the `order`-th to go, with so many bytes left at that moment.
+    EvictedByBytes { order: u32, left: u64 },
+    EvictedByQuota { quota: u16, order: u32, left: u64 },
+
+    // Why no rule keeps it: one for each rule, its nearest miss.
+    MissedRank { rule: u16, rank: u32, of: u32 },
+    /// `cutoff`: the worst value that was still kept.
+    MissedBest { rule: u16, metric: MetricId, value: f64, cutoff: f64 },
+    /// It has no finite value and the rule does not wait for one (any more).
+    MissedNoValue { rule: u16, metric: MetricId },
+    /// Another one stands for multiple `index` (as `Every`), or it lies on none.
+    MissedEvery { rule: u16, index: u64 },
+    /// It has no step, epoch or time that the rule could go by.
+    MissedNoStep { rule: u16 },
+    MissedWithin { rule: u16, age: i64 },
+    /// A newer one stands for its period.
+    MissedBucket { rule: u16, rank: u32, at: Time },
+    /// Its id, tag, step or submission is not what the rule asks for.
+    MissedOther { rule: u16 },
+}
+
+/// One checkpoint's verdict; its reasons stand in [`SessionDecision::reasons`].
+#[derive(Clone, Copy, Debug)]
+pub struct Decision {
+    pub verdict: Verdict,
+    start: u32,
+    len: u16,
+}
+
+/// The decisions of one session, in the order of its checkpoints.
+#[derive(Clone, Debug, Default)]
+pub struct SessionDecision {
+    /// Index of the policy that has the session.
+    pub policy: Option<u16>,
+    decisions: Vec<Decision>,
+    reasons: Vec<Reason>,
+}
+
+impl SessionDecision {
+    pub fn with_capacity(policy: Option<u16>, checkpoints: usize) -> SessionDecision {
+        SessionDecision {
+            policy,
+            decisions: Vec::with_capacity(checkpoints),
+            reasons: Vec::with_capacity(checkpoints * 2),
+        }
+    }
+
+    /// Adds the next checkpoint's decision.
+    pub fn push(&mut self, verdict: Verdict, reasons: impl IntoIterator<Item = Reason>) {
+        let start = u32::try_from(self.reasons.len()).expect("fewer than 2^32 reasons in a session");
+        self.reasons.extend(reasons);
+        let len = u16::try_from(self.reasons.len() - start as usize)
+            .expect("fewer than 2^16 reasons for one checkpoint");
+        self.decisions.push(Decision { verdict, start, len });
+    }
+
+    pub fn verdict(&self, checkpoint: usize) -> Verdict {
+        self.decisions[checkpoint].verdict
+    }
+
+    pub fn reasons(&self, checkpoint: usize) -> &[Reason] {
+        let d = self.decisions[checkpoint];
+        &self.reasons[d.start as usize..d.start as usize + usize::from(d.len)]
+    }
+
+    pub fn len(&self) -> usize {
+        self.decisions.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.decisions.is_empty()
+    }
+}
+
+/// What a policy makes of an inventory.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// One for each session of the inventory, in its order.
+    pub sessions: Vec<SessionDecision>,
+    pub notices: Vec<Notice>,
+    /// Kept checkpoints whose absence would change a deletion: for each session with deletions,
+    /// in order, its witnesses as (session, checkpoint) indices.
+    pub witnesses: Vec<Vec<(u32, u32)>>,
+    /// `[safety]` is exceeded: nothing may be deleted.
+    pub brake: Option<Brake>,
+}
+
+/// Something a person should know about an outcome; rendered by [`super::explain`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// A limit of the session cannot be met.
+    LimitUnreachable { session: u32, what: Limited, excess: u64, blockers: Blockers },
+    /// A quota cannot be met; `group` is the owner or the root.
+    QuotaUnreachable { quota: u16, group: Box<str>, excess: u64, blockers: Blockers, evicted: bool },
+    /// `on-exceed = "report"`.
+    QuotaExceeded { quota: u16, group: Box<str>, used: u64, allowed: u64 },
+    /// `min-free` without a known file system.
+    QuotaNotMeasured { quota: u16 },
+    /// A `best` rule kept a whole session for want of its metrics.
+    NoMetric { session: u32, rule: u16 },
+    /// Two runs in one folder.
+    Restarted { session: u32 },
+    /// A rule that goes by steps, epochs or times says nothing about a session that has none.
+    RuleIsSilent { session: u32, rule: u16 },
+    /// A protection that matches nothing.
+    IdleProtection { protection: u16 },
+    ExpiredProtection { protection: u16 },
+    /// A policy that no session is left for.
+    IdlePolicy { policy: u16 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limited {
+    Bytes,
+    Count,
+    Age,
+}
+
+/// What is in the way of a limit, in the limit's unit (bytes or checkpoints).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Blockers {
+    pub protected: u64,
+    pub min_keep: u64,
+    pub hard: u64,
+    pub untouched: u64,
+}
+
+/// How far `[safety]` is exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brake {
+    pub delete: u64,
+    pub checkpoints: u64,
+    pub delete_bytes: u64,
+    pub bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_stays_small() {
+        assert!(std::mem::size_of::<Reason>() <= 24, "{}", std::mem::size_of::<Reason>());
+    }
+}

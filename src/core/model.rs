@@ -1,0 +1,386 @@
+//! What `retain` knows about sessions and checkpoints, independent of where they are stored.
+//!
+//! An [`Inventory`] is a value: a scan makes one, a file can hold one, two can be merged, and a
+//! policy is evaluated on nothing else.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// An instant, in nanoseconds since the Unix epoch (UTC; years 1677 to 2262).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(pub i64);
+
+impl Time {
+    pub const NANOS_PER_SEC: i64 = 1_000_000_000;
+
+    /// `None` if the instant does not fit (before 1677 or after 2262).
+    pub fn from_secs_nanos(secs: i64, nanos: u32) -> Option<Time> {
+        secs.checked_mul(Self::NANOS_PER_SEC)?
+            .checked_add(i64::from(nanos))
+            .map(Time)
+    }
+
+    /// Whole seconds since the epoch, rounded towards the past.
+    pub fn secs(self) -> i64 {
+        self.0.div_euclid(Self::NANOS_PER_SEC)
+    }
+
+    pub fn to_chrono(self) -> chrono::DateTime<chrono::Utc> {
+        chrono::DateTime::from_timestamp_nanos(self.0)
+    }
+
+    /// `None` if the instant does not fit.
+    pub fn from_chrono<Z: chrono::TimeZone>(t: &chrono::DateTime<Z>) -> Option<Time> {
+        t.timestamp_nanos_opt().map(Time)
+    }
+
+    /// Parses RFC 3339, `2026-01-31T10:00:00Z` (`None`: not a time, or one that does not fit).
+    pub fn parse(text: &str) -> Option<Time> {
+        chrono::DateTime::parse_from_rfc3339(text)
+            .ok()
+            .and_then(|t| Time::from_chrono(&t))
+    }
+
+    /// Nanoseconds from `earlier` to `self`; saturating, negative if `earlier` is later.
+    pub fn since(self, earlier: Time) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = self.to_chrono();
+        f.write_str(&t.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A training step or an epoch: non-negative; whole, or (Flax, Hugging Face epochs) fractional.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    Whole(u64),
+    /// Finite, positive, and not a whole number below 2^64: [`Step::from_f64`] normalises.
+    Fraction(f64),
+}
+
+impl Step {
+    /// `None` for negative, NaN and infinite values.
+    pub fn from_f64(value: f64) -> Option<Step> {
+        if !value.is_finite() || value < 0.0 {
+            return None;
+        }
+        if value.fract() == 0.0 && value < 18_446_744_073_709_551_616.0 {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            return Some(Step::Whole(value as u64));
+        }
+        Some(Step::Fraction(value))
+    }
+
+    /// As a float; whole steps above 2^53 are rounded.
+    #[expect(clippy::cast_precision_loss)]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Step::Whole(n) => n as f64,
+            Step::Fraction(x) => x,
+        }
+    }
+}
+
+impl PartialEq for Step {
+    fn eq(&self, other: &Step) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Step {}
+impl PartialOrd for Step {
+    fn partial_cmp(&self, other: &Step) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Step {
+    fn cmp(&self, other: &Step) -> Ordering {
+        match (*self, *other) {
+            (Step::Whole(a), Step::Whole(b)) => a.cmp(&b),
+            (a, b) => a.as_f64().total_cmp(&b.as_f64()),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Whole(n) => write!(f, "{n}"),
+            Step::Fraction(x) => write!(f, "{x}"),
+        }
+    }
+}
+
+/// Index of a metric's name in [`Names`].
+pub type MetricId = u32;
+
+/// Metric names, each stored once; a [`MetricId`] is an index into it.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    list: Vec<Arc<str>>,
+    index: HashMap<Arc<str>, MetricId>,
+}
+
+impl Names {
+    pub fn intern(&mut self, name: &str) -> MetricId {
+        if let Some(&id) = self.index.get(name) {
+            return id;
+        }
+        let id = MetricId::try_from(self.list.len()).expect("fewer than 2^32 metric names");
+        let name: Arc<str> = Arc::from(name);
+        self.list.push(Arc::clone(&name));
+        self.index.insert(name, id);
+        id
+    }
+
+    pub fn get(&self, name: &str) -> Option<MetricId> {
+        self.index.get(name).copied()
+    }
+
+    /// The name of an id this table gave out.
+    pub fn name(&self, id: MetricId) -> &str {
+        &self.list[id as usize]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (MetricId, &str)> {
+        (0..).zip(self.list.iter().map(AsRef::as_ref))
+    }
+}
+
+/// Everything one scan, or one inventory file, saw.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// The id in the root's `.retain/root.toml`, if it has one.
+    pub root: Option<Box<str>>,
+    /// When it was taken.
+    pub now: Option<Time>,
+    /// The file system the root lies on; `None` where nobody measured it.
+    pub space: Option<Space>,
+    pub names: Names,
+    /// In natural order of their names, each name once.
+    pub sessions: Vec<Session>,
+}
+
+/// Sizes of a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    pub total: u64,
+    /// Available to an unprivileged writer.
+    pub free: u64,
+}
+
+/// Whether a session's training is known to be going on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Status {
+    Running,
+    Exited,
+    #[default]
+    Unknown,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Exited => "exited",
+            Status::Unknown => "unknown",
+        }
+    }
+}
+
+/// One training run: the unit a policy is evaluated on.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// Its path below the root (`/`-separated, see [`crate::core::name`] for odd bytes).
+    pub name: Box<str>,
+    pub owner: Box<str>,
+    /// Name of the layout that recognised it (`nsml`, `hf_trainer`, ...); unknown in foreign files.
+    pub layout: Option<Box<str>>,
+    pub status: Status,
+    /// The latest write to anything in the session, logs included.
+    pub last_write: Option<Time>,
+    /// Why the session could not be read whole; if not empty it loses nothing.
+    pub tainted: Vec<Box<str>>,
+    /// Tags of the session itself.
+    pub tags: Vec<Box<str>>,
+    /// In any order; no decision depends on it.
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// Facts about a checkpoint that are not metrics, as a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks(u8);
+
+impl Marks {
+    pub const PINNED: Marks = Marks(1);
+    pub const SUBMITTED: Marks = Marks(2);
+    /// Named as the latest by a pointer, or a copy of the latest.
+    pub const LATEST: Marks = Marks(4);
+    /// Named as the best by a pointer, or a copy of the best.
+    pub const BEST: Marks = Marks(8);
+    /// Two layouts claim it, or its name and its content contradict each other.
+    pub const AMBIGUOUS: Marks = Marks(16);
+
+    const NAMES: [(Marks, &'static str); 5] = [
+        (Marks::PINNED, "pinned"),
+        (Marks::SUBMITTED, "submitted"),
+        (Marks::LATEST, "latest"),
+        (Marks::BEST, "best"),
+        (Marks::AMBIGUOUS, "ambiguous"),
+    ];
+
+    pub fn has(self, mark: Marks) -> bool {
+        self.0 & mark.0 == mark.0
+    }
+    pub fn set(&mut self, mark: Marks) {
+        self.0 |= mark.0;
+    }
+    pub fn clear(&mut self, mark: Marks) {
+        self.0 &= !mark.0;
+    }
+    pub fn parse(name: &str) -> Option<Marks> {
+        Self::NAMES.iter().find(|(_, n)| *n == name).map(|(m, _)| *m)
+    }
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES
+            .iter()
+            .filter(move |(m, _)| self.has(*m))
+            .map(|(_, n)| *n)
+    }
+}
+
+/// A digest over relative path, inode, type, size, mtime and ctime of every file of a checkpoint.
+pub type Fingerprint = [u8; 16];
+
+/// The unit that is kept or deleted whole.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoint {
+    /// Unique in its session; the name its framework gave it.
+    pub id: Box<str>,
+    pub step: Option<Step>,
+    pub epoch: Option<Step>,
+    /// When it was saved: recorded by the framework, else the newest mtime of its files.
+    pub saved_at: Option<Time>,
+    /// The newest mtime or ctime of its files; `None` where only `saved_at` is known.
+    pub last_write: Option<Time>,
+    /// Seconds since the previous save.
+    pub elapsed: Option<f64>,
+    /// Allocated bytes, each hard-linked file once.
+    pub bytes: u64,
+    pub files: u32,
+    /// Sorted by id. NaN stands for a value that is present and not a finite number.
+    pub metrics: Box<[(MetricId, f64)]>,
+    pub marks: Marks,
+    pub complete: bool,
+    pub fingerprint: Option<Fingerprint>,
+    /// What few checkpoints have; boxed to keep the many small.
+    pub extra: Option<Box<Extra>>,
+}
+
+/// The rarer facts about a checkpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    pub summary: Option<Box<str>>,
+    pub tags: Vec<Box<str>>,
+    /// Ids (same session) or `SESSION/ID` of checkpoints that this one cannot be loaded without.
+    pub needs: Vec<Box<str>>,
+    pub pointers: Vec<Pointer>,
+    pub pin: Option<Pin>,
+    /// Metric sources that disagree beyond rounding, each a sentence.
+    pub conflicts: Vec<Box<str>>,
+    /// Files with more than one hard link; their bytes are included in `bytes`.
+    pub shared: Vec<SharedFile>,
+    /// What is moved, relative to the root; what makes it loadable comes first. Empty when foreign.
+    pub paths: Vec<Box<str>>,
+    /// Sum of file lengths; differs from `bytes` for sparse or compressed files.
+    pub apparent: u64,
+    /// Where a metric's value was read: (metric, path relative to the session, or "name").
+    pub sources: Vec<(MetricId, Box<str>)>,
+}
+
+/// Something on disk that names a checkpoint: a symlink, a `latest` file, a best path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// What it is called: `last.ckpt`, `latest`, `best_model_checkpoint`.
+    pub name: Box<str>,
+    /// It lies outside the session, so an emptied session does not take it along.
+    pub external: bool,
+}
+
+/// A pin set by a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pin {
+    /// First instant at which it no longer holds.
+    pub until: Option<Time>,
+    pub why: Option<Box<str>>,
+}
+
+/// A file that has more than one hard link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedFile {
+    /// Identifies the inode within one inventory.
+    pub inode: u64,
+    /// Allocated bytes.
+    pub bytes: u64,
+    /// All its hard links, those outside any checkpoint included.
+    pub links: u32,
+}
+
+impl Checkpoint {
+    pub fn metric(&self, id: MetricId) -> Option<f64> {
+        self.metrics
+            .binary_search_by_key(&id, |m| m.0)
+            .ok()
+            .map(|i| self.metrics[i].1)
+    }
+
+    /// The value if it can be ranked: present and finite.
+    pub fn finite_metric(&self, id: MetricId) -> Option<f64> {
+        self.metric(id).filter(|v| v.is_finite())
+    }
+
+    /// When anything in it was last written, as far as is known.
+    pub fn written(&self) -> Option<Time> {
+        self.last_write.or(self.saved_at)
+    }
+
+    pub fn extra_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    pub fn tags(&self) -> &[Box<str>] {
+        self.extra.as_ref().map_or(&[], |e| &e.tags)
+    }
+    pub fn needs(&self) -> &[Box<str>] {
+        self.extra.as_ref().map_or(&[], |e| &e.needs)
+    }
+    pub fn pointers(&self) -> &[Pointer] {
+        self.extra.as_ref().map_or(&[], |e| &e.pointers)
+    }
+    pub fn conflicts(&self) -> &[Box<str>] {
+        self.extra.as_ref().map_or(&[], |e| &e.conflicts)
+    }
+    pub fn shared(&self) -> &[SharedFile] {
+        self.extra.as_ref().map_or(&[], |e| &e.shared)
+    }
+    pub fn paths(&self) -> &[Box<str>] {
+        self.extra.as_ref().map_or(&[], |e| &e.paths)
+    }
+    pub fn summary(&self) -> Option<&str> {
+        self.extra.as_ref().and_then(|e| e.summary.as_deref())
+    }
+    pub fn pin(&self) -> Option<&Pin> {
+        self.extra.as_ref().and_then(|e| e.pin.as_ref())
+    }
+}

@@ -1,0 +1,195 @@
+//! The saved plan: the one thing `apply` reads.
+//!
+//! A plan is decided in one place at one time and then only carried out. It holds every decision
+//! with its reasons, what each deletion is made of (paths and fingerprints), the kept checkpoints
+//! that justify it (witnesses), the policy's text, and a digest over all of that.
+
+use super::model::Time;
+use serde::{Deserialize, Serialize};
+
+/// The `format` of plans this version writes; it reads no other.
+pub const FORMAT: &str = "retain-plan/1";
+/// A plan is carried out within this many seconds of its `now`, or not at all.
+pub const EXPIRES_AFTER_SECS: i64 = 24 * 3600;
+
+/// A plan as JSON. Fields may be added, and never change their meaning.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PlanFile {
+    pub format: String,
+    /// `retain 0.1.0`.
+    pub tool: String,
+    /// RFC 3339; the instant all decisions refer to.
+    pub now: String,
+    /// `None` for plans of a foreign inventory, which cannot be applied.
+    pub root: Option<PlanRoot>,
+    pub policy: PlanPolicy,
+    pub totals: Totals,
+    #[serde(default)]
+    pub warnings: Vec<PlanWarning>,
+    /// `[safety]` is exceeded; apply refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brake: Option<String>,
+    /// Sessions that lose something: what must still hold when they do.
+    #[serde(default)]
+    pub sessions: Vec<PlanSession>,
+    pub decisions: Vec<PlanDecision>,
+    /// Hex BLAKE3 of the plan with this field empty, as `serde_json` writes it.
+    #[serde(default)]
+    pub digest: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRoot {
+    /// From `.retain/root.toml`; `None` while the root has none (a first apply makes it).
+    pub id: Option<String>,
+    /// As it was given, made absolute.
+    pub path: String,
+    /// Inode of the root directory.
+    pub inode: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PlanPolicy {
+    /// Hex BLAKE3 of `text`.
+    pub digest: String,
+    /// Where it was read from, or `embedded default`, or `rm` for a person's own choice.
+    pub source: String,
+    pub text: String,
+    /// Seconds for which the trash can be restored.
+    pub grace_seconds: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    pub sessions: u64,
+    pub checkpoints: u64,
+    pub keep: u64,
+    pub delete: u64,
+    pub untouched: u64,
+    pub bytes: u64,
+    pub delete_bytes: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanWarning {
+    /// Stable: `limit-unreachable`, `tainted`, `no-metric`, ...
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    pub text: String,
+}
+
+/// A session that loses checkpoints.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanSession {
+    pub session: String,
+    pub owner: String,
+    /// Kept checkpoints that must be unchanged, or the session is skipped.
+    #[serde(default)]
+    pub witnesses: Vec<Witness>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    pub session: String,
+    pub id: String,
+    pub paths: Vec<String>,
+    pub fingerprint: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PlanDecision {
+    pub session: String,
+    pub id: String,
+    /// `keep`, `delete` or `untouched`.
+    pub verdict: String,
+    pub bytes: u64,
+    pub reasons: Vec<PlanReason>,
+    /// Relative to the root, escaped as in [`super::name`]; the part that makes it loadable first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Hex; see [`super::model::Fingerprint`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+/// A reason in words and in numbers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PlanReason {
+    pub kind: String,
+    pub text: String,
+    /// `rank`, `of`, `value`, ... whatever the kind has.
+    #[serde(flatten)]
+    pub data: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Why a text is not a plan that can be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("not a plan: {0}")]
+    Syntax(#[from] serde_json::Error),
+    #[error("this plan's format is `{0}`, and this version of retain reads `{FORMAT}`")]
+    Format(String),
+    #[error("the plan was changed after it was made: its digest does not fit its content")]
+    Digest,
+    #[error("the plan's time `{0}` is not a time")]
+    Time(String),
+    #[error("the plan is of {made}; plans are carried out within 24 hours")]
+    Expired { made: Time },
+    #[error("the plan is of {made}, which is in the future")]
+    Future { made: Time },
+}
+
+impl PlanFile {
+    /// Fills in the digest; the last step of making a plan.
+    pub fn seal(mut self) -> PlanFile {
+        self.digest = self.compute_digest();
+        self
+    }
+
+    fn compute_digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let blank = PlanFile { digest: String::new(), ..self.clone() };
+        // Writing plain data to a hasher cannot fail.
+        if serde_json::to_writer(&mut hasher, &blank).is_err() {
+            return String::new();
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// Reads a plan and checks its format and digest.
+    ///
+    /// # Errors
+    /// Not JSON, another format, or changed since it was made.
+    pub fn parse(text: &[u8]) -> Result<PlanFile, PlanError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: String,
+        }
+        let head: Head = serde_json::from_slice(text)?;
+        if head.format != FORMAT {
+            return Err(PlanError::Format(head.format));
+        }
+        let plan: PlanFile = serde_json::from_slice(text)?;
+        if plan.digest.is_empty() || plan.digest != plan.compute_digest() {
+            return Err(PlanError::Digest);
+        }
+        Ok(plan)
+    }
+
+    /// When it was made, if it may still be carried out at `now`.
+    ///
+    /// # Errors
+    /// Older than [`EXPIRES_AFTER_SECS`], or made in the future.
+    pub fn check_age(&self, now: Time) -> Result<Time, PlanError> {
+        let made = Time::parse(&self.now).ok_or_else(|| PlanError::Time(self.now.clone()))?;
+        let age = now.since(made) / Time::NANOS_PER_SEC;
+        if age > EXPIRES_AFTER_SECS {
+            return Err(PlanError::Expired { made });
+        }
+        if made > now {
+            return Err(PlanError::Future { made });
+        }
+        Ok(made)
+    }
+}

@@ -1,0 +1,8 @@
+//! Policy-driven retention and garbage collection for model checkpoints.
+//!
+//! Read in this order: [`core`] decides (pure), [`store`] and [`layout`] see what is on a disk,
+//! [`scan`] turns that into an inventory, [`apply`] is the only module that deletes,
+//! [`report`] renders, [`cli`] is the command line.
+
+pub mod core;
+pub mod store;

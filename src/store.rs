@@ -1,0 +1,3 @@
+//! What lies on a storage, seen without changing it.
+
+pub mod unit;

@@ -1,0 +1,248 @@
+//! Measures one checkpoint on disk: sizes, times, links, and its fingerprint.
+//!
+//! Scan and apply share this code, so that a fingerprint means the same in both. It works relative
+//! to an open directory, never follows a symlink, never leaves the file system it started on, and
+//! opens nothing but directories.
+
+use crate::core::model::{Fingerprint, SharedFile, Time};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
+use std::ffi::{CStr, CString};
+use std::io;
+
+/// Deeper checkpoints than this are refused: a recogniser's claim that is wrong, or an attack.
+pub const MAX_DEPTH: usize = 64;
+
+/// What [`measure`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Unit {
+    /// Allocated bytes; a file with several links inside the unit counts once.
+    pub bytes: u64,
+    /// Sum of file lengths, counted the same way.
+    pub apparent: u64,
+    /// Entries that are not directories.
+    pub files: u32,
+    /// Newest mtime of the regular files.
+    pub modified: Option<Time>,
+    /// Newest mtime or ctime of all entries, directories included.
+    pub last_write: Option<Time>,
+    pub shared: Vec<SharedFile>,
+    /// All of [`Fingerprint`]'s parts.
+    pub fingerprint: Fingerprint,
+    /// The same without the ctime of the named entries, which a rename changes.
+    pub identity: Fingerprint,
+    /// Every uid that owns an entry.
+    pub owners: Vec<u32>,
+    /// At least one entry is a mount point or lies on another file system.
+    pub crosses_mount: bool,
+}
+
+/// Measures `names`, entries of `parent`, as one unit.
+///
+/// The digest depends on the names, so a unit measured in the trash must be given the names it has
+/// there by `as_names`, what it was called before.
+///
+/// # Errors
+/// Any entry that cannot be read, or is too deep; nothing is guessed.
+pub fn measure(
+    parent: impl AsFd,
+    names: &[&CStr],
+    as_names: Option<&[&CStr]>,
+) -> io::Result<Unit> {
+    let mut walk = Walk::default();
+    for (i, name) in names.iter().enumerate() {
+        let called = as_names.map_or(*name, |a| a[i]);
+        walk.top(parent.as_fd(), name, called)?;
+    }
+    Ok(walk.finish())
+}
+
+#[derive(Default)]
+struct Walk {
+    unit: Unit,
+    full: blake3::Hasher,
+    renamed: blake3::Hasher,
+    /// (inode, links) of files with several links, to count each once.
+    seen: Vec<u64>,
+    mount: Option<(u64, (u32, u32))>,
+}
+
+/// A directory being walked: its entries are taken from the end.
+struct Level {
+    fd: OwnedFd,
+    entries: Vec<CString>,
+    path_len: usize,
+}
+
+impl Walk {
+    fn top(&mut self, parent: BorrowedFd<'_>, name: &CStr, called: &CStr) -> io::Result<()> {
+        let mut path = called.to_bytes().to_vec();
+        let mut levels: Vec<Level> = Vec::new();
+        if let Some(fd) = self.entry(parent, name, &path, true)? {
+            levels.push(Level { entries: list(&fd)?, fd, path_len: path.len() });
+        }
+        while let Some(level) = levels.last_mut() {
+            path.truncate(level.path_len);
+            let Some(entry) = level.entries.pop() else {
+                levels.pop();
+                continue;
+            };
+            path.push(b'/');
+            path.extend_from_slice(entry.to_bytes());
+            let opened = self.entry(level.fd.as_fd(), &entry, &path, false)?;
+            if let Some(fd) = opened {
+                if levels.len() >= MAX_DEPTH {
+                    return Err(io::Error::other("directories nested too deeply"));
+                }
+                levels.push(Level { entries: list(&fd)?, fd, path_len: path.len() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds one entry in; opens it if it is a directory.
+    fn entry(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &CStr,
+        path: &[u8],
+        top: bool,
+    ) -> io::Result<Option<OwnedFd>> {
+        let mut stat = stat(dir, name)?;
+        let mut opened = None;
+        if file_type(&stat) == FileType::Directory {
+            let fd = open_dir(dir, name)?;
+            // What was opened is what counts, whatever the name means by now.
+            let again = stat_fd(&fd)?;
+            if again.stx_ino != stat.stx_ino {
+                return Err(io::Error::other("changed while it was read"));
+            }
+            stat = again;
+            opened = Some(fd);
+        }
+        let mount = (stat.stx_mnt_id, (stat.stx_dev_major, stat.stx_dev_minor));
+        match self.mount {
+            None => self.mount = Some(mount),
+            Some(first) if first != mount => self.unit.crosses_mount = true,
+            Some(_) => {}
+        }
+        self.count(&stat);
+        self.digest(&stat, path, top);
+        Ok(opened)
+    }
+
+    fn count(&mut self, stat: &Statx) {
+        let unit = &mut self.unit;
+        let (modified, changed) = (time(stat.stx_mtime), time(stat.stx_ctime));
+        unit.last_write = unit.last_write.max(modified).max(changed);
+        if !unit.owners.contains(&stat.stx_uid) {
+            unit.owners.push(stat.stx_uid);
+        }
+        let kind = file_type(stat);
+        let bytes = stat.stx_blocks.saturating_mul(512);
+        if kind == FileType::Directory {
+            unit.bytes = unit.bytes.saturating_add(bytes);
+            return;
+        }
+        unit.files = unit.files.saturating_add(1);
+        if kind == FileType::Symlink {
+            return;
+        }
+        if kind == FileType::RegularFile {
+            unit.modified = unit.modified.max(modified);
+        }
+        if stat.stx_nlink > 1 {
+            if self.seen.contains(&stat.stx_ino) {
+                return;
+            }
+            self.seen.push(stat.stx_ino);
+            unit.shared.push(SharedFile { inode: stat.stx_ino, bytes, links: stat.stx_nlink });
+        }
+        unit.bytes = unit.bytes.saturating_add(bytes);
+        unit.apparent = unit.apparent.saturating_add(stat.stx_size);
+    }
+
+    fn digest(&mut self, stat: &Statx, path: &[u8], top: bool) {
+        let mut record = Vec::with_capacity(path.len() + 64);
+        record.extend_from_slice(&(path.len() as u64).to_le_bytes());
+        record.extend_from_slice(path);
+        record.extend_from_slice(&stat.stx_ino.to_le_bytes());
+        record.extend_from_slice(&(u32::from(stat.stx_mode) & 0o170_000).to_le_bytes());
+        // A directory's own size and times follow from its entries on some file systems only.
+        let is_dir = file_type(stat) == FileType::Directory;
+        record.extend_from_slice(&(if is_dir { 0 } else { stat.stx_size }).to_le_bytes());
+        record.extend_from_slice(&stat.stx_mtime.tv_sec.to_le_bytes());
+        record.extend_from_slice(&stat.stx_mtime.tv_nsec.to_le_bytes());
+        self.renamed.update(&record);
+        if !top {
+            let mut ctime = [0; 12];
+            ctime[..8].copy_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
+            ctime[8..].copy_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
+            self.renamed.update(&ctime);
+        }
+        record.extend_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
+        record.extend_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
+        self.full.update(&record);
+    }
+
+    fn finish(mut self) -> Unit {
+        self.unit.fingerprint = short(&self.full);
+        self.unit.identity = short(&self.renamed);
+        self.unit.owners.sort_unstable();
+        self.unit
+    }
+}
+
+fn short(hasher: &blake3::Hasher) -> Fingerprint {
+    let mut out = [0; 16];
+    out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    out
+}
+
+/// A fingerprint as plans and inventories write it.
+pub fn hex(fingerprint: &Fingerprint) -> String {
+    use std::fmt::Write as _;
+    fingerprint.iter().fold(String::with_capacity(32), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+/// Entries of a directory without `.` and `..`, in reverse byte order.
+fn list(dir: &OwnedFd) -> io::Result<Vec<CString>> {
+    let mut names = Vec::new();
+    for entry in fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(names)
+}
+
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
+
+fn stat(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Statx> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    Ok(fs::statx(dir, name, flags, WANTED)?)
+}
+
+fn stat_fd(fd: &OwnedFd) -> io::Result<Statx> {
+    Ok(fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED)?)
+}
+
+fn open_dir(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(fs::openat(dir, name, flags, Mode::empty())?)
+}
+
+fn file_type(stat: &Statx) -> FileType {
+    FileType::from_raw_mode(stat.stx_mode.into())
+}
+
+/// `None` for an instant out of range and for the epoch itself, which means "unknown".
+pub fn time(t: fs::StatxTimestamp) -> Option<Time> {
+    Time::from_secs_nanos(t.tv_sec, t.tv_nsec).filter(|t| t.0 != 0)
+}
