@@ -4,5 +4,6 @@
 //! [`scan`] turns that into an inventory, [`apply`] is the only module that deletes,
 //! [`report`] renders, [`cli`] is the command line.
 
+pub mod apply;
 pub mod core;
 pub mod store;
