@@ -7,7 +7,7 @@ use crate::core::calendar::Span;
 use crate::core::decision::Reason;
 use crate::core::model::{Checkpoint, Marks, Names, Step, Time};
 use crate::core::policy::{Anchor, Best, Bucket, Direction, Missing, Pick, Rule, RuleKind, Ties};
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
 /// A complete checkpoint, as a rule sees it.
@@ -299,10 +299,10 @@ fn buckets(bucket: &Bucket, rule: u16, members: &[Member<'_>], set: Setting<'_>)
     let oldest = members
         .iter()
         .enumerate()
-        .filter_map(|(i, m)| Some((seen(m.checkpoint)?, std::cmp::Reverse(i))))
+        .filter_map(|(i, m)| Some((placed(m.checkpoint, set.now)?, Reverse(i))))
         .min()
-        .map(|(_, std::cmp::Reverse(i))| i)
-        .filter(|_| bucket.oldest && left_over);
+        .map(|(_, Reverse(i))| i)
+        .filter(|i| bucket.oldest && left_over && seen(members[*i].checkpoint).is_some());
 
     let answer = |(i, m): (usize, &Member<'_>)| {
         let worse = place(i);
