@@ -58,19 +58,19 @@ impl Explainer<'_> {
             }
             Reason::EvictedByCount { order, left } => say(
                 "limit-max-count",
-                format!("limit max-count, {order}. to go with {left} left"),
+                format!("limit max-count: evicted as no. {order}, with {left} left"),
                 json!({"order": order, "left": left}),
             ),
             Reason::EvictedByBytes { order, left } => say(
                 "limit-max-bytes",
-                format!("limit max-bytes, {order}. to go at {}", number::size(left)),
+                format!("limit max-bytes: evicted as no. {order}, with {} left", number::size(left)),
                 json!({"order": order, "left_bytes": left}),
             ),
             Reason::EvictedByQuota { quota, order, left } => {
                 let name = &self.policy.quotas[usize::from(quota)].name;
                 say(
                     "quota",
-                    format!("quota {name}, {order}. to go at {}", number::size(left)),
+                    format!("quota {name}: evicted as no. {order}, with {} left", number::size(left)),
                     json!({"quota": name, "order": order, "left_bytes": left}),
                 )
             }
