@@ -1,5 +1,5 @@
 //! The helpers of these tests must notice what they are there to notice.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
 mod support;
 

@@ -5,9 +5,9 @@
 //! compares snapshots. `tests/support_laws.rs` proves that these helpers notice what they should.
 //!
 //! A test file begins with `mod support;` and
-//! `#![allow(clippy::unwrap_used, clippy::disallowed_methods)]`.
+//! `#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]`.
 
-#![allow(dead_code, unused_imports)] // each test program uses its own part of this
+#![allow(dead_code, unused_imports, reason = "each test program uses its own part of this")]
 
 mod run;
 mod snapshot;

@@ -30,7 +30,7 @@ pub enum Kind {
     Other,
 }
 
-/// All entries below a directory (and the directory itself, as ``), by relative path.
+/// All entries below a directory (and the directory itself, as an empty path), by relative path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     pub entries: BTreeMap<PathBuf, Entry>,
