@@ -15,7 +15,9 @@ fn why(root: &Root, policy: &Policy, checkpoint: usize) -> String {
     let texts: Vec<String> = decision
         .reasons(checkpoint)
         .iter()
-        .map(|r| explainer.reason(session, &session.checkpoints[checkpoint], decision.policy, r).text)
+        .map(|r| {
+            explainer.reason(session, &session.checkpoints[checkpoint], decision.policy, r).text
+        })
         .collect();
     format!("{}: {}", decision.verdict(checkpoint).as_str(), texts.join(" · "))
 }
@@ -41,10 +43,7 @@ fn the_phrases_of_the_design() {
         "delete: best: 0.523, cut-off 0.512 · last: rank 12 of 3 · within: 21d, limit 7d · daily: day 12 of 7"
     );
     assert_eq!(why(&root, &policy, 2), "keep: best val_loss 1/2 (0.412)");
-    assert_eq!(
-        why(&root, &policy, 10),
-        "keep: last 2/3 · day 2025-12-21 2/7"
-    );
+    assert_eq!(why(&root, &policy, 10), "keep: last 2/3 · day 2025-12-21 2/7");
     assert_eq!(
         why(&root, &policy, 11),
         "keep: min-keep 1/1 · best val_loss 2/2 (0.512) · last 1/3 · day 2025-12-22 1/7"
@@ -71,8 +70,14 @@ fn protections_in_words() {
 fn evictions_say_which_limit_and_what_kept_it() {
     let root = losses(4);
     let policy = edit(policy(vec![rule(RuleKind::All)]), |p| p.limit.max_bytes = Some(250));
-    assert_eq!(why(&root, &policy, 0), "delete: limit max-bytes: evicted as no. 1, with 400 B left · all");
-    assert_eq!(why(&root, &policy, 1), "delete: limit max-bytes: evicted as no. 2, with 300 B left · all");
+    assert_eq!(
+        why(&root, &policy, 0),
+        "delete: limit max-bytes: evicted as no. 1, with 400 B left · all"
+    );
+    assert_eq!(
+        why(&root, &policy, 1),
+        "delete: limit max-bytes: evicted as no. 2, with 300 B left · all"
+    );
 }
 
 #[test]

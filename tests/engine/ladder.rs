@@ -15,8 +15,8 @@ fn ids(patterns: &[&str]) -> Globs {
     Globs::new(patterns, Scope::Id).unwrap()
 }
 
-fn paths(patterns: &[&str]) -> Option<Globs> {
-    Some(Globs::new(patterns, Scope::Path).unwrap())
+fn paths(patterns: &[&str]) -> Globs {
+    Globs::new(patterns, Scope::Path).unwrap()
 }
 
 fn protection(name: &str) -> Protection {
@@ -132,7 +132,7 @@ fn protections_of_the_policy() {
         root.kept(&policy)
     };
     assert_eq!(with(&|_| {}), "1 2 3 4 o/e/1:1 o/e/1:2");
-    assert_eq!(with(&|p| p.sessions.session = paths(&["o/d/*"])), "1 2 3 4 o/e/1:2");
+    assert_eq!(with(&|p| p.sessions.session = Some(paths(&["o/d/*"]))), "1 2 3 4 o/e/1:2");
     assert_eq!(with(&|p| p.submitted = true), "2 4 o/e/1:2");
     assert_eq!(with(&|p| p.tag = vec!["paper".into()]), "3 4 o/e/1:2");
     assert_eq!(with(&|p| p.id = Some(ids(&["1"]))), "1 4 o/e/1:1 o/e/1:2");
@@ -158,7 +158,7 @@ fn no_keep_rules_keep_everything() {
 #[test]
 fn what_no_policy_matches_is_untouched() {
     let root = Root::new().session("o/d/1", steps(3));
-    let other = edit(last1(), |p| p.sessions.session = paths(&["p/**"]));
+    let other = edit(last1(), |p| p.sessions.session = Some(paths(&["p/**"])));
     let outcome = root.decide(&other);
     for i in 0..3 {
         assert_eq!(outcome.sessions[0].verdict(i), Verdict::Untouched);
@@ -178,7 +178,8 @@ fn the_first_policy_that_matches_has_the_session() {
 
 #[test]
 fn match_keys() {
-    let mut root = Root::new().session("o/d/1", steps(2)).metric("loss", &[Some(f64::NAN), Some(1.0)]);
+    let mut root =
+        Root::new().session("o/d/1", steps(2)).metric("loss", &[Some(f64::NAN), Some(1.0)]);
     root.last().layout = Some("nsml".into());
     root.last().last_write = Some(ago(DAY));
     root.last().checkpoints[0].extra_mut().tags = vec!["t".into()];
@@ -187,11 +188,11 @@ fn match_keys() {
         root.decide(&p).sessions[0].policy.is_some()
     };
     let list = |s: &str| vec![Box::<str>::from(s)];
-    assert!(matches(&|m| m.session = paths(&["o/*/1"])));
-    assert!(!matches(&|m| m.session = paths(&["o/*"])));
-    assert!(!matches(&|m| (m.session, m.not) = (paths(&["**"]), paths(&["o/d/**"]))));
-    assert!(matches(&|m| m.owner = paths(&["o"])));
-    assert!(!matches(&|m| m.owner = paths(&["p"])));
+    assert!(matches(&|m| m.session = Some(paths(&["o/*/1"]))));
+    assert!(!matches(&|m| m.session = Some(paths(&["o/*"]))));
+    assert!(!matches(&|m| (m.session, m.not) = (Some(paths(&["**"])), Some(paths(&["o/d/**"])))));
+    assert!(matches(&|m| m.owner = Some(paths(&["o"]))));
+    assert!(!matches(&|m| m.owner = Some(paths(&["p"]))));
     assert!(matches(&|m| m.layout = list("nsml")));
     assert!(!matches(&|m| m.layout = list("orbax")));
     assert!(matches(&|m| m.tag = list("t")));
@@ -245,7 +246,8 @@ fn a_session_may_go_empty_only_if_it_is_over() {
 #[test]
 fn restarted_runs_are_kept_whole_until_the_policy_says() {
     let cp = |id: &str, step, day: i64| checkpoint(id, Some(step), (30 - day) * DAY);
-    let saves = vec![cp("a", 10, 1), cp("b", 20, 2), cp("c", 30, 3), cp("d", 15, 4), cp("e", 25, 5)];
+    let saves =
+        vec![cp("a", 10, 1), cp("b", 20, 2), cp("c", 30, 3), cp("d", 15, 4), cp("e", 25, 5)];
     let root = Root::new().session("o/d/1", saves);
     let by = |restarted| edit(last1(), |p| p.restarted = restarted);
     assert_eq!(root.kept(&by(Restarted::Keep)), "a b c d e");
@@ -255,7 +257,8 @@ fn restarted_runs_are_kept_whole_until_the_policy_says() {
 
 #[test]
 fn every_reason_is_given() {
-    let mut root = Root::new().session("o/d/1", steps(3)).metric("loss", &[Some(1.0), Some(3.0), Some(2.0)]);
+    let mut root =
+        Root::new().session("o/d/1", steps(3)).metric("loss", &[Some(1.0), Some(3.0), Some(2.0)]);
     root.last().checkpoints[0].marks.set(Marks::PINNED);
     let keep = vec![rule(RuleKind::Best(best(2, &["loss"]))), rule(RuleKind::Last(1))];
     let outcome = root.decide(&policy(keep));

@@ -5,7 +5,7 @@ use crate::support::{DAY, NOW, Root, bare};
 use proptest::prelude::*;
 use retain::core::calendar::{Period, Span};
 use retain::core::decide::decide;
-use retain::core::decision::{Notice, Reason, Verdict};
+use retain::core::decision::{Limited, Notice, Reason, Verdict};
 use retain::core::model::{Checkpoint, Inventory, Marks, Session, Status, Step, Time};
 use retain::core::policy::{
     Across, Anchor, Best, Bucket, Cap, Direction, Discard, Limit, Missing, OnExceed, Per, Pick,
@@ -37,7 +37,8 @@ fn value() -> impl Strategy<Value = Option<f64>> {
 }
 
 fn draw() -> impl Strategy<Value = Draw> {
-    let age = prop_oneof![1 => Just(None), 1 => Just(Some(-DAY)), 14 => (0..900_000_i64).prop_map(Some)];
+    let age =
+        prop_oneof![1 => Just(None), 1 => Just(Some(-DAY)), 14 => (0..900_000_i64).prop_map(Some)];
     let step = prop_oneof![1 => Just(None), 9 => (0..40_u64).prop_map(Some)];
     let epoch = prop_oneof![1 => Just(None), 2 => (0..9_u64).prop_map(Some)];
     (step, epoch, age, 1..200_u64, value(), value(), 0..24_u8, prop::bool::weighted(0.9)).prop_map(
@@ -131,31 +132,37 @@ fn kind() -> impl Strategy<Value = RuleKind> {
 
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let across = prop_oneof![6 => Just(Across::Session), 1 => Just(Across::Folder), 1 => Just(Across::Owner), 1 => Just(Across::Policy)];
-    let rule = (kind(), prop::bool::weighted(0.2), across)
-        .prop_map(|(kind, hard, across)| Rule { kind, hard, across });
+    let rule = (kind(), prop::bool::weighted(0.2), across).prop_map(|(kind, hard, across)| Rule {
+        kind,
+        hard,
+        across,
+    });
     prop::collection::vec(rule, 0..4)
 }
 
 /// Rules only: no limits, no quotas.
 fn ruled() -> impl Strategy<Value = Policy> {
     let restarted = prop_oneof![Just(Restarted::ByTime), Just(Restarted::ByStep)];
-    (rules(), 0..3_u32, any::<bool>(), restarted).prop_map(|(keep, min_keep, discard, restarted)| {
-        let mut policy = bare(keep);
-        let p = &mut policy.policies[0];
-        p.min_keep = min_keep;
-        p.restarted = restarted;
-        if discard {
-            p.discard = vec![
-                Discard::IncompleteFor(Span::hours(48)),
-                Discard::Id(Globs::new(["7"], Scope::Id).unwrap()),
-            ];
-        }
-        policy
-    })
+    (rules(), 0..3_u32, any::<bool>(), restarted).prop_map(
+        |(keep, min_keep, discard, restarted)| {
+            let mut policy = bare(keep);
+            let p = &mut policy.policies[0];
+            p.min_keep = min_keep;
+            p.restarted = restarted;
+            if discard {
+                p.discard = vec![
+                    Discard::IncompleteFor(Span::hours(48)),
+                    Discard::Id(Globs::new(["7"], Scope::Id).unwrap()),
+                ];
+            }
+            policy
+        },
+    )
 }
 
 fn limited() -> impl Strategy<Value = Policy> {
-    let limit = (prop::option::of(0..900_u64), prop::option::of(0..9_u32), prop::option::of(0..12_u64));
+    let limit =
+        (prop::option::of(0..900_u64), prop::option::of(0..9_u32), prop::option::of(0..12_u64));
     let cap = (0..1500_u64, 0..1500_u64, any::<bool>()).prop_map(|(max, low, owner)| {
         let per = if owner { Per::Owner } else { Per::Root };
         Cap::MaxBytes { per, max, low: low.min(max) }
@@ -169,7 +176,12 @@ fn limited() -> impl Strategy<Value = Policy> {
         policy.policies[0].min_keep = policy.policies[0].min_keep.max(u32::from(stay));
         policy.quotas = caps
             .into_iter()
-            .map(|cap| Quota { name: "q".into(), cap, on_exceed: OnExceed::Evict, evict_unreachable: false })
+            .map(|cap| Quota {
+                name: "q".into(),
+                cap,
+                on_exceed: OnExceed::Evict,
+                evict_unreachable: false,
+            })
             .collect();
         policy
     })
@@ -338,17 +350,16 @@ proptest! {
             let said = |what| outcome.notices.iter().any(|n| matches!(
                 n, Notice::LimitUnreachable { session, what: w, .. } if *session as usize == s && *w == what
             ));
-            use retain::core::decision::Limited as L;
             if let Some(max) = limit.max_bytes {
                 let used: u64 = kept().map(|(_, c)| c.bytes).sum();
-                prop_assert_eq!(used > max, said(L::Bytes));
+                prop_assert_eq!(used > max, said(Limited::Bytes));
             }
             if let Some(max) = limit.max_count {
-                prop_assert_eq!(kept().count() > max as usize, said(L::Count));
+                prop_assert_eq!(kept().count() > max as usize, said(Limited::Count));
             }
             if let Some(span) = limit.max_age {
                 let old = kept().any(|(_, c)| c.saved_at.is_some_and(|t| t < span.before(NOW)));
-                prop_assert_eq!(old, said(L::Age));
+                prop_assert_eq!(old, said(Limited::Age));
             }
         }
     }

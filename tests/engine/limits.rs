@@ -103,7 +103,9 @@ fn per_owner(max: u64, low: u64) -> Quota {
 fn three() -> Root {
     let of = |n: u64, bytes: u64| {
         let mut list = steps(n);
-        list.iter_mut().for_each(|c| c.bytes = bytes);
+        for c in &mut list {
+            c.bytes = bytes;
+        }
         list
     };
     Root::new().session("o/d/1", of(4, 10)).session("o/d/2", of(2, 30)).session("p/d/1", of(2, 100))
@@ -173,15 +175,16 @@ fn what_the_rules_delete_counts_as_free() {
     let mut root = three();
     root.0.space = Some(Space { total: 1000, free: 0 });
     let cap = Cap::MinFree { min: Amount::Bytes(120), low: Amount::Bytes(120) };
-    assert_eq!(root.kept(&with_quota(keeps(RuleKind::Last(2)), quota(cap))), "3 4 o/d/2:1 o/d/2:2 p/d/1:2");
+    assert_eq!(
+        root.kept(&with_quota(keeps(RuleKind::Last(2)), quota(cap))),
+        "3 4 o/d/2:1 o/d/2:2 p/d/1:2"
+    );
 }
 
 #[test]
 fn report_recommends_only() {
-    let policy = with_quota(
-        policy(vec![]),
-        Quota { on_exceed: OnExceed::Report, ..per_owner(150, 150) },
-    );
+    let policy =
+        with_quota(policy(vec![]), Quota { on_exceed: OnExceed::Report, ..per_owner(150, 150) });
     let root = three();
     assert_eq!(root.kept(&policy), "1 2 3 4 o/d/2:1 o/d/2:2 p/d/1:1 p/d/1:2");
     let expected = Notice::QuotaExceeded { quota: 0, group: "p".into(), used: 200, allowed: 150 };
@@ -191,12 +194,20 @@ fn report_recommends_only() {
 #[test]
 fn tiers_of_different_policies_compare_by_distance_from_their_last_rule() {
     let mut two = policy(vec![rule(RuleKind::Last(1)), rule(RuleKind::All)]);
-    let globs = |p: &str| retain::core::select::Globs::new([p], retain::core::select::Scope::Path).unwrap();
+    let globs =
+        |p: &str| retain::core::select::Globs::new([p], retain::core::select::Scope::Path).unwrap();
     two.policies[0].sessions.session = Some(globs("o/d/1"));
-    two.policies.push(policy(vec![rule(RuleKind::All), rule(RuleKind::Last(1))]).policies.remove(0));
+    two.policies
+        .push(policy(vec![rule(RuleKind::All), rule(RuleKind::Last(1))]).policies.remove(0));
     let mut root = Root::new()
-        .session("o/d/1", vec![checkpoint("a", Some(1), 3 * DAY), checkpoint("b", Some(2), 2 * DAY)])
-        .session("o/d/2", vec![checkpoint("c", Some(1), 3 * DAY), checkpoint("d", Some(2), 2 * DAY)]);
+        .session(
+            "o/d/1",
+            vec![checkpoint("a", Some(1), 3 * DAY), checkpoint("b", Some(2), 2 * DAY)],
+        )
+        .session(
+            "o/d/2",
+            vec![checkpoint("c", Some(1), 3 * DAY), checkpoint("d", Some(2), 2 * DAY)],
+        );
     // o/d/2 is heavier, but `a` is kept by a last rule only.
     root.0.sessions[1].checkpoints[0].bytes = 1000;
     assert_eq!(root.kept(&with_quota(two.clone(), per_owner(1299, 1299))), "b o/d/2:c o/d/2:d");

@@ -33,7 +33,10 @@ fn sample() -> Root {
 #[test]
 fn it_holds_what_apply_needs() {
     let plan = plan(&sample(), &keeps(RuleKind::Last(2)));
-    assert_eq!((plan.totals.checkpoints, plan.totals.delete, plan.totals.delete_bytes), (6, 2, 200));
+    assert_eq!(
+        (plan.totals.checkpoints, plan.totals.delete, plan.totals.delete_bytes),
+        (6, 2, 200)
+    );
     assert_eq!(plan.sessions.len(), 1);
     let witnesses: Vec<_> = plan.sessions[0].witnesses.iter().map(|w| w.paths.join(" ")).collect();
     assert_eq!(witnesses, ["o/d/1/3", "o/d/1/4"]);

@@ -57,7 +57,8 @@ fn rules(policy: &serde_json::Map<String, Value>) -> Vec<Rule> {
 
 #[test]
 fn forty_cases() {
-    let data: Value = serde_json::from_str(include_str!("../data/restic_policy_cases.json")).unwrap();
+    let data: Value =
+        serde_json::from_str(include_str!("../data/restic_policy_cases.json")).unwrap();
     let snapshots = data["snapshots"].as_array().unwrap();
     let checkpoints: Vec<Checkpoint> = snapshots
         .iter()

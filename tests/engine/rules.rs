@@ -61,6 +61,9 @@ fn measured(values: &[Option<f64>]) -> Root {
     Root::new().session("o/d/1", steps(values.len() as u64)).metric("loss", values)
 }
 
+/// Values, N, direction, ties, missing, who stays.
+type Case = (Vec<Option<f64>>, u32, Direction, Ties, Missing, &'static str);
+
 #[test]
 fn best_by_value_with_ties_and_missing_values() {
     let nan = Some(f64::NAN);
@@ -72,7 +75,6 @@ fn best_by_value_with_ties_and_missing_values() {
     let (newest, oldest, all) = (Ties::Newest, Ties::Oldest, Ties::All);
     let (wait, keep, drop) = (Missing::Wait, Missing::Keep, Missing::Drop);
     let s = Some;
-    type Case = (Vec<Option<f64>>, u32, Direction, Ties, Missing, &'static str);
     let cases: Vec<Case> = vec![
         (vec![s(0.5), s(0.2), s(0.9), s(0.3)], 2, min, newest, wait, "2 4"),
         (vec![s(0.5), s(0.2), s(0.9), s(0.3)], 2, max, newest, wait, "1 3"),
@@ -131,7 +133,11 @@ fn buckets_by_zone_and_iso_week() {
     // ISO weeks: 2014-12-29 is in week 1 of 2015, and 2014-01-01 in week 1 of 2014.
     let root = Root::new().session(
         "o/d/1",
-        vec![at("a", "2014-01-01T12:00:00Z"), at("b", "2014-12-29T12:00:00Z"), at("c", "2015-01-02T12:00:00Z")],
+        vec![
+            at("a", "2014-01-01T12:00:00Z"),
+            at("b", "2014-12-29T12:00:00Z"),
+            at("c", "2015-01-02T12:00:00Z"),
+        ],
     );
     assert_eq!(root.kept(&bare(vec![rule(bucket(Period::Week, 9, false))])), "a c");
     assert_eq!(root.kept(&bare(vec![rule(bucket(Period::Year, 9, false))])), "b c");
@@ -139,7 +145,11 @@ fn buckets_by_zone_and_iso_week() {
     // 16:00 in London is the next day in Seoul.
     let root = Root::new().session(
         "o/d/1",
-        vec![at("a", "2025-03-01T10:00:00Z"), at("b", "2025-03-01T16:00:00Z"), at("c", "2025-03-02T10:00:00Z")],
+        vec![
+            at("a", "2025-03-01T10:00:00Z"),
+            at("b", "2025-03-01T16:00:00Z"),
+            at("c", "2025-03-02T10:00:00Z"),
+        ],
     );
     let mut policy = bare(vec![rule(bucket(Period::Day, 9, false))]);
     assert_eq!(root.kept(&policy), "b c");
@@ -147,10 +157,8 @@ fn buckets_by_zone_and_iso_week() {
     assert_eq!(root.kept(&policy), "a c");
 
     // The hour that New York's clocks repeat is two hours.
-    let root = Root::new().session(
-        "o/d/1",
-        vec![at("a", "2025-11-02T05:30:00Z"), at("b", "2025-11-02T06:30:00Z")],
-    );
+    let root = Root::new()
+        .session("o/d/1", vec![at("a", "2025-11-02T05:30:00Z"), at("b", "2025-11-02T06:30:00Z")]);
     let mut policy = bare(vec![rule(bucket(Period::Hour, 9, false))]);
     policy.policies[0].timezone = chrono_tz::America::New_York;
     assert_eq!(root.kept(&policy), "a b");
@@ -160,7 +168,11 @@ fn buckets_by_zone_and_iso_week() {
 fn left_over_periods_keep_the_oldest() {
     let root = Root::new().session(
         "o/d/1",
-        vec![checkpoint("a", None, 9 * DAY), checkpoint("b", None, 9 * DAY - 7), checkpoint("c", None, DAY)],
+        vec![
+            checkpoint("a", None, 9 * DAY),
+            checkpoint("b", None, 9 * DAY - 7),
+            checkpoint("c", None, DAY),
+        ],
     );
     assert_eq!(root.kept(&bare(vec![rule(bucket(Period::Day, 3, false))])), "b c");
     assert_eq!(root.kept(&bare(vec![rule(bucket(Period::Day, 3, true))])), "a b c");
@@ -203,9 +215,15 @@ fn across_a_folder() {
         root().kept(&across(Across::Folder)),
         "o/sweep/2:1 o/sweep/2:2 o/other/1:1 o/other/1:2 p/sweep/1:1 p/sweep/1:2"
     );
-    assert_eq!(root().kept(&across(Across::Owner)), "o/sweep/2:1 o/sweep/2:2 p/sweep/1:1 p/sweep/1:2");
+    assert_eq!(
+        root().kept(&across(Across::Owner)),
+        "o/sweep/2:1 o/sweep/2:2 p/sweep/1:1 p/sweep/1:2"
+    );
     // A session without any metric is kept whole in every group.
-    assert_eq!(root().kept(&across(Across::Policy)), "o/sweep/2:1 o/sweep/2:2 p/sweep/1:1 p/sweep/1:2");
+    assert_eq!(
+        root().kept(&across(Across::Policy)),
+        "o/sweep/2:1 o/sweep/2:2 p/sweep/1:1 p/sweep/1:2"
+    );
 }
 
 #[test]
