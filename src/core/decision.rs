@@ -25,6 +25,7 @@ impl Verdict {
 
 /// Why a checkpoint stays or goes. `rule` indexes the `keep` list of the session's policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[rustfmt::skip] // a table: one variant a line
 pub enum Reason {
     NoPolicy,
 
@@ -143,11 +144,26 @@ impl SessionDecision {
 
     /// Adds the next checkpoint's decision.
     pub fn push(&mut self, verdict: Verdict, reasons: impl IntoIterator<Item = Reason>) {
-        let start = u32::try_from(self.reasons.len()).expect("fewer than 2^32 reasons in a session");
+        let start =
+            u32::try_from(self.reasons.len()).expect("fewer than 2^32 reasons in a session");
         self.reasons.extend(reasons);
         let len = u16::try_from(self.reasons.len() - start as usize)
             .expect("fewer than 2^16 reasons for one checkpoint");
         self.decisions.push(Decision { verdict, start, len });
+    }
+
+    /// Turns kept checkpoints into deleted ones: each gets its reason in front of those that kept it.
+    pub fn evict(&mut self, evicted: &[(u32, Reason)]) {
+        let mut rebuilt = SessionDecision::with_capacity(self.policy, self.len());
+        let mut why: Vec<Option<Reason>> = vec![None; self.len()];
+        for (checkpoint, reason) in evicted {
+            why[*checkpoint as usize] = Some(*reason);
+        }
+        for (i, evicted) in why.into_iter().enumerate() {
+            let verdict = if evicted.is_some() { Verdict::Delete } else { self.verdict(i) };
+            rebuilt.push(verdict, evicted.into_iter().chain(self.reasons(i).iter().copied()));
+        }
+        *self = rebuilt;
     }
 
     pub fn verdict(&self, checkpoint: usize) -> Verdict {
@@ -177,12 +193,11 @@ pub struct Outcome {
     /// Kept checkpoints whose absence would change a deletion: for each session with deletions,
     /// in order, its witnesses as (session, checkpoint) indices.
     pub witnesses: Vec<Vec<(u32, u32)>>,
-    /// `[safety]` is exceeded: nothing may be deleted.
-    pub brake: Option<Brake>,
 }
 
 /// Something a person should know about an outcome; rendered by [`super::explain`].
 #[derive(Clone, Debug, PartialEq)]
+#[rustfmt::skip] // a table: one variant a line
 pub enum Notice {
     /// A limit of the session cannot be met.
     LimitUnreachable { session: u32, what: Limited, excess: u64, blockers: Blockers },
@@ -193,7 +208,7 @@ pub enum Notice {
     /// `min-free` without a known file system.
     QuotaNotMeasured { quota: u16 },
     /// A `best` rule kept a whole session for want of its metrics.
-    NoMetric { session: u32, rule: u16 },
+    NoMetric { session: u32, policy: u16, rule: u16 },
     /// Two runs in one folder.
     Restarted { session: u32 },
     /// A rule that goes by steps, epochs or times says nothing about a session that has none.
@@ -219,15 +234,6 @@ pub struct Blockers {
     pub min_keep: u64,
     pub hard: u64,
     pub untouched: u64,
-}
-
-/// How far `[safety]` is exceeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Brake {
-    pub delete: u64,
-    pub checkpoints: u64,
-    pub delete_bytes: u64,
-    pub bytes: u64,
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 //! to an open directory, never follows a symlink, never leaves the file system it started on, and
 //! opens nothing but directories.
 
+pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
 
@@ -63,11 +65,7 @@ pub struct Part<'a> {
 ///
 /// # Errors
 /// Any entry that cannot be read, or is too deep; nothing is guessed.
-pub fn measure(
-    parent: impl AsFd,
-    names: &[&CStr],
-    as_names: Option<&[&CStr]>,
-) -> io::Result<Unit> {
+pub fn measure(parent: impl AsFd, names: &[&CStr], as_names: Option<&[&CStr]>) -> io::Result<Unit> {
     let mut walk = Walk::default();
     for (i, name) in names.iter().enumerate() {
         let called = as_names.map_or(*name, |a| a[i]);
@@ -98,8 +96,8 @@ struct Walk {
     facts: blake3::Hasher,
     ctimes: blake3::Hasher,
     kept_ctimes: blake3::Hasher,
-    /// (inode, links) of files with several links, to count each once.
-    seen: Vec<u64>,
+    /// Inodes of files with several links, to count each once.
+    seen: HashSet<u64>,
     /// Mount id of the first entry and device of the first directory; all others must agree.
     mount: Option<u64>,
     device: Option<(u32, u32)>,
@@ -206,11 +204,10 @@ impl Walk {
             unit.modified = unit.modified.max(modified);
         }
         if stat.stx_nlink > 1 {
-            if self.seen.contains(&stat.stx_ino) {
+            unit.shared.push(SharedFile { inode: stat.stx_ino, bytes, links: stat.stx_nlink });
+            if !self.seen.insert(stat.stx_ino) {
                 return;
             }
-            self.seen.push(stat.stx_ino);
-            unit.shared.push(SharedFile { inode: stat.stx_ino, bytes, links: stat.stx_nlink });
         }
         unit.bytes = unit.bytes.saturating_add(bytes);
         unit.apparent = unit.apparent.saturating_add(stat.stx_size);
@@ -270,15 +267,6 @@ pub fn unhex(text: &str) -> Option<Fingerprint> {
         *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
     }
     Some(out)
-}
-
-/// A fingerprint as plans and inventories write it.
-pub fn hex(fingerprint: &Fingerprint) -> String {
-    use std::fmt::Write as _;
-    fingerprint.iter().fold(String::with_capacity(32), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 /// Entries of a directory without `.` and `..`, in reverse byte order.
