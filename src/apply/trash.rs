@@ -197,6 +197,33 @@ pub fn put(
     }
 }
 
+/// Gives a directory in a slot a name that no undo knows, so that it is purged or restored, never
+/// both. `Ok(false)`: it is gone, or somebody was quicker.
+///
+/// # Errors
+/// It keeps its name.
+pub fn claim(
+    calls: &dyn Calls,
+    slot: BorrowedFd<'_>,
+    name: &CStr,
+    top: Top,
+    doomed: &CStr,
+) -> io::Result<bool> {
+    if !is_there(slot, name, top)? {
+        return Ok(false);
+    }
+    let mut done = calls.rename_new(slot, name, slot, doomed);
+    if done.as_ref().is_err_and(calls::unsupported) {
+        done = calls.rename(slot, name, slot, doomed);
+    }
+    match done {
+        _ if is_there(slot, doomed, top)? => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !is_there(slot, name, top)? => Ok(false),
+        Err(e) => Err(e),
+        Ok(()) => Err(io::Error::other("it was not renamed, although the system says so")),
+    }
+}
+
 /// Renames what bears `name` in a slot back to that name; never over anything (I26). Only we can
 /// have put it there, so whatever it is, it came from there. Done twice, it is done once.
 ///

@@ -13,5 +13,8 @@ mod trees;
 mod changed;
 mod faulty;
 mod happy;
+mod races;
 mod refused;
+mod roots;
+mod shapes;
 mod sweep;
