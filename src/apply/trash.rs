@@ -243,14 +243,13 @@ pub fn take_back(
     };
     // F14, F15: the file system knows better than the answer.
     match (done, is_there(to, name, top)?) {
-        (Ok(()), true) => Ok(()),
-        (Ok(()), false) => Err(io::Error::other("it was not moved, although the system says so")),
         (Err(e), false) => Err(e),
+        (Ok(()), false) => Err(io::Error::other("it was not moved, although the system says so")),
         // At both places: an earlier attempt was cut off between link and unlink.
-        (Err(_), true) if top.kind != FileType::Directory && is_there(slot, name, top)? => {
+        (_, true) if top.kind != FileType::Directory && is_there(slot, name, top)? => {
             calls.unlink(slot, name)
         }
-        (Err(_), true) => Ok(()),
+        (_, true) => Ok(()),
     }
 }
 

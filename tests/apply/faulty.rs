@@ -60,9 +60,8 @@ impl Faulty {
         let dead = || Err(Errno::IO.into());
         match self.mishap {
             _ if before => real(),
-            Mishap::CrashBefore => dead(),
             Mishap::CrashAfter if here => real().and_then(|_| dead()),
-            Mishap::CrashAfter => dead(),
+            Mishap::CrashBefore | Mishap::CrashAfter => dead(),
             Mishap::Fail(e) if here => Err(e.into()),
             Mishap::FailEver(e) if same => Err(e.into()),
             Mishap::DoneButFailed(e) if here => real().and_then(|_| Err(e.into())),

@@ -28,7 +28,10 @@ fn have_root(test: &str) -> bool {
     }
     let portable = std::env::var("RETAIN_TESTS").is_ok_and(|v| v == "portable");
     assert!(portable, "{test} needs root; RETAIN_TESTS=portable leaves it out");
-    eprintln!("left out: {test} needs root");
+    #[expect(clippy::print_stderr, reason = "what was left out is said")]
+    {
+        eprintln!("left out: {test} needs root");
+    }
     false
 }
 
@@ -36,12 +39,12 @@ fn again(test: &str, mut command: Command) {
     let exe = std::env::current_exe().unwrap();
     let done =
         command.arg(exe).args([test, "--exact", "--nocapture"]).env(INNER, test).output().unwrap();
-    let text = format!(
+    let said = format!(
         "{}{}",
         String::from_utf8_lossy(&done.stdout),
         String::from_utf8_lossy(&done.stderr)
     );
-    assert!(done.status.success() && text.contains("1 passed"), "{text}");
+    assert!(done.status.success() && said.contains("1 passed"), "{said}");
 }
 
 /// Runs the rest of the test in a mount namespace; `true` there.
@@ -425,7 +428,7 @@ fn t17_what_cannot_be_read_stays() {
     let store = Store::sample();
     give(&store.top, ALICE);
     let path = store.path("a/mnist/1/checkpoint-10/opt");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
     // Root can measure it; the user cannot read it again.
     let mut plan = Plan::of(&store);
     plan.delete("a/mnist/1", "10", &["a/mnist/1/checkpoint-10"]);

@@ -180,7 +180,8 @@ fn t22_a_root_inside_a_root() {
 
 #[test]
 fn markers_that_are_not_to_be_trusted() {
-    let cases: &[(&str, fn(&Path), &str)] = &[
+    type Case = (&'static str, fn(&Path), &'static str);
+    let cases: &[Case] = &[
         ("no TOML", |m| fs::write(m, "{").unwrap(), "marker"),
         ("empty", |m| fs::write(m, "").unwrap(), "marker"),
         ("newer", |m| edit(m, "version = 1", "version = 2"), "marker"),
@@ -189,7 +190,7 @@ fn markers_that_are_not_to_be_trusted() {
             "odd id",
             |m| {
                 fs::write(m, fs::read_to_string(m).unwrap().replace('a', "z").replace("zg", "ag"))
-                    .unwrap()
+                    .unwrap();
             },
             "marker",
         ),

@@ -17,6 +17,8 @@ use std::path::Path;
 
 /// A journal larger than this is somebody's attack on memory.
 const MAX_FILE: u64 = 4 << 30;
+/// Enough of a settled run for its first record.
+const HEAD: u64 = 64 << 10;
 /// What a run's last file is called once nothing is left to do for it.
 pub const SETTLED: &str = "settled";
 
@@ -208,7 +210,7 @@ fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], all: bool) -> io::Re
     let settled = names.iter().any(|n| is_mark(n));
     let mut run = Run { id, settled, ..Run::default() };
     for name in names.iter().filter(|n| !is_mark(n)) {
-        let (decoded, owner) = read_file(dir, name)?;
+        let (decoded, owner) = read_file(dir, name, settled && !all)?;
         run.foreign = run.foreign.or((owner != uid).then_some(owner));
         run.damaged |= decoded.damaged;
         run.newer |= decoded.newer;
@@ -241,8 +243,9 @@ fn when(run: &Run) -> (&str, &str) {
     (run.begin.as_ref().map_or("", |b| b.now.as_str()), &run.id)
 }
 
-fn read_file(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<(frame::Decoded, u32)> {
-    let (bytes, stat) = dir::read_file(dir, name, MAX_FILE)?;
+fn read_file(dir: BorrowedFd<'_>, name: &CStr, head: bool) -> io::Result<(frame::Decoded, u32)> {
+    let (bytes, stat) =
+        if head { dir::read_head(dir, name, HEAD) } else { dir::read_file(dir, name, MAX_FILE) }?;
     let text = name.to_str().map_err(io::Error::other)?;
     Ok((frame::decode(&bytes, text), stat.stx_uid))
 }
