@@ -5,4 +5,5 @@
 //! [`report`] renders, [`cli`] is the command line.
 
 pub mod core;
+pub mod report;
 pub mod store;
