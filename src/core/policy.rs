@@ -9,8 +9,8 @@ mod load;
 mod matching;
 mod origin;
 mod outcome;
-mod raw;
-mod raw_test;
+pub mod raw;
+pub mod raw_test;
 mod reader;
 mod redundant;
 mod rules;
@@ -35,7 +35,9 @@ pub use show::show;
 pub use size::{SizeError, format as format_size, parse as parse_size};
 pub use testing::PolicyTest;
 
-use super::calendar::{Period, Span};
+pub use super::calendar::Span;
+
+use super::calendar::Period;
 use super::model::{Status, Step, Time};
 use super::select::Globs;
 

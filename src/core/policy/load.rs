@@ -113,9 +113,9 @@ fn file(cx: &mut Context, top: &mut Table) -> File {
     });
     let mut effective = Vec::new();
     let policies = named(cx, top, "policy", "Policy", "policy", |cx, table, name| {
-        let (policy, own) = session_policy(cx, table, name, &settings);
+        let (policy, own, whole) = session_policy(cx, table, name, &settings);
         effective.push(own);
-        Some((policy, table.span.clone()))
+        Some((policy, table.span.clone(), whole))
     });
     check_min_keep(cx, &effective);
     check_shadows(cx, &policies);
@@ -130,7 +130,7 @@ fn file(cx: &mut Context, top: &mut Table) -> File {
             "write a [[policy]]; `keep = [{ all = true }]` keeps everything, and `retain policy new` prints a start",
         );
     }
-    let policies = policies.into_iter().map(|(policy, _)| policy).collect();
+    let policies = policies.into_iter().map(|(policy, ..)| policy).collect();
     cx.origins.set("grace".to_owned(), grace.origin);
     (Policy { protections, policies, quotas, safety, grace: grace.value }, tests, untils)
 }
@@ -236,7 +236,13 @@ fn protection(
     }
 }
 
-fn session_policy(cx: &mut Context, table: &mut Table, name: Box<str>, base: &Settings) -> (SessionPolicy, Settings) {
+/// A policy, its settings, and whether its `match` could be read whole.
+fn session_policy(
+    cx: &mut Context,
+    table: &mut Table,
+    name: Box<str>,
+    base: &Settings,
+) -> (SessionPolicy, Settings, bool) {
     let settings = base.read(cx, table, "[[policy]]");
     let path = table.path.clone();
     let inherited = [
@@ -251,7 +257,9 @@ fn session_policy(cx: &mut Context, table: &mut Table, name: Box<str>, base: &Se
             cx.origins.set(format!("{path}.{key}"), origin.clone());
         }
     }
+    let before = cx.diagnostics.len();
     let sessions = table.get(cx, "match").map(|v| of_policy(cx, &v)).unwrap_or_default();
+    let whole = !cx.torn && !cx.diagnostics[before..].iter().any(Diagnostic::is_error);
     let keep_value = table.get(cx, "keep");
     let discard_value = table.get(cx, "discard");
     let limit_value = table.get(cx, "limit");
@@ -277,7 +285,7 @@ fn session_policy(cx: &mut Context, table: &mut Table, name: Box<str>, base: &Se
         timezone: settings.timezone.value,
         restarted: settings.restarted.value,
     };
-    (policy, settings)
+    (policy, settings, whole)
 }
 
 /// Reads `keep` or `discard`, and notes entries that an earlier one makes useless.
@@ -309,10 +317,11 @@ fn entries<T>(
     all.into_iter().map(|(entry, _)| entry).collect()
 }
 
-fn check_shadows(cx: &mut Context, policies: &[(SessionPolicy, Range<usize>)]) {
-    for (i, (later, span)) in policies.iter().enumerate() {
-        let shadow = policies[..i].iter().find(|(earlier, _)| shadows(&earlier.sessions, &later.sessions));
-        if let Some((earlier, first)) = shadow {
+fn check_shadows(cx: &mut Context, policies: &[(SessionPolicy, Range<usize>, bool)]) {
+    let sure: Vec<_> = policies.iter().filter(|(_, _, whole)| *whole).collect();
+    for (i, (later, span, _)) in sure.iter().enumerate() {
+        let shadow = sure[..i].iter().find(|(earlier, ..)| shadows(&earlier.sessions, &later.sessions));
+        if let Some((earlier, first, _)) = shadow {
             cx.fault(codes::SHADOWED, span, format!("no session is left for `{}`", later.name))
                 .label("the first policy that matches a session has it")
                 .also(first.clone(), format!("`{}` has all of them already", earlier.name))

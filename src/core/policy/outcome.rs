@@ -3,6 +3,7 @@
 use super::{Policy, PolicyTest};
 use crate::core::decide::decide;
 use crate::core::decision::{Outcome, Verdict};
+use crate::core::explain::Explainer;
 
 /// What became of one test.
 #[derive(Clone, Debug)]
@@ -44,5 +45,29 @@ impl PolicyTest {
             }
         }
         TestResult { failures, outcome }
+    }
+
+    /// A failure in words: `checkpoint-2 is deleted, and the test wants it to survive (last: rank 4 of 3)`.
+    pub fn explain(&self, policy: &Policy, result: &TestResult, failure: Failure) -> String {
+        let session = &self.inventory.sessions[failure.session];
+        let checkpoint = &session.checkpoints[failure.checkpoint];
+        let decision = &result.outcome.sessions[failure.session];
+        let explainer = Explainer { inventory: &self.inventory, policy };
+        let reasons: Vec<String> = decision
+            .reasons(failure.checkpoint)
+            .iter()
+            .map(|reason| explainer.reason(session, checkpoint, decision.policy, reason).text)
+            .collect();
+        let id = if self.inventory.sessions.len() > 1 {
+            format!("{}:{}", session.name, checkpoint.id)
+        } else {
+            checkpoint.id.to_string()
+        };
+        let (is, wants) = if failure.should_survive {
+            ("deleted", "survive")
+        } else {
+            ("kept", "be deleted")
+        };
+        format!("{id} is {is}, and the test wants it to {wants} ({})", reasons.join(" · "))
     }
 }

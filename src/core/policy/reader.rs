@@ -7,7 +7,7 @@ use super::codes::{self, Code};
 use super::diagnostic::{Diagnostic, Position, valid_span};
 use super::origin::{Origin, Origins};
 use super::schema;
-use super::suggest::nearest;
+use super::suggest::{alias, nearest};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -116,9 +116,14 @@ impl<'t> Context<'t> {
             Some(items) => items,
             None if value.value.is_table() => {
                 let key = value.key;
-                self.fault(codes::WRONG_TYPE, &value.key_span, format!("there can be several of `{key}`"))
+                let help = if value.path == key {
+                    format!("write `[[{key}]]` with two brackets")
+                } else {
+                    format!("write a list: `{key} = [{{ .. }}]`")
+                };
+                self.fault(codes::WRONG_TYPE, &value.key_span, format!("`{key}` takes a list of tables"))
                     .label("this is one table")
-                    .help(format!("write `[[{key}]]` with two brackets, or a list `{key} = [{{ .. }}]`"));
+                    .help(help);
                 Vec::from_iter(value.clone().at_index(0))
             }
             None => {
@@ -157,6 +162,10 @@ impl<'t> Context<'t> {
                 format!("did you mean `{near}`?")
             } else if let Some(elsewhere) = schema::belongs_in(name, table.shape) {
                 format!("`{name}` belongs in {elsewhere}")
+            } else if let Some((ours, elsewhere)) =
+                alias(name).and_then(|ours| Some((ours, schema::belongs_in(ours, table.shape)?)))
+            {
+                format!("write `{ours}` in {elsewhere}")
             } else {
                 format!("{place} takes {}", list(&table.asked))
             };

@@ -36,10 +36,18 @@ fn options_of(key: &str) -> &'static [&'static str] {
 pub(super) fn rule(cx: &mut Context, table: &mut Table, settings: &Settings) -> Option<Rule> {
     let kinds: Vec<Value> = RULE_KEYS.iter().filter_map(|key| table.get(cx, key)).collect();
     let options: Vec<Value> = OPTION_KEYS.iter().filter_map(|key| table.get(cx, key)).collect();
+    // Other tools write `metric = "loss"`, which does not say which way is better.
+    let metric = kinds.iter().any(|k| k.key == "best").then(|| table.claim("metric")).flatten();
     let unknown = cx.diagnostics.len();
     cx.finish(table);
     let unknown = cx.diagnostics.len() > unknown;
 
+    if let Some(v) = metric {
+        cx.fault(codes::DIRECTION, &v.key_span, "`metric` does not say which way is better")
+            .label("the lower or the higher?")
+            .help("write `min = ..` (lower is better) or `max = ..` (higher is better) instead");
+        return None;
+    }
     let (within, mut kinds): (Vec<Value>, Vec<Value>) = kinds.into_iter().partition(|k| k.key == "within");
     let bucketed = kinds.iter().any(|k| BUCKET_KEYS.contains(&k.key));
     let mut options = options;

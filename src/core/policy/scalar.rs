@@ -337,6 +337,9 @@ impl Context<'_> {
     }
 
     fn bad_date(&mut self, value: &Value, help: &str) {
+        if date_text(value).is_none() {
+            return self.wrong_type(value, "a date such as 2027-01-31");
+        }
         let label = match value.value {
             DeValue::Datetime(d) if d.date.is_some() && d.time.is_some() && d.offset.is_none() => {
                 "no offset from UTC is given"

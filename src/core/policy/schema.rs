@@ -84,3 +84,60 @@ pub(super) fn belongs_in(key: &str, not_in: &str) -> Option<String> {
         .collect();
     (!places.is_empty()).then(|| places.join(" or "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::asked;
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// A file in which every table stands at least once.
+    const EVERY_TABLE: &str = r#"
+        version = 1
+        [safety]
+        [[protect]]
+        match = { session = "a" }
+        [[policy]]
+        match = { session = "a" }
+        keep = [{ last = 1 }]
+        discard = [{ all = true }]
+        limit = { max-count = 1 }
+        [[quota]]
+        [[test]]
+        disk = { total = "2B", free = "1B" }
+        checkpoints = [{ id = "1" }]
+    "#;
+
+    #[test]
+    fn what_is_documented_is_read_and_the_reverse() {
+        let documented: BTreeSet<(String, String)> = tables()
+            .into_iter()
+            .flat_map(|(shape, keys)| keys.into_iter().map(move |k| (shape.clone(), k.key)))
+            .collect();
+        let read: BTreeSet<(String, String)> =
+            asked(EVERY_TABLE).into_iter().map(|(s, k)| (s.to_owned(), k.to_owned())).collect();
+        assert_eq!(documented.difference(&read).collect::<Vec<_>>(), Vec::<&_>::new(), "not read");
+        assert_eq!(read.difference(&documented).collect::<Vec<_>>(), Vec::<&_>::new(), "not documented");
+    }
+
+    #[test]
+    fn every_key_says_something() {
+        for (shape, keys) in tables() {
+            assert_ne!(place(&shape), shape, "no place for {shape}");
+            for key in keys {
+                assert!(key.text.ends_with('.'), "{shape}.{}: {:?}", key.key, key.text);
+            }
+        }
+    }
+
+    #[test]
+    fn options_are_not_required() {
+        let required = |shape: &str| -> Vec<String> {
+            tables()[shape].iter().filter(|k| k.required).map(|k| k.key.clone()).collect()
+        };
+        assert_eq!(required("PolicyFile"), ["policy", "version"]);
+        assert_eq!(required("Protect"), [] as [&str; 0]);
+        assert_eq!(required("PolicyTest"), ["checkpoints"]);
+        assert_eq!(required("TestCheckpoint"), ["id"]);
+    }
+}

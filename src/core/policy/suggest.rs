@@ -18,12 +18,18 @@ const ALIASES: [(&str, &str); 14] = [
     ("description", "why"),
 ];
 
+/// Our name for what another tool calls `word`.
+pub fn alias(word: &str) -> Option<&'static str> {
+    let wanted = normal(word);
+    ALIASES.iter().find(|(theirs, _)| *theirs == wanted).map(|(_, ours)| *ours)
+}
+
 /// The candidate that `word` most probably stands for, if one is near enough.
 ///
 /// Case and the difference of `_` and `-` are ignored; of equally near ones the first wins.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = normal(word);
-    let alias = ALIASES.iter().find(|(a, _)| *a == wanted).map(|(_, to)| *to);
+    let alias = alias(word);
     let allowed = match wanted.chars().count() {
         0 => return None,
         1..=2 => 1,
