@@ -95,11 +95,12 @@ fn every_code_has_a_section_whose_examples_hold() {
     for (code, section) in sections {
         let wrong = blocks(section, "toml wrong");
         let right = blocks(section, "toml");
-        assert!(!wrong.is_empty() && !right.is_empty(), "{code} has no examples");
+        // Ten thousand lines make no example, and an expired protection shows only at a time.
+        let shown_elsewhere = code.starts_with("E0108") || code.starts_with("W0703");
+        assert!((shown_elsewhere || !wrong.is_empty()) && !right.is_empty(), "{code} has no examples");
         for example in wrong {
             let diagnostics = load(&example).diagnostics;
-            // An expired protection shows only where the time is known.
-            let found = diagnostics.iter().any(|d| d.code.as_str() == code) || code.starts_with("W0703");
+            let found = diagnostics.iter().any(|d| d.code.as_str() == code);
             assert!(found, "{code} is not what this gets: {diagnostics:#?}\n{example}");
         }
         for example in right {

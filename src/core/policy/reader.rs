@@ -227,9 +227,18 @@ impl<'d> Table<'d> {
 
 /// `a`, `b` and `c`, in backticks.
 pub(super) fn list<S: AsRef<str>>(words: &[S]) -> String {
+    joined(words, "and")
+}
+
+/// `a`, `b` or `c`, in backticks.
+pub(super) fn either<S: AsRef<str>>(words: &[S]) -> String {
+    joined(words, "or")
+}
+
+fn joined<S: AsRef<str>>(words: &[S], last_word: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|w| format!("`{}`", w.as_ref())).collect();
     match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) if !rest.is_empty() => format!("{} {last_word} {last}", rest.join(", ")),
         Some((last, _)) => last.clone(),
         None => "nothing".to_owned(),
     }

@@ -2,7 +2,7 @@
 
 use super::matching::globs;
 use super::raw::{BUCKET_KEYS, RULE_KEYS};
-use super::reader::{Context, Table, Value, list};
+use super::reader::{Context, Table, Value, either, list};
 use super::settings::{MISSING, PICK, Settings, TIES};
 use super::{Across, Anchor, Best, Bucket, Direction, Discard, Pick, Rule, RuleKind, codes};
 use crate::core::calendar::Period;
@@ -89,7 +89,7 @@ fn not_one(cx: &mut Context, table: &Table, kinds: &[Value], options: &[Value], 
             let help = if options.iter().any(|o| matches!(o.key, "min" | "max")) {
                 "write how many of the best: `best = 3`".to_owned()
             } else {
-                format!("write one of {}", list(&RULE_KEYS))
+                format!("write {}", either(&RULE_KEYS))
             };
             if let Some(d) = cx.missing(codes::NO_RULE, &table.span, "a rule that keeps nothing") {
                 d.label("no rule key stands here").help(help);
@@ -258,6 +258,10 @@ pub(super) fn discard(cx: &mut Context, table: &mut Table) -> Option<Discard> {
     let kinds: Vec<Value> = KEYS.iter().filter_map(|key| table.get(cx, key)).collect();
     let ranks: Vec<Value> =
         RULE_KEYS.iter().filter(|key| !KEYS.contains(key)).filter_map(|key| table.claim(key)).collect();
+    if !ranks.is_empty() {
+        // Their options are no fault of their own.
+        OPTION_KEYS.iter().for_each(|key| drop(table.claim(key)));
+    }
     let unknown = cx.diagnostics.len();
     cx.finish(table);
     let unknown = cx.diagnostics.len() > unknown;
@@ -280,7 +284,7 @@ pub(super) fn discard(cx: &mut Context, table: &mut Table) -> Option<Discard> {
         } else if ranks.is_empty() && !unknown
             && let Some(d) = cx.missing(codes::NO_RULE, &table.span, "an entry that discards nothing")
         {
-            d.label("no key stands here").help(format!("write one of {}", list(&KEYS)));
+            d.label("no key stands here").help(format!("write {}", either(&KEYS)));
         }
         return None;
     };

@@ -1,7 +1,7 @@
 //! Single values: counts, lengths of time, sizes, words and dates, each with its own faults.
 
 use super::codes;
-use super::reader::{Context, Value, list};
+use super::reader::{Context, Value, either};
 use super::size;
 use super::suggest::nearest;
 use super::{Amount, MaxDelete};
@@ -168,7 +168,8 @@ impl Context<'_> {
             Ok(share) if share > 0.0 && share <= most => Some(share),
             Ok(_) => {
                 self.fault(codes::PERCENTAGE, &value.span, format!("`{}` must be above 0% and at most {most}%", value.key))
-                    .label("out of range");
+                    .label("out of range")
+                    .help("write a share such as \"10%\", or a size or number instead");
                 None
             }
             Err(error) => {
@@ -259,7 +260,7 @@ impl Context<'_> {
             let names: Vec<&str> = words.iter().map(|(w, _)| *w).collect();
             let help = match nearest(text, names.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("`{}` takes {}", value.key, list(&names)),
+                None => format!("write {}", either(&names)),
             };
             self.fault(codes::UNKNOWN_VALUE, &value.span, format!("`{text}` is not a value of `{}`", value.key))
                 .label("unknown")

@@ -1,6 +1,6 @@
 //! What bounds space: `limit` of a policy, `[[quota]]`, and the brakes of `[safety]`.
 
-use super::reader::{Context, Table, Value, list};
+use super::reader::{Context, Table, Value};
 use super::{Amount, Cap, Limit, OnExceed, Per, Quota, Safety, codes};
 
 const PER: [(&str, Per); 2] = [("owner", Per::Owner), ("root", Per::Root)];
@@ -102,10 +102,7 @@ fn max_bytes_cap(cx: &mut Context, table: &Table, max: &Value, low: Option<&Valu
     if per.is_none()
         && let Some(d) = cx.missing(codes::QUOTA_PER, &table.span, "a quota does not say whose bytes it counts")
     {
-        d.label("`per` is missing").help(format!(
-            "write `per = \"owner\"` (each owner may use that much) or `per = \"root\"` (all together); `per` takes {}",
-            list(&["owner", "root"])
-        ));
+        d.label("`per` is missing").help("write `per = \"owner\"` (each owner may use that much) or `per = \"root\"` (all together)");
     }
     let (bytes, low_bytes) = (bytes?, low_bytes.unwrap_or(bytes)?);
     if let Some(v) = low.filter(|_| low_bytes > bytes) {

@@ -32,8 +32,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let alias = alias(word);
     let allowed = match wanted.chars().count() {
         0 => return None,
-        1..=2 => 1,
-        3..=5 => 2,
+        1..=5 => 1,
         n => n / 3,
     };
     candidates
