@@ -5,16 +5,59 @@ use retain::core::policy::{DEFAULT, STARTER, load, show};
 
 /// Pieces of policies, so that random texts come near to being valid.
 const PIECES: [&str; 48] = [
-    "version = 1\n", "version", "[[policy]]\n", "[policy]\n", "[[protect]]\n", "[[quota]]\n", "[safety]\n", "[[test]]\n",
-    "keep = [", "discard = [", "limit = {", "match = {", "{ last = 3 },", "{ best = 3, min = \"loss\" },", "{ daily = 7 },",
-    "{ within = \"7d\" },", "{ every = \"6h\" },", "{", "}", "]", "[", ",", " = ", "\n", "\"", "'", "\"\"\"", "#", ".",
-    "session = \"a/*\"", "min-keep = 0\n", "session-may-go-empty = true\n", "name = \"x\"\n", "max-bytes = \"5GiB\"",
-    "per = \"owner\"\n", "2027-01-31", "until = ", "nan", "-1", "99999999999999999999", "checkpoints = [{ id = \"1\" }]\n",
-    "keep = [\"1\"]\n", "all = true", "[[policy.keep]]\n", "[policy.match]\n", "한", "\u{feff}", "\r\n",
+    "version = 1\n",
+    "version",
+    "[[policy]]\n",
+    "[policy]\n",
+    "[[protect]]\n",
+    "[[quota]]\n",
+    "[safety]\n",
+    "[[test]]\n",
+    "keep = [",
+    "discard = [",
+    "limit = {",
+    "match = {",
+    "{ last = 3 },",
+    "{ best = 3, min = \"loss\" },",
+    "{ daily = 7 },",
+    "{ within = \"7d\" },",
+    "{ every = \"6h\" },",
+    "{",
+    "}",
+    "]",
+    "[",
+    ",",
+    " = ",
+    "\n",
+    "\"",
+    "'",
+    "\"\"\"",
+    "#",
+    ".",
+    "session = \"a/*\"",
+    "min-keep = 0\n",
+    "session-may-go-empty = true\n",
+    "name = \"x\"\n",
+    "max-bytes = \"5GiB\"",
+    "per = \"owner\"\n",
+    "2027-01-31",
+    "until = ",
+    "nan",
+    "-1",
+    "99999999999999999999",
+    "checkpoints = [{ id = \"1\" }]\n",
+    "keep = [\"1\"]\n",
+    "all = true",
+    "[[policy.keep]]\n",
+    "[policy.match]\n",
+    "한",
+    "\u{feff}",
+    "\r\n",
 ];
 
 fn near_policies() -> impl Strategy<Value = String> {
-    proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..30).prop_map(|pieces| pieces.concat())
+    proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..30)
+        .prop_map(|pieces| pieces.concat())
 }
 
 /// Loads anything; what is said about it can be sliced out of the text and is in its order.

@@ -15,10 +15,14 @@ pub(super) fn covers(earlier: &Rule, later: &Rule) -> bool {
         return true;
     }
     // A rule that looks at each checkpoint by itself is the same over any sessions.
-    let alone = matches!(earlier.kind, RuleKind::Id(_) | RuleKind::Tag(_) | RuleKind::Steps(_) | RuleKind::Submitted);
+    let alone = matches!(
+        earlier.kind,
+        RuleKind::Id(_) | RuleKind::Tag(_) | RuleKind::Steps(_) | RuleKind::Submitted
+    );
     let same_group = earlier.across == later.across;
     // The newest of many sessions are the newest of their own.
-    let ranked = matches!(earlier.kind, RuleKind::Last(_) | RuleKind::First(_)) && earlier.across == Across::Session;
+    let ranked = matches!(earlier.kind, RuleKind::Last(_) | RuleKind::First(_))
+        && earlier.across == Across::Session;
     (alone || same_group || ranked) && kind_covers(&earlier.kind, &later.kind)
 }
 
@@ -95,7 +99,8 @@ pub(super) fn shadows(earlier: &Match, later: &Match) -> bool {
         .as_ref()
         .is_none_or(|a| later.owner.as_ref().is_some_and(|b| globs_cover(a, b)));
     let idle = earlier.idle.is_none_or(|a| later.idle.is_some_and(|b| at_least(b, a)));
-    let newest = earlier.newest_sessions.is_none_or(|a| later.newest_sessions.is_some_and(|b| b <= a));
+    let newest =
+        earlier.newest_sessions.is_none_or(|a| later.newest_sessions.is_some_and(|b| b <= a));
     session
         && not
         && owner
@@ -136,7 +141,7 @@ fn below(wide: &str, narrow: &str) -> bool {
     };
     prefix.ends_with('/')
         && !has_special(prefix)
-        && narrow.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains("{"))
+        && narrow.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('{'))
 }
 
 #[cfg(test)]
