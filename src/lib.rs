@@ -10,5 +10,6 @@
 )]
 
 pub mod core;
+pub mod demo;
 pub mod report;
 pub mod store;
