@@ -5,4 +5,5 @@
 //! [`report`] renders, [`cli`] is the command line.
 
 pub mod core;
+pub mod format;
 pub mod store;
