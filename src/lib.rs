@@ -6,4 +6,7 @@
 
 pub mod core;
 pub mod format;
+pub mod layout;
+pub mod marks;
+pub mod scan;
 pub mod store;

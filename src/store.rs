@@ -31,6 +31,8 @@ pub enum Kind {
 pub struct Entry {
     pub name: Box<[u8]>,
     pub kind: Kind,
+    /// As [`Stat::inode`]; of no meaning for a mount point.
+    pub inode: u64,
 }
 
 /// The facts about one entry that recognition and ages need.

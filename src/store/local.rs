@@ -110,7 +110,7 @@ impl Dir for LocalDir {
                 },
                 known => kind(known),
             };
-            entries.push(Entry { name: name.to_bytes().into(), kind });
+            entries.push(Entry { name: name.to_bytes().into(), kind, inode: entry.ino() });
             if entries.len() > MAX_ENTRIES {
                 return Err(io::Error::other("more than 20 million entries"));
             }
