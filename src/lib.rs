@@ -6,6 +6,7 @@
 
 pub mod core;
 pub mod format;
+pub mod inventory;
 pub mod layout;
 pub mod marks;
 pub mod scan;
