@@ -4,10 +4,17 @@
 //! [`scan`] turns that into an inventory, [`apply`] is the only module that deletes,
 //! [`report`] renders, [`cli`] is the command line.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests build and break trees")
+)]
+
 pub mod core;
+pub mod demo;
 pub mod format;
 pub mod inventory;
 pub mod layout;
 pub mod marks;
+pub mod report;
 pub mod scan;
 pub mod store;

@@ -30,7 +30,8 @@ fn content(inventory: &Inventory) -> String {
             let mut bare = c.clone();
             bare.metrics = Box::default();
             if let Some(extra) = &mut bare.extra {
-                metrics.extend(extra.sources.drain(..).map(|s| format!("{:?} {:?}", name(s.0), s.1)));
+                metrics
+                    .extend(extra.sources.drain(..).map(|s| format!("{:?} {:?}", name(s.0), s.1)));
                 metrics.sort();
             }
             out.push_str(&format!("{bare:?} {metrics:?}\n"));
@@ -59,7 +60,10 @@ fn a_foreign_file_needs_little() {
     assert!(!file.applicable);
     let session = &file.inventory.sessions[0];
     assert_eq!((&*session.name, &*session.owner), ("lab/x", "lab"));
-    assert_eq!((session.layout.as_ref(), session.status, session.last_write), (None, Status::Unknown, None));
+    assert_eq!(
+        (session.layout.as_ref(), session.status, session.last_write),
+        (None, Status::Unknown, None)
+    );
     let [one, two] = &session.checkpoints[..] else { panic!() };
     assert!(one.complete && one.extra.is_none() && one.saved_at.is_none());
     let values: Vec<_> = two.metrics.iter().map(|m| m.1.to_string()).collect();
@@ -78,37 +82,72 @@ fn every_fault_is_told_with_its_line() {
         (r#"{"session":"a"}{}"#.to_owned(), "line 1: more after the end at byte 15"),
         (c(r#","step":-1"#), "line 1: step is neither null nor a number from 0 up"),
         (c(r#","epoch":NaN"#), "line 1: epoch is neither null nor a number from 0 up"),
-        (c(r#","saved_at":"yesterday""#),
-            "line 1: saved_at `yesterday` is not a time such as 2026-01-31T10:00:00Z"),
+        (
+            c(r#","saved_at":"yesterday""#),
+            "line 1: saved_at `yesterday` is not a time such as 2026-01-31T10:00:00Z",
+        ),
         (c(r#","bytes":-5"#), "line 1: bytes is not a whole number"),
         (c(r#","files":4294967296"#), "line 1: files is too large"),
         (c(r#","complete":"yes""#), "line 1: complete is neither true nor false"),
         (c(r#","metrics":{"a":1,"a":2}"#), "line 1: metric a stands here twice"),
         (c(r#","metrics":{"a":true}"#), "line 1: a is not a number"),
-        (c(r#","marks":["golden"]"#), "line 1: mark `golden` is none of pinned, submitted, latest, best, ambiguous, incomplete"),
+        (
+            c(r#","marks":["golden"]"#),
+            "line 1: mark `golden` is none of pinned, submitted, latest, best, ambiguous, incomplete",
+        ),
         (c(r#","fingerprint":"xyz""#), "line 1: fingerprint `xyz` is not 32 hexadecimal digits"),
         (c(r#","pin":true"#), "line 1: pin is not an object"),
         (c(r#","v":2"#), "line 1: v is not 1; use the version of retain that made this file"),
-        (r#"{"session":"a","status":"paused"}"#.to_owned(),
-            "line 1: status `paused` is none of running, exited, unknown"),
-        ("{\"session\":\"a\"}\n{\"session\":\"a\"}".to_owned(),
-            "line 2: this session stands in line 1 already"),
-        (format!("{}\n{}\n{}", c(""), r#"{"session":"a/c","id":"1"}"#, c("")),
-            "line 3: checkpoint 1 of session a/b stands in line 1 already"),
-        (r#"{"retain-inventory":1}"#.to_owned(), "line 2: the trailer is missing: the file was cut short"),
-        (r#"{"retain-inventory":2}"#.to_owned() + "\n" + r#"{"end":true,"sessions":0,"checkpoints":0}"#,
-            "line 1: an inventory of another format than 1; use the version of retain that made it"),
-        (r#"{"retain-inventory":1}"#.to_owned() + "\n" + r#"{"end":true,"sessions":0,"checkpoints":1}"# + "\n",
-            "line 2: the trailer counts 0 sessions and 1 checkpoints, the file has 0 and 0"),
-        (r#"{"retain-inventory":1}"#.to_owned() + "\n" + r#"{"end":true,"sessions":0,"checkpoints":0}"# + "\n" + &c(""),
-            "line 3: more lines after the trailer"),
-        (r#"{"end":true,"sessions":0,"checkpoints":0}"#.to_owned(), "line 1: a trailer without a header"),
+        (
+            r#"{"session":"a","status":"paused"}"#.to_owned(),
+            "line 1: status `paused` is none of running, exited, unknown",
+        ),
+        (
+            "{\"session\":\"a\"}\n{\"session\":\"a\"}".to_owned(),
+            "line 2: this session stands in line 1 already",
+        ),
+        (
+            format!("{}\n{}\n{}", c(""), r#"{"session":"a/c","id":"1"}"#, c("")),
+            "line 3: checkpoint 1 of session a/b stands in line 1 already",
+        ),
+        (
+            r#"{"retain-inventory":1}"#.to_owned(),
+            "line 2: the trailer is missing: the file was cut short",
+        ),
+        (
+            r#"{"retain-inventory":2}"#.to_owned()
+                + "\n"
+                + r#"{"end":true,"sessions":0,"checkpoints":0}"#,
+            "line 1: an inventory of another format than 1; use the version of retain that made it",
+        ),
+        (
+            r#"{"retain-inventory":1}"#.to_owned()
+                + "\n"
+                + r#"{"end":true,"sessions":0,"checkpoints":1}"#
+                + "\n",
+            "line 2: the trailer counts 0 sessions and 1 checkpoints, the file has 0 and 0",
+        ),
+        (
+            r#"{"retain-inventory":1}"#.to_owned()
+                + "\n"
+                + r#"{"end":true,"sessions":0,"checkpoints":0}"#
+                + "\n"
+                + &c(""),
+            "line 3: more lines after the trailer",
+        ),
+        (
+            r#"{"end":true,"sessions":0,"checkpoints":0}"#.to_owned(),
+            "line 1: a trailer without a header",
+        ),
     ];
     for (text, want) in table {
         assert_eq!(parsed(text).unwrap_err(), *want, "{text}");
     }
     let all = parsed("{\n{}\n{\"session\":\"a\"}\nx\n").unwrap_err();
-    assert_eq!(all, "line 1: a key is missing at byte 1\nline 2: session is missing\nline 4: not a JSON value at byte 0");
+    assert_eq!(
+        all,
+        "line 1: a key is missing at byte 1\nline 2: session is missing\nline 4: not a JSON value at byte 0"
+    );
     let many = read(&mut "x\n".repeat(MAX_FAULTS + 5).as_bytes()).unwrap_err();
     assert_eq!((many.faults.len(), many.more), (MAX_FAULTS, 5));
     assert!(many.to_string().ends_with("\nand 5 more"));
@@ -171,11 +210,14 @@ fn parts_merge_to_the_whole() {
     let b = inventory("R", &[("lab/2", &[("2", 5), ("10", 5)]), ("lab/10", &[("1", 5)])]);
     let (whole, conflicts) = merge(a.clone(), b.clone());
     assert_eq!(conflicts, Vec::<String>::new());
-    let expected = inventory("R", &[
-        ("lab/2", &[("1", 5), ("2", 5), ("10", 5)]),
-        ("lab/9", &[("1", 5)]),
-        ("lab/10", &[("1", 5)]),
-    ]);
+    let expected = inventory(
+        "R",
+        &[
+            ("lab/2", &[("1", 5), ("2", 5), ("10", 5)]),
+            ("lab/9", &[("1", 5)]),
+            ("lab/10", &[("1", 5)]),
+        ],
+    );
     assert_eq!(content(&whole), content(&expected));
     assert_eq!(content(&merge(b, a.clone()).0), content(&expected), "in either order");
     assert_eq!(content(&merge(a.clone(), a.clone()).0), content(&a), "twice the same");
@@ -186,10 +228,10 @@ fn parts_that_differ_are_said_and_kept() {
     let a = inventory("R", &[("lab/2", &[("1", 5)])]);
     let b = inventory("S", &[("lab/2", &[("1", 6)])]);
     let (whole, conflicts) = merge(a, b);
-    assert_eq!(conflicts, [
-        "the roots differ: R and S",
-        "session lab/2: two inventories differ in checkpoint 1",
-    ]);
+    assert_eq!(
+        conflicts,
+        ["the roots differ: R and S", "session lab/2: two inventories differ in checkpoint 1",]
+    );
     assert_eq!(whole.root, None);
     assert_eq!(whole.sessions[0].tainted.len(), 1);
     assert_eq!(whole.sessions[0].checkpoints.len(), 1);

@@ -25,6 +25,7 @@ impl Verdict {
 
 /// Why a checkpoint stays or goes. `rule` indexes the `keep` list of the session's policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[rustfmt::skip] // a table: one variant a line
 pub enum Reason {
     NoPolicy,
 
@@ -133,17 +134,22 @@ pub struct SessionDecision {
 }
 
 impl SessionDecision {
-    pub fn with_capacity(policy: Option<u16>, checkpoints: usize) -> SessionDecision {
+    pub fn with_capacity(
+        policy: Option<u16>,
+        checkpoints: usize,
+        reasons: usize,
+    ) -> SessionDecision {
         SessionDecision {
             policy,
             decisions: Vec::with_capacity(checkpoints),
-            reasons: Vec::with_capacity(checkpoints * 2),
+            reasons: Vec::with_capacity(reasons),
         }
     }
 
     /// Adds the next checkpoint's decision.
     pub fn push(&mut self, verdict: Verdict, reasons: impl IntoIterator<Item = Reason>) {
-        let start = u32::try_from(self.reasons.len()).expect("fewer than 2^32 reasons in a session");
+        let start =
+            u32::try_from(self.reasons.len()).expect("fewer than 2^32 reasons in a session");
         self.reasons.extend(reasons);
         let len = u16::try_from(self.reasons.len() - start as usize)
             .expect("fewer than 2^16 reasons for one checkpoint");
@@ -152,7 +158,11 @@ impl SessionDecision {
 
     /// Turns kept checkpoints into deleted ones: each gets its reason in front of those that kept it.
     pub fn evict(&mut self, evicted: &[(u32, Reason)]) {
-        let mut rebuilt = SessionDecision::with_capacity(self.policy, self.len());
+        let mut rebuilt = SessionDecision::with_capacity(
+            self.policy,
+            self.len(),
+            self.reasons.len() + evicted.len(),
+        );
         let mut why: Vec<Option<Reason>> = vec![None; self.len()];
         for (checkpoint, reason) in evicted {
             why[*checkpoint as usize] = Some(*reason);
@@ -195,6 +205,7 @@ pub struct Outcome {
 
 /// Something a person should know about an outcome; rendered by [`super::explain`].
 #[derive(Clone, Debug, PartialEq)]
+#[rustfmt::skip] // a table: one variant a line
 pub enum Notice {
     /// A limit of the session cannot be met.
     LimitUnreachable { session: u32, what: Limited, excess: u64, blockers: Blockers },

@@ -62,7 +62,6 @@ struct Reader {
     errors: ReadErrors,
 }
 
-
 impl Reader {
     fn line(&mut self, number: u64, line: &[u8]) {
         if line.is_empty() {
@@ -93,9 +92,11 @@ impl Reader {
 
     fn header(&mut self, number: u64, value: &Value) -> Result<(), String> {
         if number != 1 {
-            return Err("a header that is not the first line; use `retain inventory --merge` to put \
+            return Err(
+                "a header that is not the first line; use `retain inventory --merge` to put \
                         files together"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         self.has_header = true;
         let version = value.get("retain-inventory").and_then(Value::as_u64);

@@ -117,11 +117,7 @@ fn follow_parents(drafts: &mut [Draft]) {
 }
 
 /// A session by its platform's name, which the root may put directories in front of.
-fn find_session<'d>(
-    drafts: &'d mut [Draft],
-    beside: &str,
-    name: &str,
-) -> Option<&'d mut Session> {
+fn find_session<'d>(drafts: &'d mut [Draft], beside: &str, name: &str) -> Option<&'d mut Session> {
     let depth = name.matches('/').count() + 1;
     let cut = beside.rmatch_indices('/').nth(depth - 1).map_or(0, |(i, _)| i + 1);
     let sibling = format!("{}{name}", &beside[..cut]);

@@ -14,24 +14,40 @@ fn damages() -> Vec<(&'static str, Box<dyn Fn(&Path)>, &'static str)> {
         [0xff, 0xfe].into_iter().chain(b"{}".iter().flat_map(|b| [*b, 0])).collect();
     vec![
         ("empty", write(Vec::new()), "is damaged: nothing but space"),
-        ("truncated", write(b"{\"global_step\": 5, \"log_his".to_vec()), "is damaged: a text without"),
+        (
+            "truncated",
+            write(b"{\"global_step\": 5, \"log_his".to_vec()),
+            "is damaged: a text without",
+        ),
         ("UTF-16", write(utf16), "is damaged: UTF-16"),
         ("zeros", write(vec![0; 4096]), "is damaged: not a JSON value"),
         ("nested", write(b"[".repeat(1_000_000)), "is damaged: nested more than 64 deep"),
         ("binary", write(b"\x80\x02}q\0.".to_vec()), "is damaged: not a JSON value"),
         ("a list", write(b"[1]".to_vec()), "is damaged: not an object"),
-        ("huge", Box::new(|path| {
-            fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
-        }), "larger than the 16 MiB"),
+        (
+            "huge",
+            Box::new(|path| {
+                fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
+            }),
+            "larger than the 16 MiB",
+        ),
         ("a directory", Box::new(|path| fs::create_dir(path).unwrap()), "not a regular file"),
-        ("a symlink", Box::new(|path| {
-            std::os::unix::fs::symlink("/dev/zero", path).unwrap();
-        }), "not a regular file"),
-        ("a fifo", Box::new(|path| {
-            let name = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
-            let fifo = rustix::fs::FileType::Fifo;
-            rustix::fs::mknodat(rustix::fs::CWD, &*name, fifo, 0o600.into(), 0).unwrap();
-        }), "not a regular file"),
+        (
+            "a symlink",
+            Box::new(|path| {
+                std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+            }),
+            "not a regular file",
+        ),
+        (
+            "a fifo",
+            Box::new(|path| {
+                let name = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
+                let fifo = rustix::fs::FileType::Fifo;
+                rustix::fs::mknodat(rustix::fs::CWD, &*name, fifo, 0o600.into(), 0).unwrap();
+            }),
+            "not a regular file",
+        ),
     ]
 }
 

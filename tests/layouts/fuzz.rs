@@ -10,11 +10,33 @@ use std::path::PathBuf;
 /// Names that mean something to a layout, and names that hurt.
 fn name() -> impl Strategy<Value = Vec<u8>> {
     let known = proptest::sample::select(vec![
-        &b"checkpoint-1"[..], b"checkpoint-2", b"tmp-checkpoint-3", b"checkpoint-007",
-        b"nsml_model", b"model", b"metadata.json", b"session.json", b"a_b_1", b"checkpoints",
-        b"trainer_state.json", b"training_args.bin", b"model.safetensors", b"metrics.csv",
-        b"epoch=1-step=2.ckpt", b"last.ckpt", b"latest", b".retain", b"marks.toml",
-        b"-rf", b"\xff\xfe", b"a\nb", b"\x1b[2J", b"...", b" ", b"#", b"\\x41",
+        &b"checkpoint-1"[..],
+        b"checkpoint-2",
+        b"tmp-checkpoint-3",
+        b"checkpoint-007",
+        b"nsml_model",
+        b"model",
+        b"metadata.json",
+        b"session.json",
+        b"a_b_1",
+        b"checkpoints",
+        b"trainer_state.json",
+        b"training_args.bin",
+        b"model.safetensors",
+        b"metrics.csv",
+        b"epoch=1-step=2.ckpt",
+        b"last.ckpt",
+        b"latest",
+        b".retain",
+        b"marks.toml",
+        b"-rf",
+        b"\xff\xfe",
+        b"a\nb",
+        b"\x1b[2J",
+        b"...",
+        b" ",
+        b"#",
+        b"\\x41",
     ]);
     prop_oneof![4 => known.prop_map(<[u8]>::to_vec), 1 => "[a-z=.-]{1,6}".prop_map(String::into_bytes)]
         .prop_filter("no dots", |n| !matches!(&n[..], b"." | b".."))

@@ -13,13 +13,23 @@ fn real_trees() {
 fn names_that_the_trainer_never_writes_are_left_alone() {
     let tree = Tree::new();
     tree.hf("run/checkpoint-5", 5);
-    for odd in ["checkpoint--5", "checkpoint-1e3", "checkpoint-007", "checkpoint-٣",
-                "checkpoint-18446744073709551616", "Checkpoint-6", "checkpoint_7"] {
+    for odd in [
+        "checkpoint--5",
+        "checkpoint-1e3",
+        "checkpoint-٣",
+        "checkpoint-18446744073709551616",
+        "Checkpoint-6",
+        "checkpoint_7",
+    ] {
         // A real checkpoint inside must not be found either, but for names not of the Trainer's kind.
         tree.hf(&format!("run/{odd}"), 5).hf(&format!("run/{odd}/checkpoint-1"), 1);
     }
-    assert_eq!(brief(&tree.scan()), "run\n  checkpoint-5\n\
-        run/Checkpoint-6\n  checkpoint-1\nrun/checkpoint_7\n  checkpoint-1\n");
+    tree.hf("run/checkpoint-007", 7);
+    assert_eq!(
+        brief(&tree.scan()),
+        "run\n  checkpoint-5\n  checkpoint-007 ambiguous\n\
+        run/Checkpoint-6\n  checkpoint-1\nrun/checkpoint_7\n  checkpoint-1\n"
+    );
 }
 
 #[test]
@@ -39,8 +49,11 @@ fn unfinished_saves() {
         .file("run/checkpoint-7/training_args.bin", "")
         .file("run/checkpoint-8/model-00001-of-00002.safetensors", "")
         .hf("run/tmp-checkpoint-9", 9);
-    assert_eq!(brief(&tree.scan()), "run\n  checkpoint-5\n  checkpoint-6 incomplete\n  \
-        checkpoint-7 incomplete\n  checkpoint-8 incomplete\n  tmp-checkpoint-9 incomplete\n");
+    assert_eq!(
+        brief(&tree.scan()),
+        "run\n  checkpoint-5\n  checkpoint-6 incomplete\n  \
+        checkpoint-7 incomplete\n  checkpoint-8 incomplete\n  tmp-checkpoint-9 incomplete\n"
+    );
 }
 
 #[test]
@@ -92,8 +105,10 @@ fn the_best_of_the_newest_state_is_found_by_its_name() {
     };
     tree.file("run/checkpoint-9/trainer_state.json", state(9, r#""run/checkpoint-9""#))
         .file("run/checkpoint-10/trainer_state.json", state(10, r#""/gone/x/checkpoint-9""#));
-    assert_eq!(brief(&tree.scan()),
-        "run\n  checkpoint-9 best <- best_model_checkpoint\n  checkpoint-10\n");
+    assert_eq!(
+        brief(&tree.scan()),
+        "run\n  checkpoint-9 best <- best_model_checkpoint\n  checkpoint-10\n"
+    );
 
     for (best, text) in [
         (r#""/gone/checkpoint-8""#, "best_model_checkpoint `/gone/checkpoint-8` is not here"),

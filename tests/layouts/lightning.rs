@@ -27,13 +27,18 @@ fn a_file_cut_short_is_incomplete() {
     let scan = tree.scan();
     let shown = brief(&scan);
     let (first, _) = shown.split_once("lightning/last_is").unwrap();
-    assert_eq!(first, format!("{RUN}\n  \
+    assert_eq!(
+        first,
+        format!(
+            "{RUN}\n  \
         epoch=0-step=4-val_loss=10.00.ckpt\n  \
         epoch=1-step=8-val_loss=9.00.ckpt incomplete\n  \
         epoch=2-step=12-val_loss=2.80.ckpt incomplete\n  \
         epoch=3-step=16-val_loss=5.00.ckpt incomplete\n  \
         epoch=4-step=20-val_loss=2.50.ckpt incomplete\n  \
-        last.ckpt latest\n"));
+        last.ckpt latest\n"
+        )
+    );
 }
 
 #[test]

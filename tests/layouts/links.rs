@@ -13,10 +13,13 @@ fn symlinks_protect_what_they_lead_to() {
         .link("door", "a")
         .link("elsewhere", "/etc/hostname")
         .link("dangling", "nowhere");
-    assert_eq!(brief(&tree.scan()), "a/run\n  \
+    assert_eq!(
+        brief(&tree.scan()),
+        "a/run\n  \
         checkpoint-1 best <- best <- through (external)\n  \
         checkpoint-2 latest <- logs/last <- release (external)\n  \
-        checkpoint-3 <- by-path (external)\n");
+        checkpoint-3 <- by-path (external)\n"
+    );
 }
 
 #[test]

@@ -20,7 +20,8 @@ fn manual() -> Tree {
             number(c.get("metrics").unwrap().get("loss")),
         );
         let at = format!("{session}/nsml_model/{}", text("id"));
-        tree.file(&format!("{at}/model/weights"), "w").file(&format!("{at}/metadata.json"), metadata);
+        tree.file(&format!("{at}/model/weights"), "w")
+            .file(&format!("{at}/metadata.json"), metadata);
     }
     tree
 }
@@ -72,7 +73,8 @@ fn a_running_fork_protects_what_it_started_from() {
         if !root.is_empty() {
             std::fs::rename(tree.at("nsmlteam"), tree.at("moved")).unwrap();
             std::fs::create_dir_all(tree.at(root).join("nsmlteam")).unwrap_or(());
-            std::fs::rename(tree.at("moved/mnist/4"), tree.at(root).join("nsmlteam/mnist/4")).unwrap();
+            std::fs::rename(tree.at("moved/mnist/4"), tree.at(root).join("nsmlteam/mnist/4"))
+                .unwrap();
         }
         brief(&tree.scan())
     };
@@ -117,6 +119,9 @@ fn pulled_sessions() {
         .file("my_project_3/src/model/net.py", "")
         .file("my_project_3/docs/index.md", "")
         .file("project/src/model/net.py", "");
-    assert_eq!(brief(&tree.scan()), "team_data_4\n  3\nteam_data_5\n  0 incomplete ambiguous\n  \
-        1 incomplete ambiguous\n");
+    assert_eq!(
+        brief(&tree.scan()),
+        "team_data_4\n  3\nteam_data_5\n  0 incomplete ambiguous\n  \
+        1 incomplete ambiguous\n"
+    );
 }

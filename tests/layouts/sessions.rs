@@ -14,8 +14,11 @@ fn names_and_order() {
         .hf("lab/run-9/checkpoint-10", 10)
         .hf("lab/run-9/checkpoint-9", 9)
         .hf("checkpoint-3", 3);
-    assert_eq!(brief(&tree.scan()), ".\n  checkpoint-3\nlab/run-9\n  checkpoint-9\n  checkpoint-10\n\
-        lab/run-10\n  checkpoint-1\n");
+    assert_eq!(
+        brief(&tree.scan()),
+        ".\n  checkpoint-3\nlab/run-9\n  checkpoint-9\n  checkpoint-10\n\
+        lab/run-10\n  checkpoint-1\n"
+    );
 }
 
 #[test]
@@ -24,8 +27,7 @@ fn two_directories_never_share_a_name() {
     let version = "lightning/last_is_symlink/lightning_logs/version_0";
     let ckpt = std::fs::read(tree.at(version).join("checkpoints/epoch=0-step=4.ckpt")).unwrap();
     tree.file("x/a.ckpt", &ckpt).file("x/checkpoints/a.ckpt", &ckpt).hf("x/checkpoint-1", 1);
-    let names: Vec<_> =
-        tree.scan().inventory.sessions.iter().map(|s| s.name.to_string()).collect();
+    let names: Vec<_> = tree.scan().inventory.sessions.iter().map(|s| s.name.to_string()).collect();
     assert_eq!(&names[2..], ["x", "x#lightning", "x/checkpoints"]);
 }
 
@@ -75,7 +77,9 @@ fn nothing_inside_a_checkpoint_is_a_checkpoint() {
 #[test]
 fn the_last_write_counts_logs_and_not_directories() {
     let at = |secs: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
-    let set = |path: std::path::PathBuf, secs| File::options().write(true).open(path).unwrap().set_modified(at(secs)).unwrap();
+    let set = |path: std::path::PathBuf, secs| {
+        File::options().write(true).open(path).unwrap().set_modified(at(secs)).unwrap()
+    };
     let tree = Tree::unpacked("lightning.tar.gz");
     let home = "lightning/last_is_symlink/lightning_logs/version_0";
     let other = "lightning/all_metric_in_name/lightning_logs/version_0";

@@ -52,7 +52,8 @@ impl<'a> Fields<'a> {
     }
 
     fn bool(&self, key: &str) -> Result<Option<bool>, String> {
-        let bool = |v: &Value| v.as_bool().ok_or_else(|| format!("{key} is neither true nor false"));
+        let bool =
+            |v: &Value| v.as_bool().ok_or_else(|| format!("{key} is neither true nor false"));
         self.get(key).map(bool).transpose()
     }
 
@@ -65,7 +66,9 @@ impl<'a> Fields<'a> {
 
     pub fn texts(&self, key: &str) -> Result<Vec<Box<str>>, String> {
         let text = |v: &Value| {
-            v.as_str().map(Into::into).ok_or_else(|| format!("{key} holds something else than texts"))
+            v.as_str()
+                .map(Into::into)
+                .ok_or_else(|| format!("{key} holds something else than texts"))
         };
         self.list(key)?.iter().map(text).collect()
     }
