@@ -11,5 +11,10 @@
 
 pub mod core;
 pub mod demo;
+pub mod format;
+pub mod inventory;
+pub mod layout;
+pub mod marks;
 pub mod report;
+pub mod scan;
 pub mod store;
