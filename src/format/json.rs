@@ -57,7 +57,7 @@ impl Value {
     }
 
     /// A number; whole ones above 2^53 are rounded.
-    #[expect(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "documented")]
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Value::Whole(n) => Some(*n as f64),
@@ -70,7 +70,11 @@ impl Value {
     pub fn as_u64(&self) -> Option<u64> {
         match self {
             Value::Whole(n) => Some(*n),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole, and within what a float holds exactly"
+            )]
             Value::Float(x) if x.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(x) => {
                 Some(*x as u64)
             }

@@ -269,7 +269,7 @@ mod tests {
         let mut out =
             b"\x80\x02}q\0(X\x05\0\0\0epochq\x01K\x04X\x0b\0\0\0global_stepq\x02".to_vec();
         out.extend(step);
-        out.extend(b"X\x07\0\0\0versionq\x03X\x05\0\0\02.6.6q\x04");
+        out.extend(b"X\x07\0\0\0versionq\x03X\x05\0\0\x002.6.6q\x04");
         out
     }
 

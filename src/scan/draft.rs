@@ -71,7 +71,7 @@ pub fn drafts(
         .into_iter()
         .map(|Found { layout, series }| {
             let name = layouts[layout].name();
-            Draft { uid, layout, ..draft(folder, name, series, marks.as_ref(), notes) }
+            Draft { layout, uid, ..draft(folder, name, series, marks.as_ref(), notes) }
         })
         .collect()
 }
