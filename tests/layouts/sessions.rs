@@ -78,7 +78,7 @@ fn nothing_inside_a_checkpoint_is_a_checkpoint() {
 fn the_last_write_counts_logs_and_not_directories() {
     let at = |secs: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
     let set = |path: std::path::PathBuf, secs| {
-        File::options().write(true).open(path).unwrap().set_modified(at(secs)).unwrap()
+        File::options().write(true).open(path).unwrap().set_modified(at(secs)).unwrap();
     };
     let tree = Tree::unpacked("lightning.tar.gz");
     let home = "lightning/last_is_symlink/lightning_logs/version_0";
