@@ -138,7 +138,8 @@ fn five_faults_give_five_diagnostics() {
 
 #[test]
 fn every_code_has_a_file_that_shows_it() {
-    let mut shown = BTreeSet::from(["W0703-expired-protection"]); // needs a clock: see rows.rs
+    // One needs a clock and one ten thousand lines: see rows.rs.
+    let mut shown = BTreeSet::from(["W0703-expired-protection", "E0108-too-many"]);
     for directory in ["tests/policies/invalid", "tests/policies/warned"] {
         for path in toml_files(directory) {
             shown.extend(load(&read(&path)).diagnostics.iter().map(|d| d.code.as_str()));

@@ -284,3 +284,10 @@ fn an_expired_protection_is_said_once_the_time_is_known() {
     );
     assert_eq!(at("2031-01-01T00:00:00Z").len(), 2);
 }
+
+#[test]
+fn more_than_anybody_writes_is_refused() {
+    assert_eq!(codes(&keep(&"{ all = true },".repeat(10_001))), ["E0108-too-many"]);
+    let quotas = "[[quota]]\nmin-free = \"1%\"\n".repeat(10_001);
+    assert_eq!(codes(&(keep("{ all = true }") + &quotas)), ["E0108-too-many"]);
+}

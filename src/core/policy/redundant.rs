@@ -148,6 +148,7 @@ fn below(wide: &str, narrow: &str) -> bool {
 mod tests {
     use super::*;
     use crate::core::select::Scope;
+    use proptest::prelude::*;
 
     fn globs(patterns: &[&str]) -> Globs {
         Globs::new(patterns.iter().copied(), Scope::Path).unwrap()
@@ -175,5 +176,33 @@ mod tests {
         for (a, b) in no {
             assert!(!globs_cover(&globs(&a), &globs(&b)), "{a:?} {b:?}");
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// What is said to be covered is covered, for every name.
+        #[test]
+        fn covering_is_never_wrong(
+            wide in pattern(),
+            narrow in pattern(),
+            names in proptest::collection::vec("[ab](/[ab]{1,2}){0,3}", 12),
+        ) {
+            for scope in [Scope::Path, Scope::Id] {
+                let of = |p: &String| Globs::new([p], scope);
+                let (Ok(a), Ok(b)) = (of(&wide), of(&narrow)) else { continue };
+                for name in names.iter().filter(|_| globs_cover(&a, &b)) {
+                    prop_assert!(!b.is_match(name) || a.is_match(name), "{} {} {}", wide, narrow, name);
+                }
+            }
+        }
+    }
+
+    fn pattern() -> impl Strategy<Value = String> {
+        proptest::collection::vec(
+            proptest::sample::select(&["a", "b", "*", "**", "?", "[ab]", "{a,b}"][..]),
+            1..4,
+        )
+        .prop_map(|parts| parts.join("/"))
     }
 }
