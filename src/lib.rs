@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod apply;
 pub mod core;
 pub mod demo;
 pub mod format;

@@ -54,7 +54,7 @@ const DELETING: &[&str] = &[
 ];
 /// Files elsewhere that replace or remove a file of their own making, and why that is no deletion.
 const OWN_FILES: &[(&str, &str)] =
-    &[("src/marks/edit.rs", "replaces marks.toml in one step, by a temporary file beside it")];
+    &[("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file")];
 
 /// What a pure module cannot do.
 const IMPURE: &[&str] = &[

@@ -105,18 +105,18 @@ fn the_layouts_recognise_all_of_it() {
         seen.push(line);
     }
     let expected = [
-        r#"nlp/news/gpt2-small hf_trainer unknown 1 []"#,
+        "nlp/news/gpt2-small hf_trainer unknown 1 []",
         r#"nlp/squad/bert-lr3e-5 hf_trainer unknown 3 ["checkpoint-7000: best_model_checkpoint"]"#,
-        r#"nlp/squad/bert-lr5e-5 hf_trainer unknown 3 []"#,
+        "nlp/squad/bert-lr5e-5 hf_trainer unknown 3 []",
         r#"nlp/squad/roberta-lr3e-5 hf_trainer unknown 3 ["checkpoint-8000: unfinished"]"#,
-        r#"nsmlteam/mnist/1 nsml exited 1 []"#,
-        r#"nsmlteam/mnist/2 nsml exited 1 []"#,
+        "nsmlteam/mnist/1 nsml exited 1 []",
+        "nsmlteam/mnist/2 nsml exited 1 []",
         r#"nsmlteam/mnist/3 nsml exited 1 ["21: submitted"]"#,
-        r#"nsmlteam/mnist/4 nsml exited 1 []"#,
-        r#"nsmlteam/mnist/5 nsml running 1 []"#,
+        "nsmlteam/mnist/4 nsml exited 1 []",
+        "nsmlteam/mnist/5 nsml running 1 []",
         r#"vision/resnet50/lightning_logs/version_0 lightning unknown 1 ["epoch=9-step=3900-val_loss=1.28.ckpt: pinned"]"#,
         r#"vision/resnet50/lightning_logs/version_1 lightning unknown 1 ["epoch=29-step=11700-val_loss=0.96.ckpt: last.ckpt"]"#,
-        r#"vision/unet/lightning_logs/version_0 lightning unknown 1 []"#,
+        "vision/unet/lightning_logs/version_0 lightning unknown 1 []",
         r#"vision/unet/lightning_logs/version_1 lightning unknown 0 ["epoch=19-step=2400.ckpt: last.ckpt"]"#,
     ];
     assert_eq!(seen, expected, "{seen:#?}");

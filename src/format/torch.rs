@@ -95,13 +95,12 @@ impl Torch {
 /// Steps over the opcode that remembers the key.
 fn skip_memo(pickle: &[u8]) -> &[u8] {
     match pickle {
-        [b'q', _, rest @ ..] | [b'r', _, _, _, _, rest @ ..] | [0x94, rest @ ..] => rest,
-        rest => rest,
+        [b'q', _, rest @ ..] | [b'r', _, _, _, _, rest @ ..] | [0x94, rest @ ..] | rest => rest,
     }
 }
 
 fn is_pickle(name: &[u8]) -> bool {
-    name.ends_with(b"/data.pkl") && name.iter().filter(|b| **b == b'/').count() == 1
+    name.strip_suffix(b"/data.pkl").is_some_and(|top| !top.contains(&b'/'))
 }
 
 /// A local header: what precedes an entry's data.

@@ -113,13 +113,12 @@ fn draft(
         }
         let (mut checkpoint, modified) = measured(folder, claim, &mut names, notes);
         session.last_write = session.last_write.max(modified);
-        match marks {
-            Some(marks) => marks.apply(&series.prefix, &mut checkpoint),
-            None => {
-                checkpoint.marks.set(Marks::PINNED);
-                let why = Some("its marks file cannot be read".into());
-                checkpoint.extra_mut().pin = Some(Pin { until: None, why });
-            }
+        if let Some(marks) = marks {
+            marks.apply(&series.prefix, &mut checkpoint);
+        } else {
+            checkpoint.marks.set(Marks::PINNED);
+            let why = Some("its marks file cannot be read".into());
+            checkpoint.extra_mut().pin = Some(Pin { until: None, why });
         }
         session.checkpoints.push(checkpoint);
     }

@@ -46,7 +46,7 @@ pub fn read_links(folder: &Folder<'_>, among_checkpoints: bool, notes: &mut Note
             }
         };
         let end = if among_checkpoints || target.starts_with(b"/") {
-            end(folder.dir.stat_target(&entry.name))
+            end(&folder.dir.stat_target(&entry.name))
         } else {
             End::NotAsked
         };
@@ -56,8 +56,8 @@ pub fn read_links(folder: &Folder<'_>, among_checkpoints: bool, notes: &mut Note
 }
 
 /// Errors other than "nothing there" count as nothing there: the target is not to be had.
-fn end(stat: io::Result<Stat>) -> End {
-    match stat {
+fn end(stat: &io::Result<Stat>) -> End {
+    match *stat {
         Ok(Stat { inode, device, .. }) => End::Object { inode, device },
         Err(_) => End::Nothing,
     }

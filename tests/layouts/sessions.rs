@@ -1,5 +1,5 @@
 use crate::tree::{Tree, brief};
-use retain::core::model::Marks;
+use retain::core::model::{Marks, Pin};
 use retain::core::select::{Globs, Scope};
 use retain::scan::{Owner, ScanEvent, ScanOptions, scan};
 use retain::store::local::LocalStore;
@@ -111,7 +111,7 @@ fn marks_are_read_from_beside_the_checkpoints() {
     let dir = File::open(tree.at("run")).unwrap();
     retain::marks::edit(&dir, |file| {
         let mark = file.entry(retain::marks::Subject::new(Some("checkpoint-1")));
-        mark.pin = Some(retain::core::model::Pin::default());
+        mark.pin = Some(Pin::default());
         mark.tags.insert("paper".to_owned());
     })
     .unwrap();

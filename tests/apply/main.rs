@@ -1,0 +1,17 @@
+//! What `retain::apply` promises, shown on real file systems.
+//!
+//! Every test builds a storage in a temporary directory, measures it into a plan, carries that out
+//! with some mishap, and compares the whole tree, byte for byte and inode for inode, with what it
+//! was or must be.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+
+mod support;
+#[path = "../support/mod.rs"]
+mod trees;
+
+mod changed;
+mod faulty;
+mod happy;
+mod refused;
+mod sweep;
