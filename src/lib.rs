@@ -4,5 +4,8 @@
 //! [`scan`] turns that into an inventory, [`apply`] is the only module that deletes,
 //! [`report`] renders, [`cli`] is the command line.
 
+pub mod cli;
+pub mod config;
 pub mod core;
+pub mod report;
 pub mod store;

@@ -1,0 +1,1 @@
+pub mod exit; pub mod failure; pub mod pick;

@@ -1,0 +1,9 @@
+//! Renders values for people and for programs; decides nothing.
+
+pub mod human;
+pub mod json;
+pub mod listing;
+pub mod markdown;
+pub mod plan;
+pub mod sanitize;
+pub mod table;
