@@ -1,1 +1,206 @@
-//! Written next.
+//! From sessions and a policy to one decision, with its reasons, for every checkpoint.
+//!
+//! The ladder, top to bottom: protection, min-keep, discard, hard keeps, limits and quotas, keeps,
+//! the default. What stays is established before anything goes, and sessions are decided
+//! independently of each other except where a rule or a quota says `across` them.
+
+mod group;
+mod matching;
+mod protect;
+pub mod rules;
+mod session;
+mod witness;
+
+pub use matching::last_write;
+
+use super::decision::{Notice, Outcome, Reason, SessionDecision, Verdict};
+use super::limit::quota;
+use super::model::{Checkpoint, Inventory, Session, Time};
+use super::order::Order;
+use super::policy::{Policy, SessionPolicy};
+use rayon::prelude::*;
+pub(in crate::core) use session::Draft;
+use std::collections::HashMap;
+
+/// Decides about every checkpoint of the inventory.
+///
+/// The result depends on nothing but the arguments, and not on the order of sessions' checkpoints.
+pub fn decide(inventory: &Inventory, policy: &Policy, now: Time) -> Outcome {
+    let context = matching::Context::new(inventory, policy, now);
+    let needed = needed(inventory);
+    let views: Vec<Option<SessionView<'_>>> = (0..inventory.sessions.len())
+        .into_par_iter()
+        .map(|i| {
+            let index = context.policy_of(policy, i)?;
+            let protections = context.protections(policy, i);
+            Some(SessionView::new(inventory, i, policy, index, protections, &needed, now))
+        })
+        .collect();
+    let across = group::evaluate(&views, &inventory.names);
+    let mut drafts: Vec<Draft> = views
+        .par_iter()
+        .enumerate()
+        .map(|(i, view)| match view {
+            Some(view) => session::draft(view, &inventory.names, &across),
+            None => untouched(&inventory.sessions[i]),
+        })
+        .collect();
+
+    let mut notices = Vec::new();
+    for draft in &mut drafts {
+        notices.append(&mut draft.notices);
+    }
+    quota::enforce(inventory, policy, &mut drafts, &mut notices);
+    idle_parts(inventory, policy, &views, &context, now, &mut notices);
+    let sessions: Vec<SessionDecision> = drafts.into_iter().map(|d| d.decision).collect();
+    let witnesses = witness::collect(&sessions, &across);
+    Outcome { sessions, notices, witnesses }
+}
+
+/// One session with everything its decision depends on.
+pub struct SessionView<'a> {
+    pub index: u32,
+    pub session: &'a Session,
+    pub file: &'a Policy,
+    pub policy_index: u16,
+    pub policy: &'a SessionPolicy,
+    pub now: Time,
+    pub order: Order,
+    /// What rules see: complete checkpoints without contradictions, newest first.
+    pub members: Vec<u32>,
+    /// The newest complete checkpoint.
+    pub newest: Option<u32>,
+    /// Protections that cover the session and have not expired.
+    pub protections: Vec<u16>,
+    pub restarted: Option<u32>,
+    pub may_go_empty: bool,
+    needed: &'a Needed,
+}
+
+/// For a checkpoint, those that cannot be loaded without it, all as (session, checkpoint).
+type Needed = HashMap<(u32, u32), Vec<(u32, u32)>>;
+
+impl<'a> SessionView<'a> {
+    fn new(
+        inventory: &'a Inventory,
+        index: usize,
+        file: &'a Policy,
+        policy_index: u16,
+        protections: Vec<u16>,
+        needed: &'a Needed,
+        now: Time,
+    ) -> SessionView<'a> {
+        let session = &inventory.sessions[index];
+        let policy = &file.policies[usize::from(policy_index)];
+        let order = Order::of(session, policy.restarted);
+        let mut members: Vec<u32> = (0..)
+            .zip(&session.checkpoints)
+            .filter(|(_, c)| c.complete && !c.marks.has(super::model::Marks::AMBIGUOUS))
+            .map(|(i, _)| i)
+            .collect();
+        let at = |i: u32| &session.checkpoints[i as usize];
+        members.sort_unstable_by(|&a, &b| order.cmp(at(b), at(a)));
+        let restarted = (order == Order::Step && policy.restarted == super::policy::Restarted::Keep)
+            .then(|| super::order::restarted(session, &members, now))
+            .flatten();
+        let over = session.status == super::model::Status::Exited || policy.sessions.idle.is_some();
+        SessionView {
+            index: u32::try_from(index).expect("fewer than 2^32 sessions"),
+            session,
+            file,
+            policy_index,
+            policy,
+            now,
+            order,
+            newest: members.first().copied(),
+            members,
+            protections,
+            restarted,
+            may_go_empty: policy.min_keep == 0 && policy.session_may_go_empty && over,
+            needed,
+        }
+    }
+
+    /// I5: a session keeps its newest unless the policy lets it go empty.
+    fn min_keep(&self) -> u32 {
+        if self.may_go_empty { 0 } else { self.policy.min_keep.max(1) }
+    }
+
+    fn needed_by(&self, checkpoint: u32) -> &[(u32, u32)] {
+        self.needed.get(&(self.index, checkpoint)).map_or(&[], Vec::as_slice)
+    }
+
+    fn pin_expired(&self, c: &Checkpoint) -> bool {
+        c.pin().and_then(|p| p.until).is_some_and(|until| self.now >= until)
+    }
+}
+
+fn untouched(session: &Session) -> Draft {
+    let mut decision = SessionDecision::with_capacity(None, session.checkpoints.len());
+    for _ in &session.checkpoints {
+        decision.push(Verdict::Untouched, [Reason::NoPolicy]);
+    }
+    Draft { decision, ..Draft::default() }
+}
+
+/// Resolves every `needs`: an id of the same session, else `SESSION/ID`.
+fn needed(inventory: &Inventory) -> Needed {
+    let mut needed = Needed::new();
+    let has_needs = |s: &Session| s.checkpoints.iter().any(|c| !c.needs().is_empty());
+    if !inventory.sessions.iter().any(has_needs) {
+        return needed;
+    }
+    let mut by_name: HashMap<(&str, &str), (u32, u32)> = HashMap::new();
+    for (s, session) in (0..).zip(&inventory.sessions) {
+        for (c, checkpoint) in (0..).zip(&session.checkpoints) {
+            by_name.insert((&session.name, &checkpoint.id), (s, c));
+        }
+    }
+    for (s, session) in (0..).zip(&inventory.sessions) {
+        for (c, checkpoint) in (0..).zip(&session.checkpoints) {
+            for need in checkpoint.needs() {
+                let elsewhere = || {
+                    let cuts = need.match_indices('/').map(|(i, _)| (&need[..i], &need[i + 1..]));
+                    cuts.rev().find_map(|name| by_name.get(&name))
+                };
+                let found = by_name.get(&(&*session.name, &**need)).or_else(elsewhere);
+                if let Some(&target) = found.filter(|t| **t != (s, c)) {
+                    needed.entry(target).or_default().push((s, c));
+                }
+            }
+        }
+    }
+    needed
+}
+
+/// Protections and policies that have nothing to do: said, because that is rarely meant.
+fn idle_parts(
+    inventory: &Inventory,
+    policy: &Policy,
+    views: &[Option<SessionView<'_>>],
+    context: &matching::Context<'_>,
+    now: Time,
+    notices: &mut Vec<Notice>,
+) {
+    for (i, protection) in (0..).zip(&policy.protections) {
+        if matching::expired(protection, now) {
+            notices.push(Notice::ExpiredProtection { protection: i });
+            continue;
+        }
+        let covers_any = (0..inventory.sessions.len()).any(|s| {
+            let session = &inventory.sessions[s];
+            let mut checkpoints = session.checkpoints.iter();
+            context.protects(protection, s)
+                && checkpoints.any(|c| matching::covers(protection, session, c))
+        });
+        if !covers_any {
+            notices.push(Notice::IdleProtection { protection: i });
+        }
+    }
+    let mut used = vec![false; policy.policies.len()];
+    for view in views.iter().flatten() {
+        used[usize::from(view.policy_index)] = true;
+    }
+    let idle = (0..).zip(used).filter(|(_, used)| !used);
+    notices.extend(idle.map(|(policy, _)| Notice::IdlePolicy { policy }));
+}

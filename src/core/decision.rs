@@ -150,6 +150,20 @@ impl SessionDecision {
         self.decisions.push(Decision { verdict, start, len });
     }
 
+    /// Turns kept checkpoints into deleted ones: each gets its reason in front of those that kept it.
+    pub fn evict(&mut self, evicted: &[(u32, Reason)]) {
+        let mut rebuilt = SessionDecision::with_capacity(self.policy, self.len());
+        let mut why: Vec<Option<Reason>> = vec![None; self.len()];
+        for (checkpoint, reason) in evicted {
+            why[*checkpoint as usize] = Some(*reason);
+        }
+        for (i, evicted) in why.into_iter().enumerate() {
+            let verdict = if evicted.is_some() { Verdict::Delete } else { self.verdict(i) };
+            rebuilt.push(verdict, evicted.into_iter().chain(self.reasons(i).iter().copied()));
+        }
+        *self = rebuilt;
+    }
+
     pub fn verdict(&self, checkpoint: usize) -> Verdict {
         self.decisions[checkpoint].verdict
     }
@@ -177,8 +191,6 @@ pub struct Outcome {
     /// Kept checkpoints whose absence would change a deletion: for each session with deletions,
     /// in order, its witnesses as (session, checkpoint) indices.
     pub witnesses: Vec<Vec<(u32, u32)>>,
-    /// `[safety]` is exceeded: nothing may be deleted.
-    pub brake: Option<Brake>,
 }
 
 /// Something a person should know about an outcome; rendered by [`super::explain`].
@@ -193,7 +205,7 @@ pub enum Notice {
     /// `min-free` without a known file system.
     QuotaNotMeasured { quota: u16 },
     /// A `best` rule kept a whole session for want of its metrics.
-    NoMetric { session: u32, rule: u16 },
+    NoMetric { session: u32, policy: u16, rule: u16 },
     /// Two runs in one folder.
     Restarted { session: u32 },
     /// A rule that goes by steps, epochs or times says nothing about a session that has none.
@@ -219,15 +231,6 @@ pub struct Blockers {
     pub min_keep: u64,
     pub hard: u64,
     pub untouched: u64,
-}
-
-/// How far `[safety]` is exceeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Brake {
-    pub delete: u64,
-    pub checkpoints: u64,
-    pub delete_bytes: u64,
-    pub bytes: u64,
 }
 
 #[cfg(test)]

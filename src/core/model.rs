@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// An instant, in nanoseconds since the Unix epoch (UTC; years 1677 to 2262).
@@ -263,6 +263,14 @@ impl Marks {
 /// A digest over relative path, inode, type, size, mtime and ctime of every file of a checkpoint.
 pub type Fingerprint = [u8; 16];
 
+/// A fingerprint as plans and inventories write it: 32 lower-case hex digits.
+pub fn hex(fingerprint: &Fingerprint) -> String {
+    fingerprint.iter().fold(String::with_capacity(32), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
 /// The unit that is kept or deleted whole.
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
@@ -299,7 +307,8 @@ pub struct Extra {
     pub pin: Option<Pin>,
     /// Metric sources that disagree beyond rounding, each a sentence.
     pub conflicts: Vec<Box<str>>,
-    /// Files with more than one hard link; their bytes are included in `bytes`.
+    /// One entry for each link of a file that has several; the bytes of each such file are
+    /// included in `bytes` once.
     pub shared: Vec<SharedFile>,
     /// What is moved, relative to the root; what makes it loadable comes first. Empty when foreign.
     pub paths: Vec<Box<str>>,

@@ -1,1 +1,140 @@
-//! Written next.
+//! Which of two checkpoints is newer, and whether a folder holds two runs.
+//!
+//! Newness is a total order made of facts in the checkpoints; the order of a directory listing
+//! never enters it.
+
+use super::model::{Checkpoint, Session, Step, Time};
+use super::name::natural_cmp;
+use super::policy::Restarted;
+use std::cmp::Ordering;
+
+/// What newness goes by first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Step, then epoch, then time, then id.
+    Step,
+    /// Time, then step, then epoch, then id: where names are free text (NSML), or by request.
+    Saved,
+}
+
+impl Order {
+    pub fn of(session: &Session, restarted: Restarted) -> Order {
+        let free_text = session.layout.as_deref() == Some("nsml");
+        if free_text || restarted == Restarted::ByTime {
+            Order::Saved
+        } else {
+            Order::Step
+        }
+    }
+
+    /// `Greater` if `a` is newer. What is unknown is older than anything known.
+    pub fn cmp(self, a: &Checkpoint, b: &Checkpoint) -> Ordering {
+        let step = || a.step.cmp(&b.step).then_with(|| a.epoch.cmp(&b.epoch));
+        let saved = || a.saved_at.cmp(&b.saved_at);
+        let order = match self {
+            Order::Step => step().then_with(saved),
+            Order::Saved => saved().then_with(step),
+        };
+        order.then_with(|| natural_cmp(&a.id, &b.id))
+    }
+}
+
+/// Saves this close together say nothing about their order: file systems round times to two
+/// seconds at worst.
+const RESOLUTION: i64 = 2 * Time::NANOS_PER_SEC;
+/// A session whose saves all lie within the time that copying its bytes takes is a copy that did
+/// not keep its times. Nanoseconds per byte at 500 MB/s.
+const COPY_NANOS_PER_BYTE: u64 = 2;
+
+/// Looks for a checkpoint that was clearly saved later than another and has a lower step: the mark
+/// of a run that was started again in the same folder.
+///
+/// Returns the index of the later-saved checkpoint with the lower step. Sessions without steps are
+/// compared by epoch. Times that are unknown or later than `now` say nothing.
+pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
+    let at = |i: u32| &session.checkpoints[i as usize];
+    let has_steps = members.iter().any(|&i| at(i).step.is_some());
+    let progress = |c: &Checkpoint| if has_steps { c.step } else { c.epoch };
+    let mut points: Vec<(Step, Time, u32)> = members
+        .iter()
+        .filter_map(|&i| {
+            let c = at(i);
+            Some((progress(c)?, c.saved_at.filter(|t| *t <= now)?, i))
+        })
+        .collect();
+    if points.len() < 2 || points.windows(2).all(|w| w[0].0 > w[1].0 && w[0].1 >= w[1].1) {
+        return None;
+    }
+    points.sort_unstable_by_key(|p| (p.0, p.1));
+
+    let times = || points.iter().map(|p| p.1);
+    let spread = times().max()?.since(times().min()?);
+    let bytes: u64 = members.iter().fold(0, |sum, &i| sum.saturating_add(at(i).bytes));
+    let copying = bytes.saturating_mul(COPY_NANOS_PER_BYTE);
+    if spread <= RESOLUTION.saturating_add(i64::try_from(copying).unwrap_or(i64::MAX)) {
+        return None;
+    }
+
+    // `latest` is the latest save among strictly lower steps.
+    let mut latest: Option<(Time, u32)> = None;
+    let mut group = 0;
+    for i in 0..points.len() {
+        while points[group].0 < points[i].0 {
+            let (_, t, index) = points[group];
+            if latest.is_none_or(|(best, _)| t > best) {
+                latest = Some((t, index));
+            }
+            group += 1;
+        }
+        if let Some((t, index)) = latest
+            && t.since(points[i].1) > RESOLUTION
+        {
+            return Some(index);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(saves: &[(Option<u64>, Option<u64>, i64)], bytes: u64) -> Session {
+        let checkpoints = saves
+            .iter()
+            .enumerate()
+            .map(|(i, (step, epoch, secs))| Checkpoint {
+                id: i.to_string().into(),
+                step: step.map(Step::Whole),
+                epoch: epoch.map(Step::Whole),
+                saved_at: Some(Time(secs * Time::NANOS_PER_SEC)),
+                bytes,
+                complete: true,
+                ..Checkpoint::default()
+            })
+            .collect();
+        Session { checkpoints, ..Session::default() }
+    }
+
+    fn check(saves: &[(Option<u64>, Option<u64>, i64)], bytes: u64) -> Option<u32> {
+        let s = session(saves, bytes);
+        let members: Vec<u32> = (0..u32::try_from(saves.len()).unwrap()).collect();
+        restarted(&s, &members, Time(1_000_000 * Time::NANOS_PER_SEC))
+    }
+
+    #[test]
+    fn restarts() {
+        let s = |step, secs| (Some(step), None, secs);
+        let e = |epoch, secs| (None, Some(epoch), secs);
+        assert_eq!(check(&[s(10, 100), s(20, 200), s(30, 300)], 1), None);
+        assert_eq!(check(&[s(30, 300), s(10, 100), s(20, 200)], 1), None, "any order");
+        assert_eq!(check(&[s(10, 100), s(20, 200), s(30, 300), s(15, 400)], 1), Some(3));
+        assert_eq!(check(&[s(10, 100), s(20, 200), s(20, 900)], 1), None, "an equal step");
+        assert_eq!(check(&[e(1, 100), e(2, 200), e(1, 300)], 1), Some(2), "epochs");
+        assert_eq!(check(&[s(10, 102), s(20, 101), s(30, 103)], 1), None, "jitter");
+        assert_eq!(check(&[s(10, 500), s(20, 501), s(30, 500)], 1), None, "a copy");
+        assert_eq!(check(&[s(10, 110), s(20, 100), s(30, 105)], 5_000_000_000), None, "a slow copy");
+        assert_eq!(check(&[s(10, 110), s(20, 100), s(30, 105)], 1), Some(0), "too slow for a copy");
+        assert_eq!(check(&[s(10, 2_000_000), s(20, 100)], 1), None, "a time in the future");
+    }
+}

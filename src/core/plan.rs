@@ -4,6 +4,10 @@
 //! with its reasons, what each deletion is made of (paths and fingerprints), the kept checkpoints
 //! that justify it (witnesses), the policy's text, and a digest over all of that.
 
+mod build;
+
+pub use build::{Input, build};
+
 use super::model::Time;
 use serde::{Deserialize, Serialize};
 

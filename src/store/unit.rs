@@ -4,9 +4,11 @@
 //! to an open directory, never follows a symlink, never leaves the file system it started on, and
 //! opens nothing but directories.
 
+pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
 
@@ -62,8 +64,8 @@ struct Walk {
     unit: Unit,
     full: blake3::Hasher,
     renamed: blake3::Hasher,
-    /// (inode, links) of files with several links, to count each once.
-    seen: Vec<u64>,
+    /// Inodes of files with several links, to count each once.
+    seen: HashSet<u64>,
     mount: Option<(u64, (u32, u32))>,
 }
 
@@ -152,11 +154,10 @@ impl Walk {
             unit.modified = unit.modified.max(modified);
         }
         if stat.stx_nlink > 1 {
-            if self.seen.contains(&stat.stx_ino) {
+            unit.shared.push(SharedFile { inode: stat.stx_ino, bytes, links: stat.stx_nlink });
+            if !self.seen.insert(stat.stx_ino) {
                 return;
             }
-            self.seen.push(stat.stx_ino);
-            unit.shared.push(SharedFile { inode: stat.stx_ino, bytes, links: stat.stx_nlink });
         }
         unit.bytes = unit.bytes.saturating_add(bytes);
         unit.apparent = unit.apparent.saturating_add(stat.stx_size);
@@ -197,15 +198,6 @@ fn short(hasher: &blake3::Hasher) -> Fingerprint {
     let mut out = [0; 16];
     out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     out
-}
-
-/// A fingerprint as plans and inventories write it.
-pub fn hex(fingerprint: &Fingerprint) -> String {
-    use std::fmt::Write as _;
-    fingerprint.iter().fold(String::with_capacity(32), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 /// Entries of a directory without `.` and `..`, in reverse byte order.

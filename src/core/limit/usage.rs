@@ -1,0 +1,102 @@
+//! Bytes in use, each hard-linked file once, and what a removal really gives back.
+
+use crate::core::model::{Checkpoint, SharedFile};
+use std::collections::HashMap;
+
+/// The bytes that a set of checkpoints occupies.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    bytes: u64,
+    shared: HashMap<u64, Links>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Links {
+    /// From checkpoints in the set, now and at the most.
+    now: u32,
+    most: u32,
+}
+
+impl Usage {
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub fn add(&mut self, c: &Checkpoint) {
+        self.bytes = self.bytes.saturating_add(private_bytes(c));
+        for file in c.shared() {
+            let links = self.shared.entry(file.inode).or_default();
+            if links.now == 0 && links.most == 0 {
+                self.bytes = self.bytes.saturating_add(file.bytes);
+            }
+            links.now += 1;
+            links.most = links.most.max(links.now);
+        }
+    }
+
+    /// Takes out a checkpoint that was added; returns the bytes that frees.
+    ///
+    /// A file whose links all lie in removed checkpoints is freed; one that is linked from
+    /// anywhere else is not.
+    pub fn remove(&mut self, c: &Checkpoint) -> u64 {
+        let mut freed = private_bytes(c);
+        for file in c.shared() {
+            let Some(links) = self.shared.get_mut(&file.inode) else { continue };
+            links.now = links.now.saturating_sub(1);
+            if links.now == 0 && links.most >= file.links {
+                freed = freed.saturating_add(file.bytes);
+            }
+        }
+        self.bytes = self.bytes.saturating_sub(freed);
+        freed
+    }
+}
+
+/// Bytes of the files that have one link only.
+fn private_bytes(c: &Checkpoint) -> u64 {
+    let mut seen: Vec<u64> = Vec::new();
+    let mut shared = 0_u64;
+    for SharedFile { inode, bytes, .. } in c.shared() {
+        if !seen.contains(inode) {
+            seen.push(*inode);
+            shared = shared.saturating_add(*bytes);
+        }
+    }
+    c.bytes.saturating_sub(shared)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn linked(bytes: u64, shared: &[(u64, u64, u32)]) -> Checkpoint {
+        let mut c = Checkpoint { bytes, ..Checkpoint::default() };
+        c.extra_mut().shared = shared
+            .iter()
+            .map(|&(inode, bytes, links)| SharedFile { inode, bytes, links })
+            .collect();
+        c
+    }
+
+    #[test]
+    fn a_hard_link_counts_once_and_is_freed_last() {
+        let (a, b) = (linked(110, &[(7, 100, 2)]), linked(120, &[(7, 100, 2)]));
+        let mut usage = Usage::default();
+        usage.add(&a);
+        usage.add(&b);
+        assert_eq!(usage.bytes(), 130);
+        assert_eq!(usage.remove(&a), 10);
+        assert_eq!(usage.remove(&b), 120);
+        assert_eq!(usage.bytes(), 0);
+    }
+
+    #[test]
+    fn a_link_from_outside_is_never_freed() {
+        let a = linked(110, &[(7, 100, 3), (7, 100, 3)]);
+        let mut usage = Usage::default();
+        usage.add(&a);
+        assert_eq!(usage.bytes(), 110);
+        assert_eq!(usage.remove(&a), 10);
+        assert_eq!(usage.bytes(), 100);
+    }
+}

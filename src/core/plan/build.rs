@@ -1,0 +1,182 @@
+//! From an outcome to the plan that is shown, saved and carried out.
+
+use super::{
+    FORMAT, PlanDecision, PlanFile, PlanPolicy, PlanReason, PlanRoot, PlanSession, PlanWarning,
+    Totals, Witness,
+};
+use crate::core::decision::{Outcome, Verdict};
+use crate::core::explain::{self, Explainer};
+use crate::core::limit::quota::amount;
+use crate::core::limit::usage::Usage;
+use crate::core::model::{Inventory, Session, Time, hex};
+use crate::core::policy::{MaxDelete, Policy};
+use rayon::prelude::*;
+
+/// What a plan is made of.
+pub struct Input<'a> {
+    pub inventory: &'a Inventory,
+    pub policy: &'a Policy,
+    pub outcome: &'a Outcome,
+    pub now: Time,
+    /// See [`PlanPolicy::source`].
+    pub policy_source: &'a str,
+    pub policy_text: &'a str,
+    pub root: Option<PlanRoot>,
+    /// Sessions the plan is about; decisions were made over all of them.
+    pub select: Option<&'a (dyn Fn(&Session) -> bool + Sync)>,
+}
+
+/// Builds and seals the plan.
+pub fn build(input: &Input<'_>) -> PlanFile {
+    let Input { inventory, policy, outcome, .. } = input;
+    let chosen: Vec<usize> = (0..inventory.sessions.len())
+        .filter(|&i| input.select.is_none_or(|select| select(&inventory.sessions[i])))
+        .collect();
+    let explainer = Explainer { inventory, policy };
+    let decisions: Vec<Vec<PlanDecision>> =
+        chosen.par_iter().map(|&s| decisions_of(&explainer, outcome, s)).collect();
+    let totals = totals(inventory, outcome, &chosen);
+    PlanFile {
+        format: FORMAT.to_owned(),
+        tool: concat!("retain ", env!("CARGO_PKG_VERSION")).to_owned(),
+        now: input.now.to_string(),
+        root: input.root.clone(),
+        policy: PlanPolicy {
+            digest: blake3::hash(input.policy_text.as_bytes()).to_hex().to_string(),
+            source: input.policy_source.to_owned(),
+            text: input.policy_text.to_owned(),
+            grace_seconds: grace_seconds(policy, input.now),
+        },
+        totals,
+        warnings: warnings(input, &explainer, &chosen),
+        brake: brake(policy, &totals),
+        sessions: chosen.iter().filter_map(|&s| session_of(inventory, outcome, s)).collect(),
+        decisions: decisions.into_iter().flatten().collect(),
+        digest: String::new(),
+    }
+    .seal()
+}
+
+fn decisions_of(explainer: &Explainer<'_>, outcome: &Outcome, s: usize) -> Vec<PlanDecision> {
+    let (session, decision) = (&explainer.inventory.sessions[s], &outcome.sessions[s]);
+    let one = |(i, c): (usize, &crate::core::model::Checkpoint)| {
+        let reason = |r| {
+            let explained = explainer.reason(session, c, decision.policy, r);
+            PlanReason {
+                kind: explained.kind.to_owned(),
+                text: explained.text,
+                data: explained.data,
+            }
+        };
+        PlanDecision {
+            session: session.name.to_string(),
+            id: c.id.to_string(),
+            verdict: decision.verdict(i).as_str().to_owned(),
+            bytes: c.bytes,
+            reasons: decision.reasons(i).iter().map(reason).collect(),
+            paths: c.paths().iter().map(ToString::to_string).collect(),
+            fingerprint: c.fingerprint.as_ref().map(hex),
+        }
+    };
+    session.checkpoints.iter().enumerate().map(one).collect()
+}
+
+fn session_of(inventory: &Inventory, outcome: &Outcome, s: usize) -> Option<PlanSession> {
+    let (session, decision) = (&inventory.sessions[s], &outcome.sessions[s]);
+    let loses = (0..decision.len()).any(|i| decision.verdict(i) == Verdict::Delete);
+    let witness = |&(s, c): &(u32, u32)| {
+        let session = &inventory.sessions[s as usize];
+        let checkpoint = &session.checkpoints[c as usize];
+        Witness {
+            session: session.name.to_string(),
+            id: checkpoint.id.to_string(),
+            paths: checkpoint.paths().iter().map(ToString::to_string).collect(),
+            fingerprint: checkpoint.fingerprint.as_ref().map(hex).unwrap_or_default(),
+        }
+    };
+    loses.then(|| PlanSession {
+        session: session.name.to_string(),
+        owner: session.owner.to_string(),
+        witnesses: outcome.witnesses[s].iter().map(witness).collect(),
+    })
+}
+
+/// Counts, and bytes with each hard-linked file once; what is shared with a keeper is not freed.
+fn totals(inventory: &Inventory, outcome: &Outcome, chosen: &[usize]) -> Totals {
+    let mut totals = Totals { sessions: chosen.len() as u64, ..Totals::default() };
+    let mut usage = Usage::default();
+    let mut going = Vec::new();
+    for &s in chosen {
+        let decision = &outcome.sessions[s];
+        for (i, c) in inventory.sessions[s].checkpoints.iter().enumerate() {
+            usage.add(c);
+            totals.checkpoints += 1;
+            match decision.verdict(i) {
+                Verdict::Keep => totals.keep += 1,
+                Verdict::Untouched => totals.untouched += 1,
+                Verdict::Delete => {
+                    totals.delete += 1;
+                    going.push(c);
+                }
+            }
+        }
+    }
+    totals.bytes = usage.bytes();
+    for c in going {
+        totals.delete_bytes += usage.remove(c);
+    }
+    totals
+}
+
+/// I11: says by how much `[safety]` is exceeded, if it is.
+fn brake(policy: &Policy, totals: &Totals) -> Option<String> {
+    let Totals { delete, checkpoints, delete_bytes, bytes, .. } = *totals;
+    #[expect(clippy::cast_precision_loss)]
+    let too_many = policy.safety.max_delete.and_then(|max| match max {
+        MaxDelete::Count(n) => (delete > n)
+            .then(|| format!("{delete} checkpoints would be deleted, max-delete is {n}")),
+        MaxDelete::Percent(p) => (delete as f64 * 100.0 > p * checkpoints as f64).then(|| {
+            format!("{delete} of {checkpoints} checkpoints would be deleted, max-delete is {p}%")
+        }),
+    });
+    too_many.or_else(|| {
+        let max = amount(policy.safety.max_delete_bytes?, bytes);
+        (delete_bytes > max).then(|| {
+            format!("{delete_bytes} bytes would be deleted, max-delete-bytes is {max} bytes")
+        })
+    })
+}
+
+/// Calendar months of the grace are those after `now`, on the safe side.
+fn grace_seconds(policy: &Policy, now: Time) -> u64 {
+    policy.grace.fixed_seconds().unwrap_or_else(|| {
+        let back = now.since(policy.grace.before(now)) / Time::NANOS_PER_SEC;
+        // A month is at most three days longer than another.
+        u64::try_from(back).unwrap_or(0) + 3 * 86_400
+    })
+}
+
+fn warnings(input: &Input<'_>, explainer: &Explainer<'_>, chosen: &[usize]) -> Vec<PlanWarning> {
+    let mut warnings = Vec::new();
+    for &s in chosen {
+        let session = &input.inventory.sessions[s];
+        for why in &session.tainted {
+            warnings.push(PlanWarning {
+                kind: "tainted".to_owned(),
+                session: Some(session.name.to_string()),
+                text: format!("is kept whole: {why}"),
+            });
+        }
+    }
+    let name = |s: usize| &*input.inventory.sessions[s].name;
+    let about = chosen.iter().map(|&s| name(s)).collect::<std::collections::HashSet<_>>();
+    warnings.extend(
+        input
+            .outcome
+            .notices
+            .iter()
+            .map(|n| explain::notice(explainer, n))
+            .filter(|w| w.session.as_deref().is_none_or(|s| about.contains(s))),
+    );
+    warnings
+}
