@@ -4,6 +4,11 @@
 //! [`scan`] turns that into an inventory, [`apply`] is the only module that deletes,
 //! [`report`] renders, [`cli`] is the command line.
 
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests build and break trees")
+)]
+
 pub mod cli;
 pub mod config;
 pub mod core;

@@ -175,13 +175,8 @@ pub enum Period {
 }
 
 impl Period {
-    pub const ALL: [Period; 5] = [
-        Period::Hour,
-        Period::Day,
-        Period::Week,
-        Period::Month,
-        Period::Year,
-    ];
+    pub const ALL: [Period; 5] =
+        [Period::Hour, Period::Day, Period::Week, Period::Month, Period::Year];
 
     /// The rule's key: `hourly`, `daily`, ...
     pub fn key(self) -> &'static str {
@@ -219,7 +214,8 @@ impl Period {
             }
             Period::Day => i64::from(local.num_days_from_ce()),
             Period::Week => {
-                let monday = local.num_days_from_ce() - local.weekday().num_days_from_monday() as i32;
+                let monday =
+                    local.num_days_from_ce() - local.weekday().num_days_from_monday().cast_signed();
                 i64::from(monday)
             }
             Period::Month => i64::from(local.year()) * 12 + i64::from(local.month0()),

@@ -25,6 +25,7 @@ impl Verdict {
 
 /// Why a checkpoint stays or goes. `rule` indexes the `keep` list of the session's policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[rustfmt::skip] // a table: one variant a line
 pub enum Reason {
     NoPolicy,
 
@@ -143,7 +144,8 @@ impl SessionDecision {
 
     /// Adds the next checkpoint's decision.
     pub fn push(&mut self, verdict: Verdict, reasons: impl IntoIterator<Item = Reason>) {
-        let start = u32::try_from(self.reasons.len()).expect("fewer than 2^32 reasons in a session");
+        let start =
+            u32::try_from(self.reasons.len()).expect("fewer than 2^32 reasons in a session");
         self.reasons.extend(reasons);
         let len = u16::try_from(self.reasons.len() - start as usize)
             .expect("fewer than 2^16 reasons for one checkpoint");
@@ -195,6 +197,7 @@ pub struct Outcome {
 
 /// Something a person should know about an outcome; rendered by [`super::explain`].
 #[derive(Clone, Debug, PartialEq)]
+#[rustfmt::skip] // a table: one variant a line
 pub enum Notice {
     /// A limit of the session cannot be met.
     LimitUnreachable { session: u32, what: Limited, excess: u64, blockers: Blockers },

@@ -17,9 +17,7 @@ impl Time {
 
     /// `None` if the instant does not fit (before 1677 or after 2262).
     pub fn from_secs_nanos(secs: i64, nanos: u32) -> Option<Time> {
-        secs.checked_mul(Self::NANOS_PER_SEC)?
-            .checked_add(i64::from(nanos))
-            .map(Time)
+        secs.checked_mul(Self::NANOS_PER_SEC)?.checked_add(i64::from(nanos)).map(Time)
     }
 
     /// Whole seconds since the epoch, rounded towards the past.
@@ -38,9 +36,7 @@ impl Time {
 
     /// Parses RFC 3339, `2026-01-31T10:00:00Z` (`None`: not a time, or one that does not fit).
     pub fn parse(text: &str) -> Option<Time> {
-        chrono::DateTime::parse_from_rfc3339(text)
-            .ok()
-            .and_then(|t| Time::from_chrono(&t))
+        chrono::DateTime::parse_from_rfc3339(text).ok().and_then(|t| Time::from_chrono(&t))
     }
 
     /// Nanoseconds from `earlier` to `self`; saturating, negative if `earlier` is later.
@@ -77,14 +73,18 @@ impl Step {
             return None;
         }
         if value.fract() == 0.0 && value < 18_446_744_073_709_551_616.0 {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole, not negative, and below 2^64"
+            )]
             return Some(Step::Whole(value as u64));
         }
         Some(Step::Fraction(value))
     }
 
     /// As a float; whole steps above 2^53 are rounded.
-    #[expect(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "documented")]
     pub fn as_f64(self) -> f64 {
         match self {
             Step::Whole(n) => n as f64,
@@ -253,10 +253,7 @@ impl Marks {
         Self::NAMES.iter().find(|(_, n)| *n == name).map(|(m, _)| *m)
     }
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES
-            .iter()
-            .filter(move |(m, _)| self.has(*m))
-            .map(|(_, n)| *n)
+        Self::NAMES.iter().filter(move |(m, _)| self.has(*m)).map(|(_, n)| *n)
     }
 }
 
@@ -348,10 +345,7 @@ pub struct SharedFile {
 
 impl Checkpoint {
     pub fn metric(&self, id: MetricId) -> Option<f64> {
-        self.metrics
-            .binary_search_by_key(&id, |m| m.0)
-            .ok()
-            .map(|i| self.metrics[i].1)
+        self.metrics.binary_search_by_key(&id, |m| m.0).ok().map(|i| self.metrics[i].1)
     }
 
     /// The value if it can be ranked: present and finite.

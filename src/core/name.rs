@@ -40,8 +40,7 @@ pub fn decode(text: &str) -> Cow<'_, [u8]> {
                 i += 2;
             }
             [b'\\', b'x', hi, lo, ..] if hi.is_ascii_hexdigit() && lo.is_ascii_hexdigit() => {
-                let digit = |b: u8| (b as char).to_digit(16).unwrap_or(0) as u8;
-                out.push(digit(*hi) * 16 + digit(*lo));
+                out.push(hex_digit(*hi) * 16 + hex_digit(*lo));
                 i += 4;
             }
             [byte, ..] => {
@@ -52,6 +51,14 @@ pub fn decode(text: &str) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(out)
+}
+
+/// The value of an ASCII hexadecimal digit.
+fn hex_digit(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => digit.to_ascii_lowercase() - b'a' + 10,
+    }
 }
 
 /// Natural order: digit runs compare as numbers of any length, all else by bytes. Total.
@@ -79,10 +86,7 @@ pub fn natural_cmp(a: &str, b: &str) -> Ordering {
 
 /// The leading digit run without its leading zeros, and what follows it.
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text
-        .iter()
-        .position(|b| !b.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
     let zeros = text[..end].iter().take_while(|b| **b == b'0').count();
     (&text[zeros.min(end)..end], &text[end..])
 }
@@ -96,10 +100,7 @@ mod tests {
     fn natural_order() {
         let mut ids = vec!["41", "1", "11", "2", "checkpoint-100", "checkpoint-9", "007", "7", "a"];
         ids.sort_by(|a, b| natural_cmp(a, b));
-        assert_eq!(
-            ids,
-            ["1", "2", "007", "7", "11", "41", "a", "checkpoint-9", "checkpoint-100"]
-        );
+        assert_eq!(ids, ["1", "2", "007", "7", "11", "41", "a", "checkpoint-9", "checkpoint-100"]);
     }
 
     proptest! {

@@ -111,13 +111,25 @@ pub enum RuleKind {
     /// The oldest N.
     First(u32),
     Best(Best),
-    EverySteps { n: u64, pick: Pick },
-    EveryEpochs { n: u64, pick: Pick },
+    EverySteps {
+        n: u64,
+        pick: Pick,
+    },
+    EveryEpochs {
+        n: u64,
+        pick: Pick,
+    },
     /// Multiples of a fixed span since the Unix epoch, in seconds.
-    Every { seconds: u64, pick: Pick },
+    Every {
+        seconds: u64,
+        pick: Pick,
+    },
     Steps(Vec<Step>),
     /// Saved no longer ago than that, inclusive.
-    Within { span: Span, of: Anchor },
+    Within {
+        span: Span,
+        of: Anchor,
+    },
     Bucket(Bucket),
     Id(Globs),
     /// All of these tags.

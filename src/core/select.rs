@@ -78,9 +78,8 @@ pub fn expand_ranges(pattern: &str) -> Result<Vec<String>, TooMany> {
                 let rest = &tail[range.end..];
                 let head = head + &tail[..range.start];
                 let count = range.from.abs_diff(range.to);
-                if count >= MAX_EXPANSION as u64
-                    || open.len() + done.len() + count as usize >= MAX_EXPANSION
-                {
+                let room = MAX_EXPANSION.saturating_sub(open.len() + done.len());
+                if count >= room as u64 {
                     return Err(TooMany(pattern.to_owned()));
                 }
                 let up = range.from <= range.to;

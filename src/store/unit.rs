@@ -46,11 +46,7 @@ pub struct Unit {
 ///
 /// # Errors
 /// Any entry that cannot be read, or is too deep; nothing is guessed.
-pub fn measure(
-    parent: impl AsFd,
-    names: &[&CStr],
-    as_names: Option<&[&CStr]>,
-) -> io::Result<Unit> {
+pub fn measure(parent: impl AsFd, names: &[&CStr], as_names: Option<&[&CStr]>) -> io::Result<Unit> {
     let mut walk = Walk::default();
     for (i, name) in names.iter().enumerate() {
         let called = as_names.map_or(*name, |a| a[i]);
