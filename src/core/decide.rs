@@ -100,7 +100,8 @@ impl<'a> SessionView<'a> {
             .collect();
         let at = |i: u32| &session.checkpoints[i as usize];
         members.sort_unstable_by(|&a, &b| order.cmp(at(b), at(a)));
-        let restarted = (order == Order::Step && policy.restarted == super::policy::Restarted::Keep)
+        let restarted = (order == Order::Step
+            && policy.restarted == super::policy::Restarted::Keep)
             .then(|| super::order::restarted(session, &members, now))
             .flatten();
         let over = session.status == super::model::Status::Exited || policy.sessions.idle.is_some();

@@ -14,6 +14,7 @@ use super::model::{Checkpoint, Inventory, Session};
 use super::policy::{Direction, Policy, Rule, RuleKind};
 use number::{age, count_of, pair, value};
 use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
 
 /// A reason, ready for people and for programs.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,23 +55,33 @@ impl Explainer<'_> {
                 let limit = policy
                     .and_then(|p| self.policy.policies[usize::from(p)].limit.max_age)
                     .map_or_else(String::new, |s| format!(", limit max-age {s}"));
-                say("limit-max-age", format!("{} old{limit}", age(nanos)), seconds("age_seconds", nanos))
+                say(
+                    "limit-max-age",
+                    format!("{} old{limit}", age(nanos)),
+                    seconds("age_seconds", nanos),
+                )
             }
             Reason::EvictedByCount { order, left } => say(
                 "limit-max-count",
-                format!("limit max-count, {order}. to go with {left} left"),
+                format!("limit max-count: evicted as no. {order}, with {left} left"),
                 json!({"order": order, "left": left}),
             ),
             Reason::EvictedByBytes { order, left } => say(
                 "limit-max-bytes",
-                format!("limit max-bytes, {order}. to go at {}", number::size(left)),
+                format!(
+                    "limit max-bytes: evicted as no. {order}, with {} left",
+                    number::size(left)
+                ),
                 json!({"order": order, "left_bytes": left}),
             ),
             Reason::EvictedByQuota { quota, order, left } => {
                 let name = &self.policy.quotas[usize::from(quota)].name;
                 say(
                     "quota",
-                    format!("quota {name}, {order}. to go at {}", number::size(left)),
+                    format!(
+                        "quota {name}: evicted as no. {order}, with {} left",
+                        number::size(left)
+                    ),
                     json!({"quota": name, "order": order, "left_bytes": left}),
                 )
             }
@@ -87,9 +98,8 @@ impl Explainer<'_> {
     }
 
     fn discarded(&self, policy: Option<u16>, discard: u16) -> Explained {
-        let entry = policy.and_then(|p| {
-            self.policy.policies[usize::from(p)].discard.get(usize::from(discard))
-        });
+        let entry = policy
+            .and_then(|p| self.policy.policies[usize::from(p)].discard.get(usize::from(discard)));
         let key = entry.map_or("", |d| d.key());
         let text = match entry {
             Some(super::policy::Discard::IncompleteFor(span)) => {
@@ -117,10 +127,10 @@ impl Explainer<'_> {
                 let until = pin.and_then(|p| p.until);
                 let mut text = "pinned".to_owned();
                 if let Some(until) = until {
-                    text += &format!(" until {until}");
+                    let _ = write!(text, " until {until}");
                 }
                 if let Some(why) = pin.and_then(|p| p.why.as_ref()) {
-                    text += &format!(": {why}");
+                    let _ = write!(text, ": {why}");
                 }
                 let why = pin.and_then(|p| p.why.as_ref());
                 say("pinned", text, json!({"until": until.map(|t| t.to_string()), "why": why}))
@@ -152,7 +162,9 @@ impl Explainer<'_> {
                 let why = session.tainted.first().map_or("", |t| t);
                 say("tainted", format!("its session could not be read whole: {why}"), none())
             }
-            Reason::Ambiguous => say("ambiguous", "its name and content contradict each other", none()),
+            Reason::Ambiguous => {
+                say("ambiguous", "its name and content contradict each other", none())
+            }
             Reason::Conflict => {
                 let why = c.conflicts().first().map_or("", |t| t);
                 say("conflict", format!("its metric sources disagree: {why}"), none())
@@ -191,7 +203,10 @@ impl Explainer<'_> {
             Reason::NoValueYet { metric, .. } => {
                 let metric = self.inventory.names.name(metric);
                 let text = format!("best: no {metric} yet");
-                return Some(with_rule(say("no-value-yet", text, json!({"metric": metric})), rule_index));
+                return Some(with_rule(
+                    say("no-value-yet", text, json!({"metric": metric})),
+                    rule_index,
+                ));
             }
             Reason::NoMetric { .. } => {
                 let wanted = match &rule.kind {
@@ -199,12 +214,14 @@ impl Explainer<'_> {
                     _ => String::new(),
                 };
                 let text = format!("best: {} has none of {wanted}", session.name);
-                return Some(with_rule(say("no-metric", text, json!({"metrics": wanted})), rule_index));
+                return Some(with_rule(
+                    say("no-metric", text, json!({"metrics": wanted})),
+                    rule_index,
+                ));
             }
             Reason::Every { index, .. } => {
                 (every_text(&rule.kind, index), json!({"multiple": index}))
             }
-            Reason::Step { .. } => (key.to_owned(), json!({})),
             Reason::Within { age: nanos, .. } => {
                 let limit = within_limit(&rule.kind);
                 (format!("within {limit}: {}", age(nanos)), seconds("age_seconds", nanos))
@@ -230,7 +247,9 @@ impl Explainer<'_> {
                 };
                 (format!("{key} {what}"), json!({"matches": what}))
             }
-            Reason::Submitted { .. } | Reason::All { .. } => (key.to_owned(), json!({})),
+            Reason::Step { .. } | Reason::Submitted { .. } | Reason::All { .. } => {
+                (key.to_owned(), json!({}))
+            }
             _ => return None,
         };
         Some(with_rule(say(key, text_and_data.0, text_and_data.1), rule_index))
@@ -263,7 +282,11 @@ impl Explainer<'_> {
                 (text, json!({"multiple": index}))
             }
             Reason::MissedNoStep { .. } => {
-                let what = if matches!(rule.kind, RuleKind::EveryEpochs { .. }) { "epoch" } else { "step" };
+                let what = if matches!(rule.kind, RuleKind::EveryEpochs { .. }) {
+                    "epoch"
+                } else {
+                    "step"
+                };
                 (format!("{key}: it has no {what}"), json!({}))
             }
             Reason::MissedWithin { age: nanos, .. } => {

@@ -90,8 +90,9 @@ pub fn enforce(
         let left = usage.bytes();
         let free = |i: u32| usage.remove(&view.session.checkpoints[i as usize]);
         let mut run = Run { view, standings, candidates, evicted: &mut evicted, notices };
-        run.down_to(max, left, Limited::Bytes, free, |order, left| {
-            Reason::EvictedByBytes { order, left }
+        run.down_to(max, left, Limited::Bytes, free, |order, left| Reason::EvictedByBytes {
+            order,
+            left,
         });
     }
     evicted

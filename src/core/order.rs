@@ -20,11 +20,7 @@ pub enum Order {
 impl Order {
     pub fn of(session: &Session, restarted: Restarted) -> Order {
         let free_text = session.layout.as_deref() == Some("nsml");
-        if free_text || restarted == Restarted::ByTime {
-            Order::Saved
-        } else {
-            Order::Step
-        }
+        if free_text || restarted == Restarted::ByTime { Order::Saved } else { Order::Step }
     }
 
     /// `Greater` if `a` is newer. What is unknown is older than anything known.
@@ -133,7 +129,11 @@ mod tests {
         assert_eq!(check(&[e(1, 100), e(2, 200), e(1, 300)], 1), Some(2), "epochs");
         assert_eq!(check(&[s(10, 102), s(20, 101), s(30, 103)], 1), None, "jitter");
         assert_eq!(check(&[s(10, 500), s(20, 501), s(30, 500)], 1), None, "a copy");
-        assert_eq!(check(&[s(10, 110), s(20, 100), s(30, 105)], 5_000_000_000), None, "a slow copy");
+        assert_eq!(
+            check(&[s(10, 110), s(20, 100), s(30, 105)], 5_000_000_000),
+            None,
+            "a slow copy"
+        );
         assert_eq!(check(&[s(10, 110), s(20, 100), s(30, 105)], 1), Some(0), "too slow for a copy");
         assert_eq!(check(&[s(10, 2_000_000), s(20, 100)], 1), None, "a time in the future");
     }

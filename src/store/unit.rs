@@ -7,7 +7,7 @@
 pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -31,12 +31,31 @@ pub struct Unit {
     pub shared: Vec<SharedFile>,
     /// All of [`Fingerprint`]'s parts.
     pub fingerprint: Fingerprint,
-    /// The same without the ctime of the named entries, which a rename changes.
+    /// The same without the ctimes that moving this unit, or another link to one of its files,
+    /// changes: those of the named entries and of files with several links.
     pub identity: Fingerprint,
+    /// The same without any ctime: what still holds after other links to its files were removed.
+    pub lasting: Fingerprint,
+    /// The named entries themselves, in the order given.
+    pub tops: Vec<Top>,
     /// Every uid that owns an entry.
     pub owners: Vec<u32>,
     /// At least one entry is a mount point or lies on another file system.
     pub crosses_mount: bool,
+}
+
+/// One named entry of a unit, apart from what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Top {
+    pub inode: u64,
+    pub kind: FileType,
+}
+
+/// An entry to measure: a name in an open directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    pub parent: BorrowedFd<'a>,
+    pub name: &'a CStr,
 }
 
 /// Measures `names`, entries of `parent`, as one unit.
@@ -55,14 +74,33 @@ pub fn measure(parent: impl AsFd, names: &[&CStr], as_names: Option<&[&CStr]>) -
     Ok(walk.finish())
 }
 
+/// Measures entries of several directories as one unit, in this order.
+///
+/// Only names enter the digest, not where their directories lie: entries of one directory give
+/// what [`measure`] gives, and so does a unit that was moved with its names.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_parts(parts: &[Part<'_>]) -> io::Result<Unit> {
+    let mut walk = Walk::default();
+    for part in parts {
+        walk.top(part.parent, part.name, part.name)?;
+    }
+    Ok(walk.finish())
+}
+
 #[derive(Default)]
 struct Walk {
     unit: Unit,
-    full: blake3::Hasher,
-    renamed: blake3::Hasher,
+    /// Everything but ctimes, and the ctimes in two ways: hashed once each, combined at the end.
+    facts: blake3::Hasher,
+    ctimes: blake3::Hasher,
+    kept_ctimes: blake3::Hasher,
     /// Inodes of files with several links, to count each once.
     seen: HashSet<u64>,
-    mount: Option<(u64, (u32, u32))>,
+    /// Mount id of the first entry and device of the first directory; all others must agree.
+    mount: Option<u64>,
+    device: Option<(u32, u32)>,
 }
 
 /// A directory being walked: its entries are taken from the end.
@@ -118,15 +156,31 @@ impl Walk {
             stat = again;
             opened = Some(fd);
         }
-        let mount = (stat.stx_mnt_id, (stat.stx_dev_major, stat.stx_dev_minor));
-        match self.mount {
-            None => self.mount = Some(mount),
-            Some(first) if first != mount => self.unit.crosses_mount = true,
-            Some(_) => {}
+        self.mounts(&stat);
+        if top {
+            self.unit.tops.push(Top { inode: stat.stx_ino, kind: file_type(&stat) });
         }
         self.count(&stat);
         self.digest(&stat, path, top);
         Ok(opened)
+    }
+
+    /// I20: a mount shows by its id; where the kernel gives none, by its device. Devices count for
+    /// directories anyway (btrfs subvolumes), and not for files, which overlayfs gives their own.
+    fn mounts(&mut self, stat: &Statx) {
+        if stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+            self.unit.crosses_mount = true;
+        }
+        let with_id = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+        if with_id && *self.mount.get_or_insert(stat.stx_mnt_id) != stat.stx_mnt_id {
+            self.unit.crosses_mount = true;
+        }
+        if !with_id || file_type(stat) == FileType::Directory {
+            let device = (stat.stx_dev_major, stat.stx_dev_minor);
+            if *self.device.get_or_insert(device) != device {
+                self.unit.crosses_mount = true;
+            }
+        }
     }
 
     fn count(&mut self, stat: &Statx) {
@@ -170,30 +224,49 @@ impl Walk {
         record.extend_from_slice(&(if is_dir { 0 } else { stat.stx_size }).to_le_bytes());
         record.extend_from_slice(&stat.stx_mtime.tv_sec.to_le_bytes());
         record.extend_from_slice(&stat.stx_mtime.tv_nsec.to_le_bytes());
-        self.renamed.update(&record);
-        if !top {
-            let mut ctime = [0; 12];
-            ctime[..8].copy_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
-            ctime[8..].copy_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
-            self.renamed.update(&ctime);
+        self.facts.update(&record);
+        let mut ctime = [0; 12];
+        ctime[..8].copy_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
+        ctime[8..].copy_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
+        self.ctimes.update(&ctime);
+        if !(top || (!is_dir && stat.stx_nlink > 1)) {
+            self.kept_ctimes.update(&ctime);
         }
-        record.extend_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
-        record.extend_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
-        self.full.update(&record);
     }
 
     fn finish(mut self) -> Unit {
-        self.unit.fingerprint = short(&self.full);
-        self.unit.identity = short(&self.renamed);
+        let lasting = self.facts.finalize();
+        let with = |ctimes: &blake3::Hasher| {
+            let mut both = blake3::Hasher::new();
+            both.update(lasting.as_bytes());
+            both.update(ctimes.finalize().as_bytes());
+            short(both.finalize())
+        };
+        self.unit.fingerprint = with(&self.ctimes);
+        self.unit.identity = with(&self.kept_ctimes);
+        self.unit.lasting = short(lasting);
         self.unit.owners.sort_unstable();
         self.unit
     }
 }
 
-fn short(hasher: &blake3::Hasher) -> Fingerprint {
+fn short(hash: blake3::Hash) -> Fingerprint {
     let mut out = [0; 16];
-    out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    out.copy_from_slice(&hash.as_bytes()[..16]);
     out
+}
+
+/// The fingerprint that [`hex`] wrote; `None` for any other text.
+pub fn unhex(text: &str) -> Option<Fingerprint> {
+    let mut out = [0; 16];
+    if text.len() != 32 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let digit = |b: u8| (b as char).to_digit(16);
+        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
+    }
+    Some(out)
 }
 
 /// Entries of a directory without `.` and `..`, in reverse byte order.

@@ -47,7 +47,8 @@ pub fn evaluate(views: &[Option<SessionView<'_>>], names: &Names) -> AcrossAnswe
         .collect();
 
     let mut across = AcrossAnswers::default();
-    for (number, (((_, rule, _), views), answers)) in groups.into_iter().zip(evaluated).enumerate() {
+    for (number, (((_, rule, _), views), answers)) in groups.into_iter().zip(evaluated).enumerate()
+    {
         for (view, answers) in views.iter().zip(answers) {
             across.answers.insert((view.index, rule), answers);
             across.groups_of.entry(view.index).or_default().push(number);

@@ -90,9 +90,10 @@ pub fn expired(protection: &Protection, now: Time) -> bool {
 
 /// Whether a protection that covers the session covers this checkpoint of it.
 pub fn covers(protection: &Protection, session: &Session, checkpoint: &Checkpoint) -> bool {
-    let tagged = |t: &Box<str>| session.tags.contains(t) || checkpoint.tags().contains(t);
+    let has = |tags: &[Box<str>], tag: &str| tags.iter().any(|t| **t == *tag);
+    let tagged = |tag: &str| has(&session.tags, tag) || has(checkpoint.tags(), tag);
     protection.id.as_ref().is_none_or(|g| g.is_match(&checkpoint.id))
-        && protection.tag.iter().all(tagged)
+        && protection.tag.iter().all(|t| tagged(t))
         && (!protection.submitted || checkpoint.marks.has(Marks::SUBMITTED))
 }
 

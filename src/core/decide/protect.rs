@@ -38,9 +38,9 @@ pub fn protections(view: &SessionView<'_>, index: u32, reasons: &mut Vec<Reason>
         reasons.push(Reason::Conflict); // I7
     }
     if session.status == Status::Running
-        && view.newest.is_none_or(|newest| {
-            view.order.cmp(c, &session.checkpoints[newest as usize]).is_ge()
-        })
+        && view
+            .newest
+            .is_none_or(|newest| view.order.cmp(c, &session.checkpoints[newest as usize]).is_ge())
     {
         reasons.push(Reason::Running); // I5
     }

@@ -7,7 +7,7 @@ use crate::core::calendar::Span;
 use crate::core::decision::Reason;
 use crate::core::model::{Checkpoint, Marks, Names, Step, Time};
 use crate::core::policy::{Anchor, Best, Bucket, Direction, Missing, Pick, Rule, RuleKind, Ties};
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
 /// A complete checkpoint, as a rule sees it.
@@ -70,9 +70,7 @@ pub fn evaluate(rule: &Rule, index: u16, members: &[Member<'_>], set: Setting<'_
             answers
         }
         RuleKind::Best(best) => best_of(best, index, members, set.names),
-        RuleKind::EverySteps { n, pick } => {
-            every(index, members, *pick, &|c| multiple(c.step, *n))
-        }
+        RuleKind::EverySteps { n, pick } => every(index, members, *pick, &|c| multiple(c.step, *n)),
         RuleKind::EveryEpochs { n, pick } => {
             every(index, members, *pick, &|c| multiple(c.epoch, *n))
         }
@@ -86,14 +84,16 @@ pub fn evaluate(rule: &Rule, index: u16, members: &[Member<'_>], set: Setting<'_
             each(&|_, c| within(index, c, *span, anchor, set.now))
         }
         RuleKind::Bucket(bucket) => buckets(bucket, index, members, set),
-        RuleKind::Id(globs) => each(&|_, c| rule_is(globs.is_match(&c.id), Reason::Id { rule: index })),
+        RuleKind::Id(globs) => {
+            each(&|_, c| rule_is(globs.is_match(&c.id), Reason::Id { rule: index }))
+        }
         RuleKind::Tag(tags) => each(&|_, c| {
             let all = tags.iter().all(|t| c.tags().contains(t));
             rule_is(all, Reason::Tag { rule: index })
         }),
-        RuleKind::Submitted => each(&|_, c| {
-            rule_is(c.marks.has(Marks::SUBMITTED), Reason::Submitted { rule: index })
-        }),
+        RuleKind::Submitted => {
+            each(&|_, c| rule_is(c.marks.has(Marks::SUBMITTED), Reason::Submitted { rule: index }))
+        }
         RuleKind::All => each(&|_, _| (true, Reason::All { rule: index })),
     }
 }
@@ -130,11 +130,8 @@ fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names) -> Vec
     let cutoff = ranking.get(best.n as usize - 1).or(ranking.last()).map_or(f64::NAN, |r| r.0);
 
     // Placeholders: everyone with a value is overwritten by the ranking below.
-    let no_value = Answer {
-        hit: false,
-        reason: Reason::MissedNoValue { rule, metric },
-        worse: u32::MAX,
-    };
+    let no_value =
+        Answer { hit: false, reason: Reason::MissedNoValue { rule, metric }, worse: u32::MAX };
     let mut answers = vec![no_value; members.len()];
     for (rank, &(value, i)) in (1..).zip(&ranking) {
         #[expect(clippy::float_cmp, reason = "a tie is an equal, unrounded value")]
@@ -192,7 +189,12 @@ fn rankable(c: &Checkpoint, metric: u32) -> Option<f64> {
 
 /// Which multiple of `n` a step has reached, how far past it is, and on it exactly.
 fn multiple(step: Option<Step>, n: u64) -> Option<(u64, f64, bool)> {
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "steps are not negative, and a fraction is far below 2^53"
+    )]
     match step? {
         Step::Whole(s) => Some((s / n, (s % n) as f64, s % n == 0)),
         Step::Fraction(x) => {
@@ -224,23 +226,31 @@ fn every(rule: u16, members: &[Member<'_>], pick: Pick, reached: Reached<'_>) ->
             Pick::Exact => exact,
             Pick::First => first.get(&index).is_some_and(|f| f.1 == i),
         };
-        let reason = if hit {
-            Reason::Every { rule, index }
-        } else {
-            Reason::MissedEvery { rule, index }
-        };
+        let reason =
+            if hit { Reason::Every { rule, index } } else { Reason::MissedEvery { rule, index } };
         Answer { hit, reason, worse }
     };
     members.iter().enumerate().map(answer).collect()
 }
 
 /// As [`every`], by time; what has no usable time is kept and stands for nothing.
-fn every_span(rule: u16, members: &[Member<'_>], seconds: u64, pick: Pick, now: Time) -> Vec<Answer> {
+fn every_span(
+    rule: u16,
+    members: &[Member<'_>],
+    seconds: u64,
+    pick: Pick,
+    now: Time,
+) -> Vec<Answer> {
     let span = i64::try_from(seconds).unwrap_or(i64::MAX);
-    #[expect(clippy::cast_precision_loss, clippy::cast_sign_loss)]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "the index only names the multiple, and a span in nanoseconds needs no more digits"
+    )]
     let reached = |c: &Checkpoint| {
         let t = placed(c, now)?;
-        let past = t.0 - t.secs().div_euclid(span).saturating_mul(span).saturating_mul(Time::NANOS_PER_SEC);
+        let past = t.0
+            - t.secs().div_euclid(span).saturating_mul(span).saturating_mul(Time::NANOS_PER_SEC);
         Some((t.secs().div_euclid(span) as u64, past as f64, t.secs().rem_euclid(span) == 0))
     };
     let mut answers = every(rule, members, pick, &reached);
@@ -299,10 +309,10 @@ fn buckets(bucket: &Bucket, rule: u16, members: &[Member<'_>], set: Setting<'_>)
     let oldest = members
         .iter()
         .enumerate()
-        .filter_map(|(i, m)| Some((seen(m.checkpoint)?, std::cmp::Reverse(i))))
+        .filter_map(|(i, m)| Some((placed(m.checkpoint, set.now)?, Reverse(i))))
         .min()
-        .map(|(_, std::cmp::Reverse(i))| i)
-        .filter(|_| bucket.oldest && left_over);
+        .map(|(_, Reverse(i))| i)
+        .filter(|i| bucket.oldest && left_over && seen(members[*i].checkpoint).is_some());
 
     let answer = |(i, m): (usize, &Member<'_>)| {
         let worse = place(i);

@@ -34,7 +34,9 @@ pub fn draft(view: &SessionView<'_>, names: &Names, across: &AcrossAnswers) -> D
     let mut candidates = Vec::new();
     for (i, place) in (0..).zip(&place) {
         let mut why = Vec::new();
-        let hits = place.map_or(&[][..], |p| &answers[p as usize * view.policy.keep.len()..][..view.policy.keep.len()]);
+        let hits = place.map_or(&[][..], |p| {
+            &answers[p as usize * view.policy.keep.len()..][..view.policy.keep.len()]
+        });
         let standing = stand(view, i, *place, hits, &mut why);
         if let Standing::Evictable = standing {
             candidates.push(candidate(view, i, place.unwrap_or(u32::MAX), hits));
@@ -161,7 +163,8 @@ fn notices(view: &SessionView<'_>, answers: &[Answer]) -> Vec<Notice> {
         let all = |f: &dyn Fn(&Reason) -> bool| {
             !view.members.is_empty() && answers.iter().skip(r).step_by(rules).all(|a| f(&a.reason))
         };
-        if matches!(rule.kind, RuleKind::Best(_)) && all(&|r| matches!(r, Reason::NoMetric { .. })) {
+        if matches!(rule.kind, RuleKind::Best(_)) && all(&|r| matches!(r, Reason::NoMetric { .. }))
+        {
             notices.push(Notice::NoMetric { session, policy: view.policy_index, rule: index });
         }
         if all(&|r| matches!(r, Reason::MissedNoStep { .. })) {

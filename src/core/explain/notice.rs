@@ -16,7 +16,8 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
         session: Some(session.name.to_string()),
         text,
     };
-    let general = |kind: &str, text: String| PlanWarning { kind: kind.to_owned(), session: None, text };
+    let general =
+        |kind: &str, text: String| PlanWarning { kind: kind.to_owned(), session: None, text };
     match notice {
         Notice::LimitUnreachable { session, what, excess, blockers } => {
             let session = session_at(*session);

@@ -24,11 +24,7 @@ pub fn pair(a: f64, b: f64) -> (String, String) {
     let (short_a, short_b) = (value(a), value(b));
     #[expect(clippy::float_cmp, reason = "the comparison that is being shown")]
     let differ = a != b;
-    if differ && short_a == short_b {
-        (a.to_string(), b.to_string())
-    } else {
-        (short_a, short_b)
-    }
+    if differ && short_a == short_b { (a.to_string(), b.to_string()) } else { (short_a, short_b) }
 }
 
 fn trim(text: &str) -> String {
@@ -64,7 +60,7 @@ pub fn size(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    #[expect(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
     let mut x = bytes as f64 / 1024.0;
     let mut unit = 0;
     // 1023.995 would be shown as 1024.00 of the smaller unit.

@@ -1,7 +1,7 @@
 //! Quotas across sessions: the weakest tier first, and within it the session that uses most.
 
-use super::usage::Usage;
 use super::Standing;
+use super::usage::Usage;
 use crate::core::decide::Draft;
 use crate::core::decision::{Blockers, Notice, Reason, Verdict};
 use crate::core::model::Inventory;
@@ -60,7 +60,12 @@ fn groups(inventory: &Inventory, per: Per) -> BTreeMap<&str, Vec<usize>> {
 pub fn amount(amount: Amount, total: u64) -> u64 {
     match amount {
         Amount::Bytes(bytes) => bytes,
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a disk; a rounding of a few bytes does not matter"
+        )]
         Amount::Percent(percent) => (total as f64 * percent / 100.0).ceil() as u64,
     }
 }

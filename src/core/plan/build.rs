@@ -61,12 +61,8 @@ fn decisions_of(explainer: &Explainer<'_>, outcome: &Outcome, s: usize) -> Vec<P
     let (session, decision) = (&explainer.inventory.sessions[s], &outcome.sessions[s]);
     let one = |(i, c): (usize, &crate::core::model::Checkpoint)| {
         let reason = |r| {
-            let explained = explainer.reason(session, c, decision.policy, r);
-            PlanReason {
-                kind: explained.kind.to_owned(),
-                text: explained.text,
-                data: explained.data,
-            }
+            let words = explainer.reason(session, c, decision.policy, r);
+            PlanReason { kind: words.kind.to_owned(), text: words.text, data: words.data }
         };
         PlanDecision {
             session: session.name.to_string(),
@@ -131,7 +127,7 @@ fn totals(inventory: &Inventory, outcome: &Outcome, chosen: &[usize]) -> Totals 
 /// I11: says by how much `[safety]` is exceeded, if it is.
 fn brake(policy: &Policy, totals: &Totals) -> Option<String> {
     let Totals { delete, checkpoints, delete_bytes, bytes, .. } = *totals;
-    #[expect(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "counts of checkpoints")]
     let too_many = policy.safety.max_delete.and_then(|max| match max {
         MaxDelete::Count(n) => (delete > n)
             .then(|| format!("{delete} checkpoints would be deleted, max-delete is {n}")),

@@ -1,0 +1,286 @@
+//! The ladder: protection, min-keep, discard, hard keeps, limits, keeps, the default.
+
+use crate::support::{DAY, NOW, Root, ago, best, checkpoint, edit, keeps, policy, rule, steps};
+use retain::core::calendar::Span;
+use retain::core::decision::{Reason, Verdict};
+use retain::core::model::{Marks, Pin, Pointer, Status};
+use retain::core::policy::{Discard, Match, Policy, Protection, Restarted, Rule, RuleKind};
+use retain::core::select::{Globs, Scope};
+
+fn last1() -> Policy {
+    keeps(RuleKind::Last(1))
+}
+
+fn ids(patterns: &[&str]) -> Globs {
+    Globs::new(patterns, Scope::Id).unwrap()
+}
+
+fn paths(patterns: &[&str]) -> Globs {
+    Globs::new(patterns, Scope::Path).unwrap()
+}
+
+fn protection(name: &str) -> Protection {
+    Protection {
+        name: name.into(),
+        sessions: Match::default(),
+        id: None,
+        tag: Vec::new(),
+        submitted: false,
+        until: None,
+        why: None,
+    }
+}
+
+/// Kept ids of `steps(4)` under `last = 1` after `change` to the session.
+fn after(change: impl FnOnce(&mut retain::core::model::Session)) -> String {
+    let mut root = Root::new().session("o/d/1", steps(4));
+    change(root.last());
+    root.kept(&last1())
+}
+
+#[test]
+fn what_is_always_protected() {
+    assert_eq!(after(|_| {}), "4");
+    assert_eq!(after(|s| s.checkpoints[1].marks.set(Marks::PINNED)), "2 4");
+    assert_eq!(after(|s| s.checkpoints[1].marks.set(Marks::LATEST)), "2 4");
+    assert_eq!(after(|s| s.checkpoints[1].marks.set(Marks::BEST)), "2 4");
+    assert_eq!(after(|s| s.checkpoints[1].marks.set(Marks::AMBIGUOUS)), "2 4");
+    assert_eq!(after(|s| s.checkpoints[1].id = "last-v1".into()), "last-v1 4");
+    assert_eq!(after(|s| s.checkpoints[1].id = "val/best_2".into()), "val/best_2 4");
+    assert_eq!(after(|s| s.checkpoints[1].id = "lasting".into()), "lasting 4");
+    assert_eq!(after(|s| s.checkpoints[1].id = "the-last".into()), "4");
+    assert_eq!(after(|s| s.checkpoints[1].complete = false), "2 4");
+    assert_eq!(after(|s| s.checkpoints[3].complete = false), "3 4", "unfinished is not the newest");
+    assert_eq!(after(|s| s.checkpoints[0].extra_mut().needs = vec!["2".into()]), "2 4");
+    assert_eq!(after(|s| s.checkpoints[0].extra_mut().needs = vec!["o/d/1/3".into()]), "3 4");
+    assert_eq!(after(|s| s.checkpoints[0].extra_mut().needs = vec!["1".into(), "9".into()]), "4");
+    assert_eq!(after(|s| s.checkpoints[0].extra_mut().conflicts = vec!["x".into()]), "1 4");
+    assert_eq!(after(|s| s.tainted = vec!["EIO".into()]), "1 2 3 4");
+    let pointer = |name: &str| Pointer { name: name.into(), external: false };
+    assert_eq!(after(|s| s.checkpoints[1].extra_mut().pointers = vec![pointer("latest")]), "2 4");
+}
+
+#[test]
+fn pins_expire() {
+    let pinned = |until| {
+        after(|s| {
+            s.checkpoints[1].marks.set(Marks::PINNED);
+            s.checkpoints[1].extra_mut().pin = Some(Pin { until, why: None });
+        })
+    };
+    assert_eq!(pinned(None), "2 4");
+    assert_eq!(pinned(Some(ago(-1))), "2 4");
+    assert_eq!(pinned(Some(NOW)), "4");
+}
+
+#[test]
+fn age_goes_by_the_last_write_and_unsure_means_keep() {
+    let day = edit(last1(), |p| {
+        p.min_age = Span::parse("1d").unwrap();
+        p.restarted = Restarted::ByStep;
+    });
+    let with = |change: &dyn Fn(&mut retain::core::model::Checkpoint)| {
+        let mut root = Root::new().session("o/d/1", steps(3));
+        change(&mut root.last().checkpoints[0]);
+        root.kept(&day)
+    };
+    assert_eq!(with(&|_| {}), "3");
+    assert_eq!(with(&|c| c.last_write = Some(ago(DAY - 1))), "1 3");
+    assert_eq!(with(&|c| c.last_write = Some(ago(DAY))), "3", "exactly min-age is old enough");
+    assert_eq!(with(&|c| c.last_write = Some(ago(-5))), "1 3", "the future");
+    assert_eq!(with(&|c| (c.saved_at, c.last_write) = (None, None)), "1 3", "unknown");
+    assert_eq!(with(&|c| (c.saved_at, c.last_write) = (Some(ago(5)), Some(ago(2 * DAY)))), "3");
+    // Without a min-age only the future is too young.
+    let mut root = Root::new().session("o/d/1", steps(3));
+    root.last().checkpoints[0].last_write = Some(ago(-5));
+    root.last().checkpoints[1].saved_at = None;
+    assert_eq!(root.kept(&last1()), "1 3");
+}
+
+#[test]
+fn running_sessions_keep_the_newest_and_what_is_newer() {
+    let mut root = Root::new().session("o/d/1", steps(4));
+    root.last().status = Status::Running;
+    root.last().checkpoints[3].complete = false;
+    let give_up = edit(last1(), |p| p.discard = vec![Discard::IncompleteFor(Span::hours(1))]);
+    assert_eq!(root.kept(&give_up), "3 4", "never given up while it runs");
+    root.last().status = Status::Exited;
+    assert_eq!(root.kept(&give_up), "3");
+}
+
+#[test]
+fn incomplete_ones_are_given_up_by_their_own_rule_only() {
+    let mut root = Root::new().session("o/d/1", steps(3));
+    root.last().checkpoints[0].complete = false;
+    let discard = |d: Discard| edit(last1(), |p| p.discard = vec![d]);
+    assert_eq!(root.kept(&discard(Discard::Id(ids(&["*"])))), "1 3");
+    assert_eq!(root.kept(&discard(Discard::IncompleteFor(Span::parse("12d").unwrap()))), "3");
+    assert_eq!(root.kept(&discard(Discard::IncompleteFor(Span::parse("13d").unwrap()))), "1 3");
+    root.last().checkpoints[0].marks.set(Marks::PINNED);
+    assert_eq!(root.kept(&discard(Discard::IncompleteFor(Span::hours(1)))), "1 3");
+}
+
+#[test]
+fn protections_of_the_policy() {
+    let mut root = Root::new().session("o/d/1", steps(4)).session("o/e/1", steps(2));
+    root.0.sessions[0].checkpoints[1].marks.set(Marks::SUBMITTED);
+    root.0.sessions[0].checkpoints[2].extra_mut().tags = vec!["paper".into()];
+    let with = |f: &dyn Fn(&mut Protection)| {
+        let mut policy = last1();
+        policy.protections.push(protection("p"));
+        f(&mut policy.protections[0]);
+        root.kept(&policy)
+    };
+    assert_eq!(with(&|_| {}), "1 2 3 4 o/e/1:1 o/e/1:2");
+    assert_eq!(with(&|p| p.sessions.session = Some(paths(&["o/d/*"]))), "1 2 3 4 o/e/1:2");
+    assert_eq!(with(&|p| p.submitted = true), "2 4 o/e/1:2");
+    assert_eq!(with(&|p| p.tag = vec!["paper".into()]), "3 4 o/e/1:2");
+    assert_eq!(with(&|p| p.id = Some(ids(&["1"]))), "1 4 o/e/1:1 o/e/1:2");
+    assert_eq!(with(&|p| (p.id, p.submitted) = (Some(ids(&["1"])), true)), "4 o/e/1:2");
+    assert_eq!(with(&|p| p.until = Some(NOW)), "4 o/e/1:2", "expired");
+    assert_eq!(with(&|p| p.until = Some(ago(-1))), "1 2 3 4 o/e/1:1 o/e/1:2");
+}
+
+#[test]
+fn discard_is_below_min_keep_and_above_hard_keeps() {
+    let hard = Rule { hard: true, ..rule(RuleKind::Last(3)) };
+    let all = edit(policy(vec![hard]), |p| p.discard = vec![Discard::All]);
+    let root = || Root::new().session("o/d/1", steps(5));
+    assert_eq!(root().kept(&all), "5");
+    assert_eq!(root().kept(&edit(all, |p| p.min_keep = 2)), "4 5");
+}
+
+#[test]
+fn no_keep_rules_keep_everything() {
+    assert_eq!(Root::new().session("o/d/1", steps(3)).kept(&policy(vec![])), "1 2 3");
+}
+
+#[test]
+fn what_no_policy_matches_is_untouched() {
+    let root = Root::new().session("o/d/1", steps(3));
+    let other = edit(last1(), |p| p.sessions.session = Some(paths(&["p/**"])));
+    let outcome = root.decide(&other);
+    for i in 0..3 {
+        assert_eq!(outcome.sessions[0].verdict(i), Verdict::Untouched);
+        assert_eq!(outcome.sessions[0].reasons(i), [Reason::NoPolicy]);
+    }
+}
+
+#[test]
+fn the_first_policy_that_matches_has_the_session() {
+    let root = Root::new().session("o/d/1", steps(3));
+    let mut two = last1();
+    two.policies.push(keeps(RuleKind::All).policies.remove(0));
+    assert_eq!(root.kept(&two), "3");
+    two.policies.swap(0, 1);
+    assert_eq!(root.kept(&two), "1 2 3");
+}
+
+#[test]
+fn match_keys() {
+    let mut root =
+        Root::new().session("o/d/1", steps(2)).metric("loss", &[Some(f64::NAN), Some(1.0)]);
+    root.last().layout = Some("nsml".into());
+    root.last().last_write = Some(ago(DAY));
+    root.last().checkpoints[0].extra_mut().tags = vec!["t".into()];
+    let matches = |f: &dyn Fn(&mut Match)| {
+        let p = edit(last1(), |p| f(&mut p.sessions));
+        root.decide(&p).sessions[0].policy.is_some()
+    };
+    let list = |s: &str| vec![Box::<str>::from(s)];
+    assert!(matches(&|m| m.session = Some(paths(&["o/*/1"]))));
+    assert!(!matches(&|m| m.session = Some(paths(&["o/*"]))));
+    assert!(!matches(&|m| (m.session, m.not) = (Some(paths(&["**"])), Some(paths(&["o/d/**"])))));
+    assert!(matches(&|m| m.owner = Some(paths(&["o"]))));
+    assert!(!matches(&|m| m.owner = Some(paths(&["p"]))));
+    assert!(matches(&|m| m.layout = list("nsml")));
+    assert!(!matches(&|m| m.layout = list("orbax")));
+    assert!(matches(&|m| m.tag = list("t")));
+    assert!(!matches(&|m| m.tag = list("u")));
+    assert!(matches(&|m| m.metric = list("loss")));
+    assert!(!matches(&|m| m.metric = list("val_loss")));
+    assert!(matches(&|m| m.status = vec![Status::Running, Status::Exited]));
+    assert!(!matches(&|m| m.status = vec![Status::Running]));
+    assert!(matches(&|m| m.idle = Some(Span::parse("1d").unwrap())));
+    assert!(!matches(&|m| m.idle = Some(Span::parse("25h").unwrap())));
+}
+
+#[test]
+fn everything_but_the_last_session_is_a_policy() {
+    let mut root = Root::new()
+        .session("o/d/9", steps(2))
+        .session("o/d/10", steps(2))
+        .session("o/e/1", steps(2))
+        .session("p/d/1", steps(2));
+    let newest = edit(keeps(RuleKind::All), |p| p.sessions.newest_sessions = Some(1));
+    let mut two = newest;
+    two.policies.push(last1().policies.remove(0));
+    // Equal times: the higher number is the newer.
+    assert_eq!(root.kept(&two), "2 o/d/10:1 o/d/10:2 o/e/1:1 o/e/1:2 p/d/1:1 p/d/1:2");
+    root.0.sessions[0].last_write = Some(ago(5));
+    assert_eq!(root.kept(&two), "1 2 o/d/10:2 o/e/1:1 o/e/1:2 p/d/1:1 p/d/1:2");
+}
+
+#[test]
+fn a_session_may_go_empty_only_if_it_is_over() {
+    let empty = edit(policy(vec![rule(RuleKind::Submitted)]), |p| {
+        p.min_keep = 0;
+        p.session_may_go_empty = true;
+    });
+    let mut root = Root::new().session("o/d/1", steps(3));
+    let pointers = &mut root.last().checkpoints[1].extra_mut().pointers;
+    pointers.push(Pointer { name: "latest".into(), external: false });
+    root.last().checkpoints[0].id = "last".into();
+    assert_eq!(root.kept(&empty), "");
+    root.last().status = Status::Unknown;
+    assert_eq!(root.kept(&empty), "last 2 3");
+    let idle = edit(empty.clone(), |p| p.sessions.idle = Some(Span::parse("1d").unwrap()));
+    assert_eq!(root.kept(&idle), "");
+    root.last().checkpoints[1].extra_mut().pointers[0].external = true;
+    assert_eq!(root.kept(&idle), "2", "a pointer from elsewhere still holds");
+    // min-keep = 0 alone never empties a session.
+    root.last().status = Status::Exited;
+    assert_eq!(root.kept(&edit(empty, |p| p.session_may_go_empty = false)), "last 2 3");
+}
+
+#[test]
+fn restarted_runs_are_kept_whole_until_the_policy_says() {
+    let cp = |id: &str, step, day: i64| checkpoint(id, Some(step), (30 - day) * DAY);
+    let saves =
+        vec![cp("a", 10, 1), cp("b", 20, 2), cp("c", 30, 3), cp("d", 15, 4), cp("e", 25, 5)];
+    let root = Root::new().session("o/d/1", saves);
+    let by = |restarted| edit(last1(), |p| p.restarted = restarted);
+    assert_eq!(root.kept(&by(Restarted::Keep)), "a b c d e");
+    assert_eq!(root.kept(&by(Restarted::ByTime)), "e");
+    assert_eq!(root.kept(&by(Restarted::ByStep)), "c");
+}
+
+#[test]
+fn every_reason_is_given() {
+    let mut root =
+        Root::new().session("o/d/1", steps(3)).metric("loss", &[Some(1.0), Some(3.0), Some(2.0)]);
+    root.last().checkpoints[0].marks.set(Marks::PINNED);
+    let keep = vec![rule(RuleKind::Best(best(2, &["loss"]))), rule(RuleKind::Last(1))];
+    let outcome = root.decide(&policy(keep));
+    let decision = &outcome.sessions[0];
+    assert_eq!(
+        decision.reasons(0),
+        [Reason::Pinned, Reason::Best { rule: 0, metric: 0, rank: 1, value: 1.0 }]
+    );
+    assert_eq!(
+        decision.reasons(1),
+        [
+            Reason::MissedBest { rule: 0, metric: 0, value: 3.0, cutoff: 2.0 },
+            Reason::MissedRank { rule: 1, rank: 2, of: 1 }
+        ]
+    );
+    assert_eq!(
+        decision.reasons(2),
+        [
+            Reason::MinKeep { rank: 1, of: 1 },
+            Reason::Best { rule: 0, metric: 0, rank: 2, value: 2.0 },
+            Reason::Last { rule: 1, rank: 1, of: 1 }
+        ]
+    );
+    assert_eq!(outcome.witnesses[0], [(0, 0), (0, 2)]);
+}

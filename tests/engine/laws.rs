@@ -1,0 +1,515 @@
+//! Laws that hold for every policy and every inventory, and slow oracles that share no code with
+//! the engine.
+
+use crate::support::{DAY, NOW, Root, bare};
+use proptest::prelude::*;
+use retain::core::calendar::{Period, Span};
+use retain::core::decide::decide;
+use retain::core::decision::{Limited, Notice, Reason, Verdict};
+use retain::core::model::{Checkpoint, Inventory, Marks, Session, Status, Step, Time};
+use retain::core::policy::{
+    Across, Anchor, Best, Bucket, Cap, Direction, Discard, Limit, Missing, OnExceed, Per, Pick,
+    Policy, Quota, Restarted, Rule, RuleKind, Ties,
+};
+use retain::core::select::{Globs, Scope};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A checkpoint before it has an id.
+#[derive(Clone, Debug)]
+struct Draw {
+    step: Option<u64>,
+    epoch: Option<u64>,
+    age: Option<i64>,
+    bytes: u64,
+    loss: Option<f64>,
+    acc: Option<f64>,
+    marks: u8,
+    complete: bool,
+}
+
+fn value() -> impl Strategy<Value = Option<f64>> {
+    prop_oneof![
+        2 => Just(None),
+        1 => Just(Some(f64::NAN)),
+        1 => Just(Some(f64::INFINITY)),
+        8 => (0..6_i32).prop_map(|v| Some(f64::from(v) / 4.0)),
+    ]
+}
+
+fn draw() -> impl Strategy<Value = Draw> {
+    let age =
+        prop_oneof![1 => Just(None), 1 => Just(Some(-DAY)), 14 => (0..900_000_i64).prop_map(Some)];
+    let step = prop_oneof![1 => Just(None), 9 => (0..40_u64).prop_map(Some)];
+    let epoch = prop_oneof![1 => Just(None), 2 => (0..9_u64).prop_map(Some)];
+    (step, epoch, age, 1..200_u64, value(), value(), 0..24_u8, prop::bool::weighted(0.9)).prop_map(
+        |(step, epoch, age, bytes, loss, acc, marks, complete)| Draw {
+            step,
+            epoch,
+            age,
+            bytes,
+            loss,
+            acc,
+            marks,
+            complete,
+        },
+    )
+}
+
+fn inventory(sessions: Vec<(Vec<Draw>, u8)>) -> Inventory {
+    let mut inventory = Inventory { now: Some(NOW), ..Inventory::default() };
+    let loss = inventory.names.intern("loss");
+    let acc = inventory.names.intern("acc");
+    for (s, (draws, kind)) in sessions.into_iter().enumerate() {
+        let owner = ["o", "p"][s % 2];
+        let checkpoints = draws
+            .into_iter()
+            .enumerate()
+            .map(|(i, d)| {
+                let mut marks = Marks::default();
+                for (bit, mark) in [(1, Marks::PINNED), (2, Marks::SUBMITTED)] {
+                    // Rare, so that most are free to go.
+                    if d.marks == bit {
+                        marks.set(mark);
+                    }
+                }
+                let metrics = [(loss, d.loss), (acc, d.acc)];
+                Checkpoint {
+                    id: i.to_string().into(),
+                    step: d.step.map(Step::Whole),
+                    epoch: d.epoch.map(Step::Whole),
+                    saved_at: d.age.map(|a| Time(NOW.0 - a * Time::NANOS_PER_SEC)),
+                    bytes: d.bytes,
+                    metrics: metrics.into_iter().filter_map(|(m, v)| Some((m, v?))).collect(),
+                    marks,
+                    complete: d.complete,
+                    ..Checkpoint::default()
+                }
+            })
+            .collect();
+        inventory.sessions.push(Session {
+            name: format!("{owner}/d{}/{s}", s % 3).into(),
+            owner: owner.into(),
+            status: [Status::Exited, Status::Unknown, Status::Running][usize::from(kind % 3)],
+            layout: (kind % 4 == 0).then(|| "nsml".into()),
+            checkpoints,
+            ..Session::default()
+        });
+    }
+    inventory
+}
+
+fn sessions() -> impl Strategy<Value = Inventory> {
+    let session = (prop::collection::vec(draw(), 0..14), any::<u8>());
+    prop::collection::vec(session, 1..5).prop_map(inventory)
+}
+
+fn kind() -> impl Strategy<Value = RuleKind> {
+    let pick = prop_oneof![Just(Pick::First), Just(Pick::Exact)];
+    let missing = prop_oneof![Just(Missing::Wait), Just(Missing::Keep), Just(Missing::Drop)];
+    let ties = prop_oneof![Just(Ties::Newest), Just(Ties::Oldest), Just(Ties::All)];
+    let direction = prop_oneof![Just(Direction::Min), Just(Direction::Max)];
+    let best = (1..4_u32, direction, missing, ties).prop_map(|(n, direction, missing, ties)| {
+        RuleKind::Best(Best { n, direction, metrics: vec!["loss".into()], missing, ties })
+    });
+    let of = prop_oneof![Just(Anchor::Now), Just(Anchor::Newest)];
+    let period = prop::sample::select(Period::ALL.to_vec());
+    prop_oneof![
+        4 => best,
+        2 => (1..5_u32).prop_map(RuleKind::Last),
+        1 => (1..5_u32).prop_map(RuleKind::First),
+        1 => (1..12_u64, pick.clone()).prop_map(|(n, pick)| RuleKind::EverySteps { n, pick }),
+        1 => (1..5_u64, pick.clone()).prop_map(|(n, pick)| RuleKind::EveryEpochs { n, pick }),
+        1 => (3600..200_000_u64, pick).prop_map(|(seconds, pick)| RuleKind::Every { seconds, pick }),
+        1 => prop::collection::vec((0..40_u64).prop_map(Step::Whole), 1..3).prop_map(RuleKind::Steps),
+        2 => (0..12_u64, of).prop_map(|(d, of)| RuleKind::Within { span: Span::hours(d * 24), of }),
+        2 => (period, 1..5_u32, any::<bool>()).prop_map(|(period, n, oldest)| {
+            RuleKind::Bucket(Bucket { period, n, oldest, within: None })
+        }),
+        1 => Just(RuleKind::Id(Globs::new(["1*"], Scope::Id).unwrap())),
+        1 => Just(RuleKind::Submitted),
+    ]
+}
+
+fn rules() -> impl Strategy<Value = Vec<Rule>> {
+    let across = prop_oneof![6 => Just(Across::Session), 1 => Just(Across::Folder), 1 => Just(Across::Owner), 1 => Just(Across::Policy)];
+    let rule = (kind(), prop::bool::weighted(0.2), across).prop_map(|(kind, hard, across)| Rule {
+        kind,
+        hard,
+        across,
+    });
+    prop::collection::vec(rule, 0..4)
+}
+
+/// Rules only: no limits, no quotas.
+fn ruled() -> impl Strategy<Value = Policy> {
+    let restarted = prop_oneof![Just(Restarted::ByTime), Just(Restarted::ByStep)];
+    (rules(), 0..3_u32, any::<bool>(), restarted).prop_map(
+        |(keep, min_keep, discard, restarted)| {
+            let mut policy = bare(keep);
+            let p = &mut policy.policies[0];
+            p.min_keep = min_keep;
+            p.restarted = restarted;
+            if discard {
+                p.discard = vec![
+                    Discard::IncompleteFor(Span::hours(48)),
+                    Discard::Id(Globs::new(["7"], Scope::Id).unwrap()),
+                ];
+            }
+            policy
+        },
+    )
+}
+
+fn limited() -> impl Strategy<Value = Policy> {
+    let limit =
+        (prop::option::of(0..900_u64), prop::option::of(0..9_u32), prop::option::of(0..12_u64));
+    let cap = (0..1500_u64, 0..1500_u64, any::<bool>()).prop_map(|(max, low, owner)| {
+        let per = if owner { Per::Owner } else { Per::Root };
+        Cap::MaxBytes { per, max, low: low.min(max) }
+    });
+    let quotas = prop::collection::vec(cap, 0..3);
+    (ruled(), limit, quotas, any::<bool>()).prop_map(|(mut policy, limit, caps, stay)| {
+        let (max_bytes, max_count, days) = limit;
+        policy.policies[0].limit =
+            Limit { max_bytes, max_count, max_age: days.map(|d| Span::hours(d * 24)) };
+        policy.policies[0].session_may_go_empty = !stay;
+        policy.policies[0].min_keep = policy.policies[0].min_keep.max(u32::from(stay));
+        policy.quotas = caps
+            .into_iter()
+            .map(|cap| Quota {
+                name: "q".into(),
+                cap,
+                on_exceed: OnExceed::Evict,
+                evict_unreachable: false,
+            })
+            .collect();
+        policy
+    })
+}
+
+/// Verdict and reasons by (session, id).
+type Decided = BTreeMap<(String, String), (Verdict, Vec<String>)>;
+
+fn run(inventory: &Inventory, policy: &Policy) -> Decided {
+    let outcome = decide(inventory, policy, NOW);
+    let mut decided = Decided::new();
+    for (session, decision) in inventory.sessions.iter().zip(&outcome.sessions) {
+        assert_eq!(session.checkpoints.len(), decision.len());
+        for (i, c) in session.checkpoints.iter().enumerate() {
+            let reasons = decision.reasons(i).iter().map(|r| format!("{r:?}")).collect();
+            let key = (session.name.to_string(), c.id.to_string());
+            assert!(decided.insert(key, (decision.verdict(i), reasons)).is_none());
+        }
+    }
+    decided
+}
+
+fn deleted(inventory: &Inventory, policy: &Policy) -> BTreeSet<(String, String)> {
+    let gone = run(inventory, policy).into_iter().filter(|(_, (v, _))| *v == Verdict::Delete);
+    gone.map(|(key, _)| key).collect()
+}
+
+/// A copy without the checkpoints that `drop` names.
+fn without(inventory: &Inventory, drop: impl Fn(&str, &str) -> bool) -> Inventory {
+    let mut copy = inventory.clone();
+    for session in &mut copy.sessions {
+        let name = session.name.clone();
+        session.checkpoints.retain(|c| !drop(&name, &c.id));
+    }
+    copy
+}
+
+fn some_key(inventory: &Inventory, pick: prop::sample::Index) -> Option<(String, String)> {
+    let keys: Vec<_> = inventory
+        .sessions
+        .iter()
+        .flat_map(|s| s.checkpoints.iter().map(|c| (s.name.to_string(), c.id.to_string())))
+        .collect();
+    (!keys.is_empty()).then(|| pick.get(&keys).clone())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_of_checkpoints_and_sessions_decides_nothing(
+        inventory in sessions(), policy in ruled(), seed in any::<u64>(),
+    ) {
+        let mut shuffled = inventory.clone();
+        let mut x = seed | 1;
+        let mut next = |n: usize| {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(x >> 33).unwrap() % n.max(1)
+        };
+        for session in &mut shuffled.sessions {
+            for i in (1..session.checkpoints.len()).rev() {
+                session.checkpoints.swap(i, next(i + 1));
+            }
+        }
+        for i in (1..shuffled.sessions.len()).rev() {
+            shuffled.sessions.swap(i, next(i + 1));
+        }
+        let verdicts = |i: &Inventory| -> BTreeMap<_, _> {
+            run(i, &policy).into_iter().map(|(k, (v, _))| (k, v)).collect()
+        };
+        prop_assert_eq!(verdicts(&inventory), verdicts(&shuffled));
+    }
+
+    #[test]
+    fn the_zone_matters_to_buckets_only(inventory in sessions(), mut policy in ruled()) {
+        policy.policies[0].keep.retain(|r| !matches!(r.kind, RuleKind::Bucket(_)));
+        let utc = run(&inventory, &policy);
+        policy.policies[0].timezone = chrono_tz::Pacific::Kiritimati;
+        prop_assert_eq!(utc, run(&inventory, &policy));
+    }
+
+    #[test]
+    fn a_pin_removes_no_other(inventory in sessions(), policy in ruled(), pick in any::<prop::sample::Index>()) {
+        if let Some(key) = some_key(&inventory, pick) {
+            let mut pinned = inventory.clone();
+            for session in pinned.sessions.iter_mut().filter(|s| *s.name == *key.0) {
+                for c in session.checkpoints.iter_mut().filter(|c| *c.id == *key.1) {
+                    c.marks.set(Marks::PINNED);
+                }
+            }
+            let after = deleted(&pinned, &policy);
+            prop_assert!(!after.contains(&key));
+            prop_assert!(after.is_subset(&deleted(&inventory, &policy)));
+        }
+    }
+
+    #[test]
+    fn raising_n_never_removes(inventory in sessions(), policy in ruled(), more in 1..4_u32) {
+        let mut raised = policy.clone();
+        for rule in &mut raised.policies[0].keep {
+            match &mut rule.kind {
+                RuleKind::Last(n) | RuleKind::First(n) => *n += more,
+                RuleKind::Best(b) => b.n += more,
+                RuleKind::Bucket(b) => b.n += more,
+                _ => {}
+            }
+        }
+        raised.policies[0].min_keep += more;
+        prop_assert!(deleted(&inventory, &raised).is_subset(&deleted(&inventory, &policy)));
+    }
+
+    #[test]
+    fn not_seeing_one_deletes_no_other(
+        inventory in sessions(), policy in ruled(), pick in any::<prop::sample::Index>(),
+    ) {
+        if let Some(key) = some_key(&inventory, pick) {
+            let mut before = deleted(&inventory, &policy);
+            before.remove(&key);
+            let blind = without(&inventory, |s, id| s == key.0 && id == key.1);
+            let after = deleted(&blind, &policy);
+            // A running session's next newest takes over its protection, which only keeps more.
+            prop_assert!(after.is_subset(&before), "{:?} but not {:?}", after, before);
+        }
+    }
+
+    #[test]
+    fn planning_again_after_applying_deletes_nothing_more(inventory in sessions(), policy in limited()) {
+        let gone = deleted(&inventory, &policy);
+        let left = without(&inventory, |s, id| gone.contains(&(s.to_owned(), id.to_owned())));
+        let again = deleted(&left, &policy);
+        prop_assert!(again.is_empty(), "first {:?}, then {:?}", gone, again);
+    }
+
+    #[test]
+    fn a_nan_changes_no_other_decision_of_best(
+        inventory in sessions(), missing in prop_oneof![Just(Missing::Keep), Just(Missing::Drop)],
+        pick in any::<prop::sample::Index>(), n in 1..4_u32,
+    ) {
+        let best = Best {
+            n, direction: Direction::Min, metrics: vec!["loss".into()], missing, ties: Ties::Newest,
+        };
+        let policy = bare(vec![Rule { kind: RuleKind::Best(best), hard: false, across: Across::Session }]);
+        let loss = inventory.names.get("loss").unwrap();
+        if let Some(key) = some_key(&inventory, pick) {
+            let mut changed = inventory.clone();
+            let session = changed.sessions.iter_mut().find(|s| *s.name == *key.0).unwrap();
+            let c = session.checkpoints.iter_mut().find(|c| *c.id == *key.1).unwrap();
+            // From no value to NaN: neither is a number.
+            if c.finite_metric(loss).is_none() {
+                c.metrics = c.metrics.iter().copied().filter(|m| m.0 != loss).chain([(loss, f64::NAN)]).collect();
+                let mut sorted = c.metrics.to_vec();
+                sorted.sort_by_key(|m| m.0);
+                c.metrics = sorted.into();
+                prop_assert_eq!(deleted(&inventory, &policy), deleted(&changed, &policy));
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_is_met_or_said_to_be_unreachable(inventory in sessions(), mut policy in limited()) {
+        policy.quotas.clear();
+        let outcome = decide(&inventory, &policy, NOW);
+        let limit = &policy.policies[0].limit;
+        for (s, (session, decision)) in inventory.sessions.iter().zip(&outcome.sessions).enumerate() {
+            let kept = || session.checkpoints.iter().enumerate().filter(|(i, _)| decision.verdict(*i) == Verdict::Keep);
+            let said = |what| outcome.notices.iter().any(|n| matches!(
+                n, Notice::LimitUnreachable { session, what: w, .. } if *session as usize == s && *w == what
+            ));
+            if let Some(max) = limit.max_bytes {
+                let used: u64 = kept().map(|(_, c)| c.bytes).sum();
+                prop_assert_eq!(used > max, said(Limited::Bytes));
+            }
+            if let Some(max) = limit.max_count {
+                prop_assert_eq!(kept().count() > max as usize, said(Limited::Count));
+            }
+            if let Some(span) = limit.max_age {
+                let old = kept().any(|(_, c)| c.saved_at.is_some_and(|t| t < span.before(NOW)));
+                prop_assert_eq!(old, said(Limited::Age));
+            }
+        }
+    }
+
+    #[test]
+    fn every_checkpoint_has_one_verdict_and_a_reason(inventory in sessions(), policy in limited()) {
+        let decided = run(&inventory, &policy);
+        let total: usize = inventory.sessions.iter().map(|s| s.checkpoints.len()).sum();
+        prop_assert_eq!(decided.len(), total);
+        let rules = policy.policies[0].keep.len();
+        for (verdict, reasons) in decided.values() {
+            prop_assert!(!reasons.is_empty() || (*verdict == Verdict::Delete && rules == 0));
+            let misses = reasons.iter().filter(|r| r.starts_with("Missed")).count();
+            let evicts = reasons.iter().filter(|r| r.starts_with("Evicted") || r.starts_with("Discarded")).count();
+            match verdict {
+                Verdict::Keep => prop_assert_eq!(misses + evicts, 0),
+                Verdict::Delete if evicts == 0 => prop_assert_eq!(misses, rules),
+                Verdict::Delete => prop_assert_eq!(evicts, 1),
+                Verdict::Untouched => prop_assert!(false),
+            }
+        }
+    }
+
+    #[test]
+    fn every_session_keeps_min_keep_and_whatever_is_pinned(inventory in sessions(), mut policy in limited()) {
+        policy.policies[0].session_may_go_empty = false;
+        let min = policy.policies[0].min_keep.max(1) as usize;
+        let gone = deleted(&inventory, &policy);
+        for session in &inventory.sessions {
+            let stays = |c: &&Checkpoint| !gone.contains(&(session.name.to_string(), c.id.to_string()));
+            let complete = session.checkpoints.iter().filter(|c| c.complete);
+            prop_assert!(complete.clone().filter(stays).count() >= min.min(complete.count()));
+            prop_assert!(session.checkpoints.iter().filter(|c| c.marks.has(Marks::PINNED)).all(|c| stays(&c)));
+        }
+    }
+
+    #[test]
+    fn a_tainted_session_loses_nothing(mut inventory in sessions(), policy in limited()) {
+        inventory.sessions[0].tainted.push("it could not be read".into());
+        let name = inventory.sessions[0].name.to_string();
+        prop_assert!(deleted(&inventory, &policy).iter().all(|(s, _)| *s != name));
+    }
+
+    #[test]
+    fn witnesses_are_kept(inventory in sessions(), policy in limited()) {
+        let outcome = decide(&inventory, &policy, NOW);
+        for (s, witnesses) in outcome.witnesses.iter().enumerate() {
+            let loses = (0..outcome.sessions[s].len()).any(|i| outcome.sessions[s].verdict(i) == Verdict::Delete);
+            prop_assert!(loses || witnesses.is_empty());
+            for &(s, c) in witnesses {
+                prop_assert_eq!(outcome.sessions[s as usize].verdict(c as usize), Verdict::Keep);
+            }
+        }
+    }
+
+    /// An oracle by counting: kept if fewer than N are strictly better placed.
+    #[test]
+    fn best_against_an_oracle(
+        values in prop::collection::vec(value(), 1..16), n in 1..5_u32, max in any::<bool>(), ties in 0..3_u8,
+    ) {
+        let (direction, ties) = (
+            if max { Direction::Max } else { Direction::Min },
+            [Ties::Newest, Ties::Oldest, Ties::All][usize::from(ties)],
+        );
+        let best = Best { n, direction, metrics: vec!["loss".into()], missing: Missing::Drop, ties };
+        let policy = bare(vec![Rule { kind: RuleKind::Best(best), hard: false, across: Across::Session }]);
+        let count = values.len() as u64;
+        let root = Root::new().session("o/d/1", crate::support::steps(count)).metric("loss", &values);
+        let finite = |i: usize| values[i].filter(|v| v.is_finite());
+        let expected: Vec<String> = (0..values.len())
+            .filter(|&i| {
+                if (0..values.len()).all(|j| finite(j).is_none()) {
+                    return true;
+                }
+                let Some(v) = finite(i) else { return false };
+                let ahead = (0..values.len())
+                    .filter(|&j| finite(j).is_some_and(|w| {
+                        let better = if max { w > v } else { w < v };
+                        let tie = w == v && match ties {
+                            Ties::Newest => j > i,
+                            Ties::Oldest => j < i,
+                            Ties::All => false,
+                        };
+                        better || tie
+                    }))
+                    .count();
+                ahead < n as usize
+            })
+            .map(|i| (i + 1).to_string())
+            .collect();
+        prop_assert_eq!(root.kept(&policy), expected.join(" "));
+    }
+
+    /// An oracle by text: the period is what a formatted date says it is.
+    #[test]
+    fn buckets_against_an_oracle(
+        ages in prop::collection::vec(0..60_000_000_i64, 1..20), n in 1..6_u32, which in 0..5_usize,
+        zone in prop::sample::select(vec![chrono_tz::UTC, chrono_tz::Asia::Seoul, chrono_tz::Asia::Kathmandu]),
+    ) {
+        let period = Period::ALL[which];
+        let format = ["%Y-%m-%d %H", "%Y-%m-%d", "%G-%V", "%Y-%m", "%Y"][which];
+        let mut ages = ages;
+        ages.sort_unstable();
+        ages.dedup();
+        let checkpoints: Vec<Checkpoint> =
+            ages.iter().map(|a| crate::support::checkpoint(&format!("a{a}"), None, *a)).collect();
+        let mut policy = bare(vec![Rule {
+            kind: RuleKind::Bucket(Bucket { period, n, oldest: false, within: None }),
+            hard: false,
+            across: Across::Session,
+        }]);
+        policy.policies[0].timezone = zone;
+        let mut seen: Vec<String> = Vec::new();
+        let mut expected = Vec::new();
+        for c in &checkpoints {
+            // Newest first.
+            let label = c.saved_at.unwrap().to_chrono().with_timezone(&zone).format(format).to_string();
+            if !seen.contains(&label) && seen.len() < n as usize {
+                seen.push(label);
+                expected.push(c.id.to_string());
+            }
+        }
+        let root = Root::new().session("o/d/1", checkpoints);
+        prop_assert_eq!(root.kept(&policy), expected.join(" "));
+    }
+
+    #[test]
+    fn what_shares_a_finer_period_shares_the_coarser(
+        a in 0..400_000_000_i64, gap in 0..4_000_i64,
+        zone in prop::sample::select(vec![chrono_tz::UTC, chrono_tz::Asia::Kathmandu, chrono_tz::America::New_York]),
+    ) {
+        let (s, t) = (Time((1_500_000_000 + a) * 1_000_000_000), Time((1_500_000_000 + a + gap) * 1_000_000_000));
+        let same = |p: Period| p.index(s, zone) == p.index(t, zone);
+        for (finer, coarser) in [
+            (Period::Hour, Period::Day), (Period::Day, Period::Week), (Period::Day, Period::Month), (Period::Month, Period::Year),
+        ] {
+            prop_assert!(!same(finer) || same(coarser), "{finer:?} {coarser:?}");
+        }
+        for p in Period::ALL {
+            prop_assert!(p.index(s, zone) <= p.index(t, zone));
+        }
+    }
+}
+
+#[test]
+fn laws_draw_deletions_at_all() {
+    // The laws above would hold for an engine that never deletes; this shows that it does.
+    let policy = bare(vec![Rule { kind: RuleKind::Last(1), hard: false, across: Across::Session }]);
+    let root = Root::new().session("o/d/1", crate::support::steps(4));
+    assert_eq!(deleted(&root.0, &policy).len(), 3);
+    let outcome = decide(&root.0, &policy, NOW);
+    assert!(matches!(outcome.sessions[0].reasons(0)[0], Reason::MissedRank { rank: 4, of: 1, .. }));
+}

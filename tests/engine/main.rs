@@ -1,0 +1,17 @@
+//! The engine, by tables, laws and independent oracles.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    reason = "tests fail by panicking, and their numbers are small and exact"
+)]
+
+mod explain;
+mod ladder;
+mod laws;
+mod limits;
+mod plan;
+mod restic;
+mod rules;
+mod support;

@@ -1,0 +1,131 @@
+//! The saved plan: what it holds, and that it cannot be changed unnoticed.
+
+use crate::support::{DAY, NOW, Root, keeps, steps};
+use retain::core::model::{SharedFile, Time};
+use retain::core::plan::{EXPIRES_AFTER_SECS, Input, PlanError, PlanFile, build};
+use retain::core::policy::{MaxDelete, Policy, RuleKind};
+
+fn plan(root: &Root, policy: &Policy) -> PlanFile {
+    let outcome = root.decide(policy);
+    build(&Input {
+        inventory: &root.0,
+        policy,
+        outcome: &outcome,
+        now: NOW,
+        policy_source: "test",
+        policy_text: "version = 1",
+        root: None,
+        select: None,
+    })
+}
+
+fn sample() -> Root {
+    let mut root = Root::new().session("o/d/1", steps(4)).session("o/e/1", steps(2));
+    for session in &mut root.0.sessions {
+        for c in &mut session.checkpoints {
+            c.fingerprint = Some([7; 16]);
+            c.extra_mut().paths = vec![format!("{}/{}", session.name, c.id).into()];
+        }
+    }
+    root
+}
+
+#[test]
+fn it_holds_what_apply_needs() {
+    let plan = plan(&sample(), &keeps(RuleKind::Last(2)));
+    assert_eq!(
+        (plan.totals.checkpoints, plan.totals.delete, plan.totals.delete_bytes),
+        (6, 2, 200)
+    );
+    assert_eq!(plan.sessions.len(), 1);
+    let witnesses: Vec<_> = plan.sessions[0].witnesses.iter().map(|w| w.paths.join(" ")).collect();
+    assert_eq!(witnesses, ["o/d/1/3", "o/d/1/4"]);
+    let gone: Vec<_> = plan.decisions.iter().filter(|d| d.verdict == "delete").collect();
+    assert_eq!(gone[0].paths, ["o/d/1/1"]);
+    assert_eq!(gone[0].fingerprint.as_deref(), Some("07070707070707070707070707070707"));
+    assert_eq!(gone[0].reasons[0].text, "last: rank 4 of 2");
+    assert_eq!(gone[0].reasons[0].data["rule"], "last");
+}
+
+#[test]
+fn any_change_is_noticed_and_reformatting_is_not_one() {
+    let plan = plan(&sample(), &keeps(RuleKind::Last(2)));
+    let text = serde_json::to_string(&plan).unwrap();
+    assert!(PlanFile::parse(text.as_bytes()).is_ok());
+    let pretty = serde_json::to_string_pretty(&plan).unwrap();
+    assert!(PlanFile::parse(pretty.as_bytes()).is_ok());
+    for (from, to) in [
+        ("\"verdict\":\"keep\"", "\"verdict\":\"delete\""),
+        ("o/d/1/1\"]", "o/d/1/4\"]"),
+        ("\"delete\":2", "\"delete\":1"),
+        ("0707", "0708"),
+        ("version = 1", "version = 2"),
+        ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
+        ("\"rank\":4", "\"rank\":5"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let edited = text.replacen(from, to, 1);
+        assert!(matches!(PlanFile::parse(edited.as_bytes()), Err(PlanError::Digest)), "{from}");
+    }
+    let newer = text.replace("retain-plan/1", "retain-plan/2");
+    assert!(matches!(PlanFile::parse(newer.as_bytes()), Err(PlanError::Format(_))));
+    assert!(matches!(PlanFile::parse(b"{"), Err(PlanError::Syntax(_))));
+    let unsealed = serde_json::to_string(&PlanFile { digest: String::new(), ..plan }).unwrap();
+    assert!(matches!(PlanFile::parse(unsealed.as_bytes()), Err(PlanError::Digest)));
+}
+
+#[test]
+fn it_expires() {
+    let plan = plan(&sample(), &keeps(RuleKind::Last(2)));
+    let later = |secs: i64| Time(NOW.0 + secs * Time::NANOS_PER_SEC);
+    assert!(plan.check_age(NOW).is_ok());
+    assert!(plan.check_age(later(EXPIRES_AFTER_SECS)).is_ok());
+    assert!(matches!(plan.check_age(later(DAY + 1)), Err(PlanError::Expired { .. })));
+    assert!(matches!(plan.check_age(later(-1)), Err(PlanError::Future { .. })));
+}
+
+#[test]
+fn the_brake_is_exact() {
+    let with = |max| {
+        let mut policy = keeps(RuleKind::Last(1));
+        policy.safety.max_delete = Some(max);
+        plan(&sample(), &policy).brake
+    };
+    // 4 of 6 would go.
+    assert_eq!(with(MaxDelete::Count(4)), None);
+    assert!(with(MaxDelete::Count(3)).unwrap().contains("max-delete is 3"));
+    assert_eq!(with(MaxDelete::Percent(67.0)), None);
+    assert!(with(MaxDelete::Percent(66.0)).is_some());
+}
+
+#[test]
+fn a_plan_of_some_sessions_is_decided_over_all() {
+    let root = sample();
+    let policy = keeps(RuleKind::Last(1));
+    let outcome = root.decide(&policy);
+    let select = |s: &retain::core::model::Session| &*s.name == "o/e/1";
+    let plan = build(&Input {
+        inventory: &root.0,
+        policy: &policy,
+        outcome: &outcome,
+        now: NOW,
+        policy_source: "test",
+        policy_text: "",
+        root: None,
+        select: Some(&select),
+    });
+    assert_eq!(plan.decisions.len(), 2);
+    assert_eq!(plan.totals.delete, 1);
+}
+
+#[test]
+fn what_a_keeper_shares_is_not_freed() {
+    let mut root = sample();
+    for i in [0, 3] {
+        let shared = SharedFile { inode: 1, bytes: 60, links: 2 };
+        root.0.sessions[0].checkpoints[i].extra_mut().shared.push(shared);
+    }
+    let totals = plan(&root, &keeps(RuleKind::Last(1))).totals;
+    assert_eq!(totals.bytes, 540);
+    assert_eq!(totals.delete_bytes, 340);
+}
