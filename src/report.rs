@@ -1,5 +1,6 @@
 //! Renders values for people and for programs; decides nothing.
 
+pub mod diagnostic;
 pub mod human;
 pub mod json;
 pub mod listing;
