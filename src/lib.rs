@@ -12,5 +12,9 @@
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod format;
+pub mod layout;
+pub mod marks;
 pub mod report;
+pub mod scan;
 pub mod store;
