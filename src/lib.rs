@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod demo;
 pub mod format;
 pub mod layout;
 pub mod marks;
