@@ -9,6 +9,7 @@
     allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests build and break trees")
 )]
 
+pub mod apply;
 pub mod cli;
 pub mod config;
 pub mod core;

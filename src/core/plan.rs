@@ -161,6 +161,20 @@ impl PlanFile {
         hasher.finalize().to_hex().to_string()
     }
 
+    /// Checks that it is of this format and unchanged since it was sealed.
+    ///
+    /// # Errors
+    /// Another format, or another content than the digest stands for.
+    pub fn check(&self) -> Result<(), PlanError> {
+        if self.format != FORMAT {
+            return Err(PlanError::Format(self.format.clone()));
+        }
+        if self.digest.is_empty() || self.digest != self.compute_digest() {
+            return Err(PlanError::Digest);
+        }
+        Ok(())
+    }
+
     /// Reads a plan and checks its format and digest.
     ///
     /// # Errors
@@ -175,9 +189,7 @@ impl PlanFile {
             return Err(PlanError::Format(head.format));
         }
         let plan: PlanFile = serde_json::from_slice(text)?;
-        if plan.digest.is_empty() || plan.digest != plan.compute_digest() {
-            return Err(PlanError::Digest);
-        }
+        plan.check()?;
         Ok(plan)
     }
 

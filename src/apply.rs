@@ -1,0 +1,58 @@
+//! The only module that changes or deletes anything on a storage.
+//!
+//! It exists apart from everything else so that its promise can be read and tested apart: at every
+//! instant, also after a crash at any system call, each checkpoint is whole at its own path, or
+//! whole in the trash with a record that can restore it, or half-moved with its completeness file
+//! first until recovery restores it, or being purged after its grace. Nothing else ever changes.
+//! The codes in the comments (I1, N16, ...) are those of docs/safety.md.
+//!
+//! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
+//! (whether), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
+//! [`recover`], [`undo`], [`purge`] with [`remove`], [`runs`] (what was).
+
+pub mod calls;
+pub mod dir;
+pub mod home;
+pub mod journal;
+mod located;
+pub mod lock;
+pub mod outcome;
+mod parallel;
+pub mod purge;
+pub mod recover;
+pub mod remove;
+pub mod revalidate;
+pub mod root;
+pub mod run;
+pub mod runs;
+mod site;
+pub mod trash;
+pub mod undo;
+pub mod work;
+
+pub use outcome::{ApplyError, Count, Event, Kind, Progress, PurgeReport, Report, Settings, Skip, UndoReport};
+pub use purge::{Which, purge};
+pub use recover::{Recovery, recover};
+pub use root::{Root, RootError, init};
+pub use run::{ApplyOptions, apply};
+pub use runs::{RunSummary, runs};
+pub use undo::{What, undo};
+
+use std::fmt::Write as _;
+use std::io;
+
+/// So many random bytes from the kernel, in hex.
+///
+/// # Errors
+/// The kernel has none.
+pub(crate) fn random_hex(bytes: usize) -> io::Result<String> {
+    let mut buffer = vec![0; bytes];
+    let mut filled = 0;
+    while filled < bytes {
+        filled += rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(buffer.iter().fold(String::new(), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    }))
+}

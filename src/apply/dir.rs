@@ -1,0 +1,295 @@
+//! Opens directories below the root without trusting a single name on the way.
+//!
+//! A path that was safe when it was checked can be a symlink to `/` when it is used. So nothing is
+//! checked and then used: a directory is opened in a way that cannot leave the root, follow a
+//! symlink or cross a mount, and all that follows is relative to its descriptor (I18, I19, I20).
+
+use crate::core::name;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::io::Errno;
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::io;
+use std::sync::OnceLock;
+
+/// The directory of our own state, in a root and beside checkpoints.
+pub const OURS: &CStr = c".retain";
+
+/// A directory below the root: plain components, none of them `.`, `..` or our own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Rel(Vec<CString>);
+
+/// Why a plan's path is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` is no path of a checkpoint below the root: {why}")]
+pub struct BadPath {
+    pub path: String,
+    pub why: &'static str,
+}
+
+impl Rel {
+    /// Reads a path as plans write it; `.` and the empty text are the root itself.
+    ///
+    /// # Errors
+    /// Absolute, with `.`, `..` or empty components, with NUL, or into `.retain` (N16).
+    pub fn parse(text: &str) -> Result<Rel, BadPath> {
+        let bad = |why| BadPath { path: text.to_owned(), why };
+        if text.is_empty() || text == "." {
+            return Ok(Rel::default());
+        }
+        let mut parts = Vec::new();
+        for part in name::decode(text).split(|b| *b == b'/') {
+            match part {
+                b"" => return Err(bad("it has an empty component, or is absolute")),
+                b"." | b".." => return Err(bad("it has a `.` or `..` component")),
+                b".retain" => return Err(bad("it lies in `.retain`")),
+                _ => parts.push(CString::new(part).map_err(|_| bad("it holds a NUL"))?),
+            }
+        }
+        Ok(Rel(parts))
+    }
+
+    /// The directory that holds it, and its name there; `None` for the root.
+    pub fn split(&self) -> Option<(Rel, CString)> {
+        let (last, parents) = self.0.split_last()?;
+        Some((Rel(parents.to_vec()), last.clone()))
+    }
+
+    /// A path one level deeper.
+    #[must_use]
+    pub fn join(&self, name: CString) -> Rel {
+        Rel(self.0.iter().cloned().chain([name]).collect())
+    }
+
+    pub fn components(&self) -> &[CString] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Rel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(".");
+        }
+        let joined = self.0.iter().map(|c| c.to_bytes()).collect::<Vec<_>>().join(&b'/');
+        f.write_str(&name::encode(&joined))
+    }
+}
+
+/// How directories are opened here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// `openat2` resolves a whole path under all restrictions at once.
+    Openat2,
+    /// One component at a time, with `O_NOFOLLOW` and a look at each one's mount.
+    Components,
+}
+
+/// Chosen once per process, by asking the kernel.
+pub fn how() -> How {
+    static HOW: OnceLock<How> = OnceLock::new();
+    *HOW.get_or_init(|| {
+        let probe = retry(|| fs::openat2(fs::CWD, c".", DIR | OFlags::PATH, Mode::empty(), STRICT));
+        // Seccomp filters of containers answer EPERM for calls they do not know.
+        let how = match probe.map_err(|e| Errno::from_io_error(&e)) {
+            Err(Some(Errno::NOSYS | Errno::PERM | Errno::INVAL)) => How::Components,
+            _ => How::Openat2,
+        };
+        tracing::debug!(?how, "opening directories below the root");
+        how
+    })
+}
+
+const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const STRICT: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS)
+    .union(ResolveFlags::NO_XDEV);
+/// Room for one resolution; a longer path is resolved in several (N9).
+const MAX_PATH: usize = 3000;
+
+/// Opens `rel` below `root`, for reading its entries and for fsync.
+///
+/// # Errors
+/// A component is missing, no directory, a symlink, or on another mount.
+pub fn open(root: BorrowedFd<'_>, rel: &Rel, how: How) -> io::Result<OwnedFd> {
+    if rel.0.is_empty() {
+        return step(root, c".", how);
+    }
+    match how {
+        How::Components => {
+            let mut at = step(root, &rel.0[0], how)?;
+            for part in &rel.0[1..] {
+                at = step(at.as_fd(), part, how)?;
+            }
+            Ok(at)
+        }
+        How::Openat2 => {
+            let mut at: Option<OwnedFd> = None;
+            let mut rest = &rel.0[..];
+            while !rest.is_empty() {
+                let mut path = rest[0].to_bytes().to_vec();
+                let mut n = 1;
+                while n < rest.len() && path.len() + rest[n].count_bytes() < MAX_PATH {
+                    path.push(b'/');
+                    path.extend_from_slice(rest[n].to_bytes());
+                    n += 1;
+                }
+                rest = &rest[n..];
+                let from = at.as_ref().map_or(root, AsFd::as_fd);
+                let next = openat2(from, &path)?;
+                at = Some(next);
+            }
+            at.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+        }
+    }
+}
+
+/// Opens one entry of a directory, which must be a directory on the same mount.
+///
+/// # Errors
+/// As [`open`].
+pub fn step(dir: BorrowedFd<'_>, name: &CStr, how: How) -> io::Result<OwnedFd> {
+    if how == How::Openat2 {
+        return openat2(dir, name.to_bytes());
+    }
+    let fd = retry(|| fs::openat(dir, name, DIR | OFlags::RDONLY, Mode::empty()))?;
+    if mount(dir)? != mount(fd.as_fd())? {
+        return Err(Errno::XDEV.into());
+    }
+    Ok(fd)
+}
+
+/// [`step`] in the way this process chose.
+///
+/// # Errors
+/// As [`open`].
+pub fn child(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    step(dir, name, how())
+}
+
+fn openat2(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
+    // EAGAIN: a rename elsewhere made the kernel unsure; bounded, against somebody who never stops.
+    for _ in 0..128 {
+        match retry(|| fs::openat2(dir, path, DIR | OFlags::RDONLY, Mode::empty(), STRICT)) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            other => return other,
+        }
+    }
+    Err(Errno::AGAIN.into())
+}
+
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    Ok(rustix::io::retry_on_intr(&mut call)?)
+}
+
+/// What tells one mount from another: its id, and the device (btrfs subvolumes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MountId(u64, u32, u32);
+
+/// # Errors
+/// The kernel gives no mount ids, neither by `statx` nor in `/proc`.
+pub fn mount(dir: BorrowedFd<'_>) -> io::Result<MountId> {
+    let stat = stat_fd(dir)?;
+    let id = if stat.stx_mask & StatxFlags::MNT_ID.bits() != 0 {
+        stat.stx_mnt_id
+    } else {
+        mount_by_proc(dir)?
+    };
+    Ok(MountId(id, stat.stx_dev_major, stat.stx_dev_minor))
+}
+
+/// Kernels before 5.8 tell the mount id of a descriptor only here.
+fn mount_by_proc(dir: BorrowedFd<'_>) -> io::Result<u64> {
+    use rustix::fd::AsRawFd as _;
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", dir.as_raw_fd()))?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
+        .ok_or_else(|| io::Error::other("the kernel does not tell mounts apart"))
+}
+
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
+
+/// # Errors
+/// As `statx`.
+pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<Statx> {
+    retry(|| fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED))
+}
+
+/// The entry itself, not what a symlink leads to; `None` if there is none.
+///
+/// # Errors
+/// As `statx`, but for a missing entry.
+pub fn look(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Option<Statx>> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    match retry(|| fs::statx(dir, name, flags, WANTED)) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+pub fn kind(stat: &Statx) -> FileType {
+    FileType::from_raw_mode(stat.stx_mode.into())
+}
+
+/// Names in a directory, sorted, without `.` and `..`.
+///
+/// # Errors
+/// Any entry that cannot be read.
+pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
+    let mut out = Vec::new();
+    for entry in fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." {
+            out.push(name.to_owned());
+        }
+    }
+    out.sort_unstable();
+    Ok(out)
+}
+
+/// Directories in a directory, sorted; symlinks to directories are none.
+///
+/// # Errors
+/// Any entry that cannot be read.
+pub fn folders(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
+    let mut out = Vec::new();
+    for entry in fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let folder = match entry.file_type() {
+            _ if name == c"." || name == c".." => false,
+            FileType::Directory => true,
+            FileType::Unknown => look(dir, name)?.is_some_and(|s| kind(&s) == FileType::Directory),
+            _ => false,
+        };
+        if folder {
+            out.push(name.to_owned());
+        }
+    }
+    out.sort_unstable();
+    Ok(out)
+}
+
+/// A regular file of at most `limit` bytes, opened without following or blocking (I31).
+///
+/// # Errors
+/// Missing, something else than a file, too long, or unreadable.
+pub fn read_file(dir: BorrowedFd<'_>, name: &CStr, limit: u64) -> io::Result<(Vec<u8>, Statx)> {
+    use std::io::Read as _;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let fd = retry(|| fs::openat(dir, name, flags, Mode::empty()))?;
+    let stat = stat_fd(fd.as_fd())?;
+    if kind(&stat) != FileType::RegularFile {
+        return Err(io::Error::other("not a regular file"));
+    }
+    if stat.stx_size > limit {
+        return Err(io::Error::other("larger than any file of its kind"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::from(fd).take(limit).read_to_end(&mut bytes)?;
+    Ok((bytes, stat))
+}

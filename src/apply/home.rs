@@ -1,0 +1,146 @@
+//! Where a run keeps its lock and its journal.
+//!
+//! Usually that is `.retain/` of the root. A user of an administrator's root cannot write there;
+//! then each directory of checkpoints that the user can write has its own lock and journal in its
+//! own `.retain/`, and [`find`] gathers them again.
+
+use super::calls::Calls;
+use super::dir::{self, OURS, Rel};
+use super::root::{self, Root};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, Access, AtFlags};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::io;
+
+const JOURNAL: &CStr = c"journal";
+
+/// A `.retain/` with lock and journal.
+#[derive(Debug)]
+pub struct Home {
+    /// The directory it stands in; the root itself for the root's own.
+    pub at: Rel,
+    ours: OwnedFd,
+    journal: OwnedFd,
+}
+
+impl Home {
+    /// The root's own, if the root has one that we may at least read.
+    ///
+    /// # Errors
+    /// It is there and no directory of ours, or unreadable.
+    pub fn central(root: &Root) -> io::Result<Option<Home>> {
+        Home::existing(root, &Rel::default())
+    }
+
+    /// The one in a directory, if it has one.
+    ///
+    /// # Errors
+    /// As [`Home::central`].
+    pub fn existing(root: &Root, at: &Rel) -> io::Result<Option<Home>> {
+        let parent = dir::open(root.fd(), at, dir::how())?;
+        let Some(ours) = root::open_ours(parent.as_fd())? else { return Ok(None) };
+        match dir::child(ours.as_fd(), JOURNAL) {
+            Ok(journal) => {
+                root::check_ours(parent.as_fd(), journal.as_fd())?;
+                Ok(Some(Home { at: at.clone(), ours, journal }))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The one in a directory, made if need be.
+    ///
+    /// # Errors
+    /// It cannot be made, or is not ours.
+    pub fn make(calls: &dyn Calls, root: &Root, at: &Rel) -> io::Result<Home> {
+        let parent = dir::open(root.fd(), at, dir::how())?;
+        let ours = make_ours(calls, parent.as_fd())?;
+        match calls.mkdir(ours.as_fd(), JOURNAL, 0o755) {
+            Ok(()) => calls.sync(ours.as_fd())?,
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+        }
+        let journal = dir::child(ours.as_fd(), JOURNAL)?;
+        root::check_ours(parent.as_fd(), journal.as_fd())?;
+        Ok(Home { at: at.clone(), ours, journal })
+    }
+
+    /// Whether we may write here.
+    pub fn is_writable(&self) -> bool {
+        may_write(self.ours.as_fd()) && may_write(self.journal.as_fd())
+    }
+
+    pub fn ours(&self) -> BorrowedFd<'_> {
+        self.ours.as_fd()
+    }
+
+    pub fn journal(&self) -> BorrowedFd<'_> {
+        self.journal.as_fd()
+    }
+}
+
+pub(super) fn may_write(dir: BorrowedFd<'_>) -> bool {
+    fs::accessat(dir, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+}
+
+/// Opens `.retain` of a directory, made if need be, and sees to it that it is ours (N16).
+///
+/// # Errors
+/// It cannot be made, or is somebody else's.
+pub(super) fn make_ours(calls: &dyn Calls, parent: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    if let Some(ours) = root::open_ours(parent)? {
+        return Ok(ours);
+    }
+    match calls.mkdir(parent, OURS, 0o755) {
+        Ok(()) => {
+            let ours = dir::child(parent, OURS)?;
+            let owner = dir::stat_fd(parent)?.stx_uid;
+            // Root cleans for the owner, who must be able to pin checkpoints here afterwards.
+            if rustix::process::geteuid().is_root() && owner != 0 {
+                calls.give(ours.as_fd(), owner)?;
+            }
+        }
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(e),
+    }
+    root::open_ours(parent)?.ok_or_else(|| Errno::NOENT.into())
+}
+
+/// Every home below the root: the root's own first, then those of directories of checkpoints.
+/// Directories that cannot be read are passed over and returned.
+///
+/// # Errors
+/// The root itself cannot be read.
+pub fn find(root: &Root) -> io::Result<(Vec<Home>, Vec<(Rel, io::Error)>)> {
+    let (mut homes, mut faults) = (Vec::new(), Vec::new());
+    let mut todo = vec![Rel::default()];
+    while let Some(at) = todo.pop() {
+        let listed = dir::open(root.fd(), &at, dir::how()).and_then(|fd| {
+            let names = dir::folders(fd.as_fd())?;
+            Ok((names, fd))
+        });
+        let names = match listed {
+            Ok((names, _)) => names,
+            Err(e) if at.components().is_empty() => return Err(e),
+            Err(e) => {
+                faults.push((at, e));
+                continue;
+            }
+        };
+        for name in names.into_iter().rev() {
+            if name.as_c_str() != OURS {
+                todo.push(at.join(name));
+                continue;
+            }
+            match Home::existing(root, &at) {
+                Ok(Some(home)) => homes.push(home),
+                Ok(None) => {}
+                Err(e) => faults.push((at.clone(), e)),
+            }
+        }
+    }
+    homes.sort_by(|a, b| a.at.cmp(&b.at));
+    Ok((homes, faults))
+}

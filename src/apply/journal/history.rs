@@ -1,0 +1,235 @@
+//! Folds the files of a run into what is known about each of its checkpoints.
+//!
+//! Order does not matter: a state only ever moves forward, so files of several processes merge as
+//! a union, whichever of them is read first.
+
+use super::frame;
+use super::record::{Begin, Intent, Record, Work};
+use crate::apply::calls::Calls;
+use crate::apply::dir;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{self, Mode, OFlags};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+use std::io;
+
+/// A journal larger than this is somebody's attack on memory.
+const MAX_FILE: u64 = 4 << 30;
+/// What a run's last file is called once nothing is left to do for it.
+pub const SETTLED: &str = "settled";
+
+/// Where a checkpoint of a run stands. Later states win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Announced; the file system knows more.
+    Intent,
+    /// Whole in the trash.
+    Moved,
+    /// Partly or wholly purged.
+    Purging,
+    Kept,
+    Gone,
+    Lost,
+    Restored,
+    Purged,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Intent => "intended",
+            State::Moved => "moved",
+            State::Purging => "purging",
+            State::Kept => "kept",
+            State::Gone => "gone",
+            State::Lost => "lost",
+            State::Restored => "restored",
+            State::Purged => "purged",
+        }
+    }
+
+    /// Nothing of it is in the trash (any more).
+    pub fn is_final(self) -> bool {
+        self >= State::Kept
+    }
+}
+
+/// One checkpoint of a run.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub intent: Intent,
+    pub state: State,
+}
+
+/// All that a run's journal says.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    pub id: String,
+    /// Of the apply that began it; `None` if its first file is torn at the start.
+    pub begin: Option<Begin>,
+    pub items: BTreeMap<u32, Item>,
+    /// Sessions that were left alone, and why.
+    pub skipped: Vec<(String, String)>,
+    /// The apply came to its end; why it stopped early, if it did.
+    pub ended: Option<Option<String>>,
+    /// A file has a hole: some records are missing.
+    pub damaged: bool,
+    pub newer: bool,
+    /// All files belong to this user, so that their content may be acted upon (I30).
+    pub ours: bool,
+    pub settled: bool,
+    /// Files whose writer did not come to an end, or has not yet.
+    pub open: Vec<CString>,
+    /// States of items whose intent is missing.
+    orphans: BTreeMap<u32, State>,
+}
+
+impl Run {
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Begin(begin) => {
+                if begin.work == Work::Apply || self.begin.is_none() {
+                    self.begin = Some(begin);
+                }
+            }
+            Record::Intent(intent) => {
+                let state = self.orphans.remove(&intent.item).unwrap_or(State::Intent);
+                self.items.entry(intent.item).or_insert(Item { intent, state });
+            }
+            Record::Moved { items } => self.advance(&items, State::Moved),
+            Record::Kept { items, .. } => self.advance(&items, State::Kept),
+            Record::Gone { items } => self.advance(&items, State::Gone),
+            Record::Skipped { session, why } => self.skipped.push((session, why)),
+            Record::Purging { items } => self.advance(&items, State::Purging),
+            Record::Purged { items } => self.advance(&items, State::Purged),
+            Record::Restored { items } => self.advance(&items, State::Restored),
+            Record::Lost { items } => self.advance(&items, State::Lost),
+            Record::End { stopped } => self.ended = Some(stopped),
+        }
+    }
+
+    fn advance(&mut self, items: &[u32], state: State) {
+        for item in items {
+            let known = match self.items.get_mut(item) {
+                Some(item) => &mut item.state,
+                None => self.orphans.entry(*item).or_insert(State::Intent),
+            };
+            *known = (*known).max(state);
+        }
+    }
+
+    /// Somebody still writes one of its files.
+    ///
+    /// # Errors
+    /// A file cannot be opened.
+    pub fn is_live(&self, calls: &dyn Calls, dir: BorrowedFd<'_>) -> io::Result<bool> {
+        for name in &self.open {
+            let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file = fs::openat(dir, name.as_c_str(), flags, Mode::empty())?;
+            match calls.lock(file.as_fd()) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                // Without locks nobody knows; then the file system decides each step anyway (I28).
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// Nothing is left in the trash, and nothing open.
+    pub fn is_done(&self) -> bool {
+        self.items.values().all(|i| i.state.is_final())
+    }
+}
+
+/// The runs in a journal directory, oldest first; settled ones by their first file only, unless
+/// `all`.
+///
+/// # Errors
+/// The directory or a file in it cannot be read.
+pub fn read(dir: BorrowedFd<'_>, all: bool) -> io::Result<Vec<Run>> {
+    let mut files: BTreeMap<String, Vec<CString>> = BTreeMap::new();
+    for name in dir::names(dir)? {
+        if let Some((run, _)) = name.to_str().ok().and_then(parse_name) {
+            files.entry(run.to_owned()).or_default().push(name);
+        }
+    }
+    let mut runs = files
+        .into_iter()
+        .map(|(id, names)| fold(dir, id, &names, all))
+        .collect::<io::Result<Vec<Run>>>()?;
+    runs.sort_by(|a, b| when(a).cmp(&when(b)));
+    Ok(runs)
+}
+
+/// Ids of the runs in a journal directory, each once.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn ids(dir: BorrowedFd<'_>) -> io::Result<Vec<String>> {
+    let mut ids: Vec<String> = dir::names(dir)?
+        .iter()
+        .filter_map(|n| Some(parse_name(n.to_str().ok()?)?.0.to_owned()))
+        .collect();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// One run, all of it; an empty one if there is no such run.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_run(dir: BorrowedFd<'_>, id: &str) -> io::Result<Run> {
+    let mut names = dir::names(dir)?;
+    names.retain(|n| n.to_str().ok().and_then(parse_name).is_some_and(|(run, _)| run == id));
+    fold(dir, id.to_owned(), &names, true)
+}
+
+fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], all: bool) -> io::Result<Run> {
+    let uid = rustix::process::geteuid().as_raw();
+    let is_mark = |name: &CStr| name.to_bytes().ends_with(SETTLED.as_bytes());
+    let settled = names.iter().any(|n| is_mark(n));
+    let mut run = Run { id, settled, ours: true, ..Run::default() };
+    for name in names.iter().filter(|n| !is_mark(n)) {
+        let (decoded, owner) = read_file(dir, name)?;
+        run.ours &= owner == uid;
+        run.damaged |= decoded.damaged;
+        run.newer |= decoded.newer;
+        let (mut work, mut ended) = (Work::Apply, false);
+        for record in decoded.records {
+            match &record {
+                Record::Begin(begin) => work = begin.work,
+                Record::End { .. } => ended = true,
+                _ => {}
+            }
+            run.take(record);
+        }
+        match (ended, work) {
+            (false, _) => run.open.push(name.clone()),
+            // A recovery that came to its end has looked after all files before its own.
+            (true, Work::Recover) => run.open.clear(),
+            (true, _) => {}
+        }
+        if settled && !all {
+            break;
+        }
+    }
+    Ok(run)
+}
+
+fn when(run: &Run) -> (&str, &str) {
+    (run.begin.as_ref().map_or("", |b| b.now.as_str()), &run.id)
+}
+
+fn read_file(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<(frame::Decoded, u32)> {
+    let (bytes, stat) = dir::read_file(dir, name, MAX_FILE)?;
+    let text = name.to_str().map_err(io::Error::other)?;
+    Ok((frame::decode(&bytes, text), stat.stx_uid))
+}
+
+/// `RUN` and what follows its dot, for names that are a journal's.
+pub fn parse_name(name: &str) -> Option<(&str, &str)> {
+    let (run, suffix) = name.split_once('.')?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    let number = suffix.len() == 4 && suffix.bytes().all(|b| b.is_ascii_digit());
+    (!run.is_empty() && run.bytes().all(plain) && (number || suffix == SETTLED)).then_some((run, suffix))
+}

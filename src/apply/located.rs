@@ -1,0 +1,208 @@
+//! Where the checkpoints of a run are now: looked up, never assumed.
+//!
+//! A journal says what was meant; after a crash, a lost reply or another tool's work only the file
+//! system says what is. Undo, purge and recovery all begin here.
+
+use super::calls::Calls;
+use super::dir::{self, Rel};
+use super::journal::record::{Intent, Part};
+use super::remove;
+use super::root::Root;
+use super::trash::{self, Slot};
+use crate::core::name;
+use crate::core::model::Fingerprint;
+use crate::store::unit::{self, Top};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::io;
+
+/// The open directories of some checkpoints of one run.
+#[derive(Debug, Default)]
+pub struct Located {
+    parents: HashMap<String, OwnedFd>,
+    slots: HashMap<(String, String), Slot>,
+}
+
+/// Which parts of a checkpoint are at their own path, and which in the trash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    pub home: usize,
+    pub trash: usize,
+    pub parts: usize,
+}
+
+impl Seen {
+    pub fn whole_in_trash(&self) -> bool {
+        self.trash == self.parts && self.home == 0
+    }
+}
+
+impl Located {
+    /// Opens what `items` need. What is not there is not there; that is no error.
+    ///
+    /// # Errors
+    /// Something is there that is not ours, or cannot be opened.
+    pub fn open(root: &Root, run: &str, items: &[&Intent]) -> io::Result<Located> {
+        let mut found = Located::default();
+        for part in items.iter().flat_map(|i| &i.parts) {
+            if !found.parents.contains_key(&part.dir) {
+                let rel = Rel::parse(&part.dir).map_err(io::Error::other)?;
+                match dir::open(root.fd(), &rel, dir::how()) {
+                    Ok(fd) => drop(found.parents.insert(part.dir.clone(), fd)),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                    Err(e) => return Err(e),
+                }
+            }
+            let key = (part.dir.clone(), part.slot.clone());
+            if !found.slots.contains_key(&key)
+                && let Some(slot) = Slot::open(found.parents[&part.dir].as_fd(), run, &part.slot)?
+            {
+                found.slots.insert(key, slot);
+            }
+        }
+        Ok(found)
+    }
+
+    fn parent(&self, part: &Part) -> Option<BorrowedFd<'_>> {
+        self.parents.get(&part.dir).map(AsFd::as_fd)
+    }
+
+    fn slot(&self, part: &Part) -> Option<BorrowedFd<'_>> {
+        self.slots.get(&(part.dir.clone(), part.slot.clone())).map(Slot::fd)
+    }
+
+    /// # Errors
+    /// A directory cannot be looked into.
+    pub fn look(&self, item: &Intent) -> io::Result<Seen> {
+        let mut seen = Seen { parts: item.parts.len(), ..Seen::default() };
+        for part in &item.parts {
+            let (name, top) = plain(part)?;
+            if let Some(parent) = self.parent(part) {
+                seen.home += usize::from(trash::is_there(parent, &name, top)?);
+            }
+            if let Some(slot) = self.slot(part) {
+                seen.trash += usize::from(trash::is_there(slot, &name, top)?);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The identity of a checkpoint that is whole in the trash, or (`home`) at its own path.
+    ///
+    /// # Errors
+    /// It cannot be read whole.
+    pub fn identity(&self, item: &Intent, home: bool) -> io::Result<Fingerprint> {
+        let names = item.parts.iter().map(|p| Ok(plain(p)?.0)).collect::<io::Result<Vec<CString>>>()?;
+        let parts = item
+            .parts
+            .iter()
+            .zip(&names)
+            .map(|(part, name)| {
+                let parent = if home { self.parent(part) } else { self.slot(part) };
+                Ok(unit::Part { parent: parent.ok_or(io::ErrorKind::NotFound)?, name })
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(unit::measure_parts(&parts)?.identity)
+    }
+
+    /// Whether something else bears the name of a part at its own path.
+    ///
+    /// # Errors
+    /// A directory cannot be looked into.
+    pub fn taken(&self, item: &Intent) -> io::Result<bool> {
+        for part in &item.parts {
+            let (name, top) = plain(part)?;
+            if let Some(parent) = self.parent(part)
+                && dir::look(parent, &name)?.is_some()
+                && !trash::is_there(parent, &name, top)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Moves what is in the trash back, the part that makes it loadable last (P). Nothing is
+    /// overwritten; with a place taken, nothing is moved.
+    ///
+    /// # Errors
+    /// A part stays in the trash.
+    pub fn take_back(&self, calls: &dyn Calls, item: &Intent) -> io::Result<()> {
+        if self.taken(item)? {
+            return Err(Errno::EXIST.into());
+        }
+        for part in item.parts.iter().rev() {
+            let (name, top) = plain(part)?;
+            let Some(slot) = self.slot(part) else { continue };
+            if trash::is_there(slot, &name, top)? {
+                let parent = self.parent(part).ok_or(io::ErrorKind::NotFound)?;
+                trash::take_back(calls, slot, &name, top, parent)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Unlinks a checkpoint that lies in the trash. `Err` with what could not be removed, or is not
+    /// what the journal names (I25).
+    ///
+    /// # Errors
+    /// Something of it is left.
+    pub fn remove(&self, calls: &dyn Calls, item: &Intent) -> io::Result<()> {
+        // Ten times what was counted: a purge ends, whatever somebody writes there (R7).
+        let most = u64::from(item.files).saturating_mul(10).saturating_add(1_000_000);
+        for part in &item.parts {
+            let (name, top) = plain(part)?;
+            let Some(slot) = self.slot(part) else { continue };
+            if trash::is_there(slot, &name, top)? {
+                remove::tree(calls, slot, &name, most)?;
+            }
+            // I33: gone is what is seen to be gone.
+            if dir::look(slot, &name)?.is_some() {
+                return Err(io::Error::other("something else bears its name in the trash"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes moves back durable: where the entries are now before where they were.
+    ///
+    /// # Errors
+    /// Fatal (I24).
+    pub fn sync(&self, calls: &dyn Calls) -> io::Result<()> {
+        self.parents.values().try_for_each(|p| calls.sync(p.as_fd()))?;
+        self.slots.values().try_for_each(|s| s.sync(calls))
+    }
+
+    /// Removes slots that are empty now, and syncs that; gives those that are not, by their path.
+    ///
+    /// # Errors
+    /// A directory cannot be removed or synced. Not being empty is no error.
+    pub fn tidy(mut self, calls: &dyn Calls) -> io::Result<Vec<String>> {
+        let mut left = Vec::new();
+        for ((dir, name), slot) in self.slots.drain() {
+            let Some(parent) = self.parents.get(&dir) else { continue };
+            let run = slot.run_name();
+            let (stays, removed) = slot.tidy(calls, parent.as_fd())?;
+            if removed {
+                calls.sync(stays.as_fd())?;
+            } else {
+                left.push(format!("{dir}/.retain/trash/{run}/{name}"));
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Name and identity of a part, as the journal has them.
+fn plain(part: &Part) -> io::Result<(CString, Top)> {
+    let name = name::decode(&part.name);
+    // I25: a journal names single entries, whatever was done to it.
+    if name.is_empty() || name.contains(&b'/') || &*name == b"." || &*name == b".." {
+        return Err(io::Error::other("the journal names no entry of a directory"));
+    }
+    let kind = if part.kind == 'd' { FileType::Directory } else { FileType::RegularFile };
+    Ok((CString::new(name.as_ref())?, Top { inode: part.inode, kind }))
+}

@@ -1,0 +1,212 @@
+//! What callers give to the mutating commands and get back from them.
+
+use super::calls::{Calls, Os};
+use super::journal::history;
+use super::recover::Recovery;
+use super::root::RootError;
+use crate::core::model::Time;
+use crate::core::plan::PlanError;
+use std::io;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// What every mutating command needs to know.
+#[derive(Clone, Copy)]
+pub struct Settings<'a> {
+    /// The caller's clock; nothing below reads one.
+    pub now: Time,
+    /// Sessions, or trash slots, worked on at once. With 1 all system calls come from one thread.
+    pub threads: usize,
+    /// How long to wait for another run to end.
+    pub lock_wait: Duration,
+    /// Set by a signal: the current checkpoint is finished, the rest is kept (I29).
+    pub stop: &'a AtomicBool,
+    pub calls: &'a dyn Calls,
+}
+
+impl<'a> Settings<'a> {
+    /// Defaults: one thread per core up to 8, five seconds for the lock.
+    pub fn new(now: Time, stop: &'a AtomicBool) -> Settings<'a> {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
+        Settings { now, threads, lock_wait: Duration::from_secs(5), stop, calls: &Os }
+    }
+}
+
+impl std::fmt::Debug for Settings<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("now", &self.now).field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+/// Something happened; for progress bars and `-v`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// So much is going to be worked on.
+    Begin { checkpoints: u64, bytes: u64 },
+    Moved { session: &'a str, id: &'a str, bytes: u64 },
+    Skipped { session: &'a str, why: &'a str },
+    Purged { session: &'a str, id: &'a str, bytes: u64 },
+    Restored { session: &'a str, id: &'a str, bytes: u64 },
+    Recovered(&'a Recovery),
+}
+
+/// Where events go; called from several threads.
+pub type Progress<'a> = &'a (dyn Fn(Event<'_>) + Sync);
+
+/// Checkpoints and their bytes as the plan counted them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub checkpoints: u64,
+    pub bytes: u64,
+}
+
+impl Count {
+    pub fn add(&mut self, bytes: u64) {
+        self.checkpoints += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+/// A session, or one checkpoint of it, that was left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skip {
+    pub session: String,
+    /// `None`: the whole session.
+    pub id: Option<String>,
+    pub why: String,
+}
+
+/// What an apply did; counts are of verified facts (I33).
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// For `undo` and `log`; `None` if nothing was to be done.
+    pub run: Option<String>,
+    /// What earlier, interrupted runs needed.
+    pub recovered: Option<Recovery>,
+    pub moved: Count,
+    /// Of `moved`, what is purged already.
+    pub purged: Count,
+    /// Gone before this run came to it: somebody else deleted it.
+    pub gone: u64,
+    pub skipped: Vec<Skip>,
+    /// Why it ended early; what was not reached is kept.
+    pub stopped: Option<String>,
+    /// Things in the trash that no journal knows, and purges that failed.
+    pub faults: Vec<String>,
+}
+
+/// What a purge did.
+#[derive(Clone, Debug, Default)]
+pub struct PurgeReport {
+    pub recovered: Option<Recovery>,
+    pub purged: Count,
+    pub faults: Vec<String>,
+    pub stopped: Option<String>,
+}
+
+/// What an undo did.
+#[derive(Clone, Debug, Default)]
+pub struct UndoReport {
+    pub recovered: Option<Recovery>,
+    pub restored: Count,
+    /// Asked for, and back at its path already.
+    pub already: u64,
+    /// Asked for and not restored: purged, or its place is taken.
+    pub skipped: Vec<Skip>,
+    pub stopped: Option<String>,
+}
+
+/// Which exit code an error stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 1
+    Failed,
+    /// 2: the caller named something that is not there.
+    Usage,
+    /// 5: make a new plan.
+    Stale,
+    /// 6: a safety rule refuses.
+    Refused,
+}
+
+/// Why a mutating command did not do its work, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error(transparent)]
+    Root(#[from] RootError),
+    #[error("{0}; make a new plan")]
+    Plan(#[from] PlanError),
+    #[error("the plan is for another root ({plan}) than `{root}`; make a plan of this root")]
+    OtherRoot { plan: String, root: String },
+    #[error("the plan was made from an inventory of another tool; it can be read, not applied")]
+    ForeignPlan,
+    #[error("the plan was carried out already, as run {run}; make a new plan, or `retain undo {run}`")]
+    AlreadyApplied { run: String },
+    #[error("the plan cannot be carried out: {0}; make a new plan")]
+    BadPlan(String),
+    #[error("`{0}` has no `.retain/root.toml`; if it is the right directory, run `retain init` there")]
+    NoMarker(String),
+    #[error("the policy's brake holds: {0}; nothing was deleted, the plan stays for review")]
+    Brake(String),
+    #[error("the clock says {now}, which is {why}; set it right and run again")]
+    Clock { now: Time, why: String },
+    #[error("another run works on this root{}; wait for it, nothing was changed", .pid.map(|p| format!(" (process {p})")).unwrap_or_default())]
+    Locked { pid: Option<u32> },
+    #[error("stopped while waiting for another run; nothing was changed")]
+    Interrupted,
+    #[error("the journal of run {run} was written by a newer retain; use that one, nothing was changed")]
+    NewerJournal { run: String },
+    #[error("no run is called `{0}`; `retain log` lists them")]
+    NoSuchRun(String),
+    #[error("`{0}` stands for several runs; write more of it")]
+    AmbiguousRun(String),
+    #[error("run {run} has no session or checkpoint `{what}`; `retain log {run}` lists them")]
+    NotInRun { run: String, what: String },
+    #[error("run {run} belongs to user {uid}, who alone can act on it")]
+    OthersRun { run: String, uid: u32 },
+    #[error("failed to {what}: {source}")]
+    Io { what: String, source: io::Error },
+    /// Something is not as it must be; the run stopped, and `report` says how far it came.
+    #[error("stopped: {why}. {restorable}")]
+    Stopped { why: String, restorable: String, report: Box<Report> },
+}
+
+impl ApplyError {
+    pub fn kind(&self) -> Kind {
+        match self {
+            ApplyError::Plan(PlanError::Future { .. }) | ApplyError::Clock { .. } => Kind::Refused,
+            ApplyError::Plan(_) | ApplyError::OtherRoot { .. } | ApplyError::AlreadyApplied { .. } => Kind::Stale,
+            ApplyError::Root(RootError::Io { .. })
+            | ApplyError::Io { .. }
+            | ApplyError::Stopped { .. }
+            | ApplyError::Locked { .. }
+            | ApplyError::Interrupted => Kind::Failed,
+            ApplyError::NoSuchRun(_) | ApplyError::AmbiguousRun(_) | ApplyError::NotInRun { .. } => Kind::Usage,
+            _ => Kind::Refused,
+        }
+    }
+
+    pub(super) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> ApplyError {
+        let what = what.into();
+        move |source| ApplyError::Io { what, source }
+    }
+}
+
+impl From<super::lock::NoLock> for ApplyError {
+    fn from(e: super::lock::NoLock) -> ApplyError {
+        use super::lock::NoLock;
+        match e {
+            NoLock::Held { pid } => ApplyError::Locked { pid },
+            NoLock::Stopped => ApplyError::Interrupted,
+            NoLock::Io(source) => ApplyError::Io { what: "take the lock".to_owned(), source },
+        }
+    }
+}
+
+/// I23: refuses to work beside journals that this version cannot read.
+pub(super) fn refuse_newer(runs: &[history::Run]) -> Result<(), ApplyError> {
+    match runs.iter().find(|r| r.newer) {
+        Some(run) => Err(ApplyError::NewerJournal { run: run.id.clone() }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,159 @@
+//! Frees what lies in the trash: after its grace, or at once when a person says so.
+//!
+//! Only what a journal names is removed. A record says "from here on only purged" before the first
+//! unlink, so that nothing half removed is ever restored; the next command finishes what this one
+//! could not.
+
+use super::home::{self, Home};
+use super::journal::history::{Item, Run, State};
+use super::journal::record::{Intent, Record, Work};
+use super::located::Located;
+use super::outcome::{ApplyError, Event, Progress, PurgeReport, Settings};
+use super::parallel;
+use super::recover::{self, by_session};
+use super::root::Root;
+use super::site::{Site, may_act};
+use crate::core::model::Time;
+use std::io;
+
+/// Sessions whose removal is recorded together.
+const BATCH: usize = 64;
+
+/// What to purge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// Runs older than their grace.
+    Expired,
+    /// One run, whatever its age.
+    Run(&'a str),
+    /// Runs, oldest first and whatever their age, until so many bytes are freed.
+    Oldest { bytes: u64 },
+    /// Everything.
+    All,
+}
+
+/// Purges the trash of this user's runs.
+///
+/// # Errors
+/// No such run; another run is at work; the journal cannot be written.
+pub fn purge(root: &Root, which: Which<'_>, settings: &Settings<'_>, progress: Progress<'_>) -> Result<PurgeReport, ApplyError> {
+    let (homes, faults) = home::find(root).map_err(ApplyError::io("find journals"))?;
+    let mut report = PurgeReport::default();
+    for (at, e) in faults {
+        report.faults.push(format!("{at}: {e}"));
+    }
+    let id = match which {
+        Which::Run(text) => Some(super::undo::pick(&homes, text)?),
+        _ => None,
+    };
+    for home in homes.iter().filter(|h| h.is_writable()) {
+        let site = Site::enter(root, home, *settings)?;
+        if let Some(recovered) = recover::at(&site, progress)? {
+            report.recovered.get_or_insert_default().absorb(recovered);
+        }
+        let runs = site.runs(false)?;
+        // I12: with a clock that jumped ahead everything would seem expired; back, nothing is.
+        site.check_clock(&runs)?;
+        for run in runs.iter().filter(|r| !r.settled) {
+            let chosen = match which {
+                Which::Expired => is_expired(run, settings.now),
+                Which::Run(_) => id.as_ref() == Some(&run.id),
+                Which::Oldest { bytes } => report.purged.bytes < bytes,
+                Which::All => true,
+            };
+            if may_act(root, run).is_err() || site.stopped() {
+                continue;
+            }
+            purge_run(&site, run, chosen, progress, &mut report)?;
+        }
+        if site.stopped() {
+            report.stopped = Some("a signal".to_owned());
+        }
+    }
+    Ok(report)
+}
+
+/// Whether the trash of a run may go; a run whose beginning is lost never expires by itself.
+pub fn is_expired(run: &Run, now: Time) -> bool {
+    expires(run).is_some_and(|at| now >= at)
+}
+
+/// When the grace of a run ends.
+pub fn expires(run: &Run) -> Option<Time> {
+    let begin = run.begin.as_ref()?;
+    let grace = i64::try_from(begin.grace_seconds).ok()?.checked_mul(Time::NANOS_PER_SEC)?;
+    Some(Time(Time::parse(&begin.now)?.0.checked_add(grace)?))
+}
+
+/// Purges a run: what a purge had begun on in any case, the rest if it is `chosen`.
+pub(super) fn purge_run(site: &Site<'_>, run: &Run, chosen: bool, progress: Progress<'_>, report: &mut PurgeReport) -> Result<(), ApplyError> {
+    let wanted = |i: &&Item| i.state == State::Purging || (chosen && i.state == State::Moved);
+    let groups = by_session(run.items.values().filter(wanted));
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let calls = site.settings.calls;
+    let mut journal = site.journal(run, Work::Purge)?;
+    let mut stopped = None;
+    for batch in groups.chunks(BATCH) {
+        if site.stopped() {
+            stopped = Some("a signal".to_owned());
+            break;
+        }
+        site.check()?;
+        let items: Vec<u32> = batch.iter().flatten().map(|i| i.intent.item).collect();
+        journal.add(&Record::Purging { items: items.clone() });
+        // I23: the record of the end must find room on a full disk, or the next run starts over.
+        journal.reserve(calls, items.len() as u64 * 12).map_err(ApplyError::io("reserve space for the journal"))?;
+        journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
+        let results = parallel::map(site.settings.threads, batch, |group| remove(site, &run.id, group, progress));
+        let mut purged = Vec::new();
+        for (done, faults) in results {
+            for item in done {
+                report.purged.add(item.bytes);
+                purged.push(item.item);
+            }
+            report.faults.extend(faults);
+        }
+        if !purged.is_empty() {
+            journal.add(&Record::Purged { items: purged });
+        }
+        journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
+    }
+    site.finish(journal, &run.id, stopped)
+}
+
+/// Removes the checkpoints of one session; gives those that are gone, and what went wrong.
+fn remove<'a>(site: &Site<'_>, run: &str, group: &[&'a Item], progress: Progress<'_>) -> (Vec<&'a Intent>, Vec<String>) {
+    let intents: Vec<&Intent> = group.iter().map(|i| &i.intent).collect();
+    let fault = |item: &Intent, e: &io::Error| format!("{} {} stays in the trash: {e}", item.session, item.id);
+    let found = match Located::open(site.root, run, &intents) {
+        Ok(found) => found,
+        Err(e) => return (Vec::new(), vec![fault(intents[0], &e)]),
+    };
+    let (mut done, mut faults) = (Vec::new(), Vec::new());
+    for item in intents {
+        match found.remove(site.settings.calls, item) {
+            Ok(()) => done.push(item),
+            Err(e) => faults.push(fault(item, &e)),
+        }
+    }
+    // A slot that is not empty by now holds what no journal names: it stays, and is said (I25).
+    match found.tidy(site.settings.calls) {
+        Ok(strange) => faults.extend(strange.into_iter().filter(|_| done.len() == group.len()).map(|path| format!("`{path}` holds something that no journal names; it stays"))),
+        Err(e) => {
+            faults.push(format!("the trash of {} cannot be tidied: {e}", group[0].intent.session));
+            return (Vec::new(), faults);
+        }
+    }
+    for item in &done {
+        progress(Event::Purged { session: &item.session, id: &item.id, bytes: item.bytes });
+    }
+    (done, faults)
+}
+
+/// Homes are passed so that a caller with a lock need not find them again.
+pub(super) fn purge_now(site: &Site<'_>, run: &str, progress: Progress<'_>, report: &mut PurgeReport) -> Result<(), ApplyError> {
+    let run = super::journal::history::read_run(Home::journal(site.home), run).map_err(ApplyError::io("read the journal"))?;
+    purge_run(site, &run, true, progress, report)
+}

@@ -1,0 +1,197 @@
+//! Brings interrupted runs to an end, at the start of every mutating command.
+//!
+//! It looks at the file system first and believes the journal second. It completes what was whole
+//! in the trash, moves back what was half way, finishes a purge that had begun, and never moves
+//! anything into the trash. Done twice, it does nothing the second time.
+
+use super::home;
+use super::journal::Journal;
+use super::journal::history::{Item, Run, State};
+use super::journal::record::{Intent, Record, Work};
+use super::located::Located;
+use super::outcome::{ApplyError, Event, Progress, Settings};
+use super::root::Root;
+use super::site::{Site, may_act};
+use crate::store::unit;
+use std::fmt;
+use std::io;
+
+/// What interrupted runs needed; shows as one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Runs that were looked after.
+    pub runs: Vec<String>,
+    /// Whole in the trash, and recorded so now.
+    pub completed: u64,
+    /// Moved back, or never moved.
+    pub put_back: u64,
+    /// Restored by an undo that was cut off.
+    pub restored: u64,
+    pub purged: u64,
+    /// Neither in the trash nor at their path.
+    pub lost: u64,
+    /// What could not be brought to an end, each a sentence.
+    pub faults: Vec<String>,
+}
+
+impl Recovery {
+    pub fn is_empty(&self) -> bool {
+        *self == Recovery::default()
+    }
+
+    pub(super) fn absorb(&mut self, other: Recovery) {
+        self.runs.extend(other.runs);
+        self.completed += other.completed;
+        self.put_back += other.put_back;
+        self.restored += other.restored;
+        self.purged += other.purged;
+        self.lost += other.lost;
+        self.faults.extend(other.faults);
+    }
+}
+
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.runs.is_empty() {
+            f.write_str("nothing was recovered")?;
+        } else {
+            write!(f, "run {} was interrupted: ", self.runs.join(", "))?;
+            let parts = [
+                (self.completed, "in the trash and restorable"),
+                (self.put_back, "left or put back at their paths"),
+                (self.restored, "restored"),
+                (self.purged, "purged to the end"),
+                (self.lost, "gone"),
+            ];
+            let said: Vec<String> =
+                parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+            f.write_str(&if said.is_empty() { "nothing was moved".to_owned() } else { said.join(", ") })?;
+        }
+        if !self.faults.is_empty() {
+            write!(f, "; {}", self.faults.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Recovers every home that this user may write; `None` if there was nothing to do.
+///
+/// # Errors
+/// Another run is at work, a journal is newer than this program, or cannot be read or written.
+pub fn recover(root: &Root, settings: &Settings<'_>, progress: Progress<'_>) -> Result<Option<Recovery>, ApplyError> {
+    let (homes, _) = home::find(root).map_err(ApplyError::io("find journals"))?;
+    let mut all = Recovery::default();
+    for home in homes.iter().filter(|h| h.is_writable()) {
+        let site = Site::enter(root, home, *settings)?;
+        if let Some(done) = at(&site, progress)? {
+            all.absorb(done);
+        }
+    }
+    Ok((!all.is_empty()).then_some(all))
+}
+
+/// Recovers the runs of one home.
+pub(super) fn at(site: &Site<'_>, progress: Progress<'_>) -> Result<Option<Recovery>, ApplyError> {
+    let mut all = Recovery::default();
+    for run in site.runs(false)? {
+        if run.settled || run.open.is_empty() {
+            continue;
+        }
+        if let Err(e) = may_act(site.root, &run) {
+            all.faults.push(e.to_string());
+            continue;
+        }
+        let live = run.is_live(site.settings.calls, site.home.journal());
+        if live.map_err(ApplyError::io("open the journal"))? {
+            continue;
+        }
+        all.absorb(recover_run(site, &run)?);
+    }
+    if all.is_empty() {
+        return Ok(None);
+    }
+    progress(Event::Recovered(&all));
+    Ok(Some(all))
+}
+
+fn recover_run(site: &Site<'_>, run: &Run) -> Result<Recovery, ApplyError> {
+    let mut done = Recovery { runs: vec![run.id.clone()], ..Recovery::default() };
+    if run.damaged {
+        done.faults.push(format!("the journal of run {} is damaged; look into its trash by hand", run.id));
+    }
+    let mut journal = site.journal(run, Work::Recover)?;
+    for items in by_session(run.items.values().filter(|i| !i.state.is_final())) {
+        let intents: Vec<&Intent> = items.iter().map(|i| &i.intent).collect();
+        let found = match Located::open(site.root, &run.id, &intents) {
+            Ok(found) => found,
+            Err(e) => {
+                done.faults.push(format!("{} of run {}: {e}", intents[0].session, run.id));
+                continue;
+            }
+        };
+        for item in items {
+            if let Err(e) = recover_item(site, &found, item, &mut journal, &mut done) {
+                done.faults.push(format!("{} {} of run {}: {e}", item.intent.session, item.intent.id, run.id));
+            }
+        }
+        // I24: what a record will say must be on disk before it.
+        found.sync(site.settings.calls).map_err(ApplyError::io("sync the trash"))?;
+        journal.commit(site.settings.calls).map_err(ApplyError::io("write the journal"))?;
+        if let Err(e) = found.tidy(site.settings.calls) {
+            done.faults.push(format!("an empty trash folder of run {} stays: {e}", run.id));
+        }
+    }
+    site.finish(journal, &run.id, None)?;
+    Ok(done)
+}
+
+/// Looks where a checkpoint is, and makes it whole at one place or the other.
+fn recover_item(site: &Site<'_>, found: &Located, item: &Item, journal: &mut Journal, done: &mut Recovery) -> io::Result<()> {
+    let (calls, items) = (site.settings.calls, vec![item.intent.item]);
+    let seen = found.look(&item.intent)?;
+    if item.state == State::Purging {
+        found.remove(calls, &item.intent)?;
+        journal.add(&Record::Purged { items });
+        done.purged += 1;
+        return Ok(());
+    }
+    if seen.whole_in_trash() {
+        if item.state == State::Moved {
+            return Ok(());
+        }
+        // I22: the move is verified now if it was not before.
+        if unit::hex(&found.identity(&item.intent, false)?) == item.intent.identity {
+            journal.add(&Record::Moved { items });
+            done.completed += 1;
+            return Ok(());
+        }
+    }
+    let restoring = item.state == State::Moved;
+    if seen.trash > 0 {
+        found.take_back(calls, &item.intent)?;
+    } else if seen.home == 0 {
+        journal.add(&if restoring { Record::Lost { items } } else { Record::Gone { items } });
+        done.lost += 1;
+        return Ok(());
+    }
+    if restoring {
+        journal.add(&Record::Restored { items });
+        done.restored += 1;
+    } else {
+        journal.add(&Record::Kept { items, why: "the run was interrupted".to_owned() });
+        done.put_back += 1;
+    }
+    Ok(())
+}
+
+/// Checkpoints of one session together: they share directories.
+pub(super) fn by_session<'a>(items: impl Iterator<Item = &'a Item>) -> Vec<Vec<&'a Item>> {
+    let mut groups: Vec<Vec<&Item>> = Vec::new();
+    for item in items {
+        match groups.last_mut() {
+            Some(group) if group[0].intent.session == item.intent.session => group.push(item),
+            _ => groups.push(vec![item]),
+        }
+    }
+    groups
+}

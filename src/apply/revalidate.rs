@@ -1,0 +1,222 @@
+//! Reads again, under the lock, what a plan says about a session.
+//!
+//! A plan may be hours old. Everything it relies on is measured anew: what is to go and what is to
+//! stay, their owners, their mounts, whether somebody holds them. Whatever is not exactly as planned
+//! makes the session stay whole (I14). Nothing here decides anew.
+
+use super::calls::{self, Calls};
+use super::dir::{self, OURS, Rel};
+use super::root::Root;
+use super::work::{Deletion, Keeper, Place, SessionWork};
+use crate::core::model::Fingerprint;
+use crate::store::unit::{self, Part, Unit};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::io;
+
+/// The directories of a session's checkpoints, each opened once.
+#[derive(Debug, Default)]
+pub struct Dirs(HashMap<Rel, OwnedFd>);
+
+impl Dirs {
+    fn open(&mut self, root: &Root, rel: &Rel) -> io::Result<()> {
+        if !self.0.contains_key(rel) {
+            self.0.insert(rel.clone(), dir::open(root.fd(), rel, dir::how())?);
+        }
+        Ok(())
+    }
+
+    /// A directory that was opened before.
+    ///
+    /// # Errors
+    /// It was not.
+    pub fn get(&self, rel: &Rel) -> io::Result<BorrowedFd<'_>> {
+        self.0.get(rel).map(AsFd::as_fd).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Measures the entries at `places` as one unit.
+    ///
+    /// # Errors
+    /// One of them cannot be read whole.
+    pub fn measure(&self, places: &[Place]) -> io::Result<Unit> {
+        let parts = places
+            .iter()
+            .map(|p| Ok(Part { parent: self.get(&p.dir)?, name: &p.name }))
+            .collect::<io::Result<Vec<_>>>()?;
+        unit::measure_parts(&parts)
+    }
+}
+
+/// A kept checkpoint with its identity and what of it lasts when links elsewhere go.
+pub type Witness<'w> = (&'w Keeper, Fingerprint, Fingerprint);
+
+/// A session whose checkpoints are as planned.
+#[derive(Debug)]
+pub struct Seen<'w> {
+    pub work: &'w SessionWork,
+    pub dirs: Dirs,
+    /// Those still there, each with what it measured.
+    pub deletions: Vec<(&'w Deletion, Unit)>,
+    /// Gone already: somebody else's success.
+    pub gone: Vec<u32>,
+    pub witnesses: Vec<Witness<'w>>,
+}
+
+/// Looks at a session; the text says why it is left alone.
+///
+/// # Errors
+/// Anything that is not as planned.
+pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> {
+    let mut dirs = Dirs::default();
+    let mut witnesses = Vec::new();
+    // I14: what justified the deletions is there and unchanged.
+    for w in &work.witnesses {
+        let measured = open_all(root, &mut dirs, &w.parts).and_then(|()| dirs.measure(&w.parts));
+        match measured {
+            Ok(unit) if unit.fingerprint == w.fingerprint => {
+                witnesses.push((w, unit.identity, unit.lasting));
+            }
+            Ok(_) => return Err(format!("{}, which was to stay, has changed", w.called)),
+            Err(e) => return Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
+        }
+    }
+    let (mut deletions, mut gone) = (Vec::new(), Vec::new());
+    for d in &work.deletions {
+        let fail = |e: io::Error| format!("{} cannot be read: {e}", d.id);
+        match open_all(root, &mut dirs, &d.parts) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => {
+                gone.push(d.item);
+                continue;
+            }
+            other => other.map_err(fail)?,
+        }
+        if all_gone(&dirs, &d.parts).map_err(fail)? {
+            gone.push(d.item);
+            continue;
+        }
+        let unit = dirs.measure(&d.parts).map_err(fail)?;
+        if unit.fingerprint != d.fingerprint {
+            return Err(format!("{} has changed since the plan was made", d.id));
+        }
+        check(&dirs, d, &unit)?;
+        deletions.push((d, unit));
+    }
+    Ok(Seen { work, dirs, deletions, gone, witnesses })
+}
+
+fn open_all(root: &Root, dirs: &mut Dirs, places: &[Place]) -> io::Result<()> {
+    places.iter().try_for_each(|p| dirs.open(root, &p.dir))
+}
+
+fn all_gone(dirs: &Dirs, places: &[Place]) -> io::Result<bool> {
+    for place in places {
+        if dir::look(dirs.get(&place.dir)?, &place.name)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Properties that a unit must have, whatever the plan says.
+fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
+    // I19: a unit that is a symlink is no candidate.
+    if unit.tops.iter().any(|t| !matches!(t.kind, FileType::Directory | FileType::RegularFile)) {
+        return Err(format!("{} is neither a directory nor a file", d.id));
+    }
+    // I20: a mount anywhere in it.
+    if unit.crosses_mount {
+        return Err(format!("{} has another file system mounted in it", d.id));
+    }
+    // I30: objects of several users are nobody's to delete whole.
+    let [owner] = unit.owners[..] else {
+        return Err(format!("{} holds files of several users", d.id));
+    };
+    if rustix::process::geteuid().is_root() {
+        for place in &d.parts {
+            let parent = dirs.get(&place.dir).and_then(dir::stat_fd).map_err(|e| e.to_string())?;
+            if parent.stx_uid != owner {
+                return Err(format!("{} belongs to another user than its folder", d.id));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// I14, again right before the renames: the witnesses are what [`look`] saw.
+///
+/// # Errors
+/// One has changed or is gone.
+pub fn witnesses_hold(seen: &Seen<'_>) -> Result<(), String> {
+    for (w, identity, _) in &seen.witnesses {
+        match seen.dirs.measure(&w.parts) {
+            Ok(unit) if unit.identity == *identity => {}
+            Ok(_) => return Err(format!("{}, which was to stay, has changed", w.called)),
+            Err(e) => return Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
+        }
+    }
+    Ok(())
+}
+
+/// Measures a checkpoint where it is now.
+///
+/// # Errors
+/// It cannot be read whole.
+pub fn measure(root: &Root, places: &[Place]) -> io::Result<Unit> {
+    let mut dirs = Dirs::default();
+    open_all(root, &mut dirs, places)?;
+    dirs.measure(places)
+}
+
+/// I9: takes `flock(LOCK_EX | LOCK_NB)` on the directories of a unit, for as long as the result
+/// lives. A trainer may hold `LOCK_SH` to say "do not clean".
+///
+/// # Errors
+/// Somebody holds one.
+pub fn claim(calls: &dyn Calls, dirs: &Dirs, d: &Deletion, unit: &Unit) -> io::Result<Vec<OwnedFd>> {
+    let mut held = Vec::new();
+    for (place, top) in d.parts.iter().zip(&unit.tops) {
+        if top.kind != FileType::Directory {
+            continue;
+        }
+        let fd = dir::child(dirs.get(&place.dir)?, &place.name)?;
+        match calls.lock(fd.as_fd()) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(e),
+            // Best effort where there are no locks on directories (NFS answers EBADF).
+            Err(e) if calls::unsupported(&e) || calls::is(&e, Errno::BADF) => {}
+            Err(e) => return Err(e),
+            Ok(()) => held.push(fd),
+        }
+    }
+    Ok(held)
+}
+
+/// T22: the root of somebody else that lies inside this one, on the way to any of `dirs`.
+///
+/// # Errors
+/// A directory cannot be looked into.
+pub fn inner_root(root: &Root, work: &[SessionWork]) -> io::Result<Option<Rel>> {
+    let mut seen = std::collections::HashSet::new();
+    let places = work.iter().flat_map(|w| w.deletions.iter().flat_map(|d| &d.parts));
+    for place in places {
+        let mut at = place.dir.clone();
+        while !at.components().is_empty() && seen.insert(at.clone()) {
+            if let Ok(fd) = dir::open(root.fd(), &at, dir::how()) {
+                let ours = fs::openat(&fd, OURS, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+                if let Ok(ours) = ours
+                    && kind_is_dir(ours.as_fd())?
+                    && dir::look(ours.as_fd(), c"root.toml")?.is_some()
+                {
+                    return Ok(Some(at));
+                }
+            }
+            at = at.split().map(|(up, _)| up).unwrap_or_default();
+        }
+    }
+    Ok(None)
+}
+
+fn kind_is_dir(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(dir::kind(&dir::stat_fd(fd)?) == FileType::Directory)
+}

@@ -1,0 +1,245 @@
+//! Carries out a plan, step by step in the one order that keeps the promise.
+//!
+//! For each batch of sessions: look again; say in the journal what will move, and sync that; look
+//! once more and rename, one checkpoint after the other within a session; verify each where it is
+//! now; sync the directories; record what moved. Apply never ranks and never chooses: what is not
+//! exactly as planned is left alone.
+
+mod batch;
+mod session;
+
+use super::home::Home;
+use super::journal::Journal;
+use super::journal::history::Run;
+use super::journal::record::{Begin, Record, Work};
+use super::outcome::{ApplyError, Event, Progress, PurgeReport, Report, Settings};
+use super::recover;
+use super::revalidate;
+use super::root::Root;
+use super::site::{self, Site};
+use super::revalidate::Witness;
+use super::work::{self, SessionWork};
+use super::{purge, random_hex};
+use crate::core::plan::PlanFile;
+use crate::store::unit::Unit;
+use std::collections::BTreeMap;
+
+/// How to carry out a plan.
+#[derive(Clone, Copy, Debug)]
+pub struct ApplyOptions<'a> {
+    pub settings: Settings<'a>,
+    /// Seconds instead of the plan's own grace.
+    pub grace: Option<u64>,
+    /// Purge what was moved at once.
+    pub purge_now: bool,
+}
+
+/// Carries out a plan.
+///
+/// # Errors
+/// The plan or the root is refused, another run is at work, or (with a report of what was done)
+/// something is not as it must be and the run stopped.
+pub fn apply(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>, progress: Progress<'_>) -> Result<Report, ApplyError> {
+    check_plan(root, plan, options)?;
+    let work = work::read(plan)?;
+    let bytes = work.iter().flat_map(|w| &w.deletions).map(|d| d.bytes).sum();
+    let checkpoints = work.iter().map(|w| w.deletions.len() as u64).sum();
+    if let Some(inner) = revalidate::inner_root(root, &work).map_err(ApplyError::io("look for other roots"))? {
+        return Err(ApplyError::BadPlan(format!("`{inner}` is a root of its own")));
+    }
+    progress(Event::Begin { checkpoints, bytes });
+    let run = run_id(options.settings.now)?;
+    let begin = Begin {
+        run: run.clone(),
+        work: Work::Apply,
+        root: root.id.clone().unwrap_or_default(),
+        now: options.settings.now.to_string(),
+        uid: rustix::process::geteuid().as_raw(),
+        pid: site::pid(),
+        tool: site::tool(),
+        plan: plan.digest.clone(),
+        policy: plan.policy.source.clone(),
+        policy_digest: plan.policy.digest.clone(),
+        grace_seconds: options.grace.unwrap_or(plan.policy.grace_seconds),
+        checkpoints,
+        bytes,
+    };
+    let mut report = Report::default();
+    for (home, work) in homes(root, options, &work, &mut report)? {
+        let mut at = AtHome { begin: &begin, options, progress, report: &mut report };
+        let done = Site::enter(root, &home, options.settings).and_then(|site| at.run(&site, &work));
+        if let Err(e) = done {
+            // Before the first record nothing was changed: the error says all.
+            return Err(if report.run.is_none() { e } else { with_report(&e, report) });
+        }
+    }
+    Ok(report)
+}
+
+/// Everything that must hold of plan and root before a lock is taken.
+fn check_plan(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>) -> Result<(), ApplyError> {
+    // I13: nobody changed it, and it is of this format.
+    plan.check()?;
+    // I11: the policy's own limit on what one run may delete.
+    if let Some(brake) = &plan.brake {
+        return Err(ApplyError::Brake(brake.clone()));
+    }
+    let Some(planned) = &plan.root else { return Err(ApplyError::ForeignPlan) };
+    // I1: a mount that is not there has no marker.
+    if root.id.is_none() {
+        return Err(ApplyError::NoMarker(root.path.display().to_string()));
+    }
+    // A root that had no id when the plan was made has got one since; then its inode must do.
+    let same_id = planned.id.is_none() || planned.id == root.id;
+    if !same_id || planned.inode != root.inode {
+        return Err(ApplyError::OtherRoot { plan: planned.path.clone(), root: root.path.display().to_string() });
+    }
+    plan.check_age(options.settings.now)?;
+    Ok(())
+}
+
+/// Which work is recorded where: all of it in the root's own home, or, for a user who may not write
+/// there, beside the checkpoints of each session.
+fn homes<'w>(root: &Root, options: &ApplyOptions<'_>, work: &'w [SessionWork], report: &mut Report) -> Result<Vec<(Home, Vec<&'w SessionWork>)>, ApplyError> {
+    let calls = options.settings.calls;
+    let central = match Home::central(root).map_err(ApplyError::io("open `.retain`"))? {
+        Some(home) => Some(home),
+        None => Home::make(calls, root, &super::dir::Rel::default()).ok(),
+    };
+    if let Some(home) = central.filter(Home::is_writable) {
+        return Ok(vec![(home, work.iter().collect())]);
+    }
+    let mut local: BTreeMap<_, Vec<&SessionWork>> = BTreeMap::new();
+    for session in work {
+        if let Some(place) = session.deletions.first().and_then(|d| d.parts.first()) {
+            local.entry(&place.dir).or_default().push(session);
+        }
+    }
+    let mut out = Vec::new();
+    for (dir, sessions) in local {
+        match Home::make(calls, root, dir) {
+            Ok(home) => out.push((home, sessions)),
+            Err(e) => report.skipped.extend(sessions.iter().map(|s| super::Skip {
+                session: s.session.clone(),
+                id: None,
+                why: format!("its folder cannot be written: {e}"),
+            })),
+        }
+    }
+    Ok(out)
+}
+
+/// `20260131-100000-` and 32 random bits: sorts by time, and is short enough to be typed.
+fn run_id(now: crate::core::model::Time) -> Result<String, ApplyError> {
+    let random = random_hex(4).map_err(ApplyError::io("get random bytes"))?;
+    Ok(format!("{}-{random}", now.to_chrono().format("%Y%m%d-%H%M%S")))
+}
+
+/// The run at one home.
+struct AtHome<'a> {
+    begin: &'a Begin,
+    options: &'a ApplyOptions<'a>,
+    progress: Progress<'a>,
+    report: &'a mut Report,
+}
+
+/// Witnesses of sessions that lost something, and what they were.
+type Kept<'w> = Vec<Witness<'w>>;
+
+impl AtHome<'_> {
+    fn run(&mut self, site: &Site<'_>, work: &[&SessionWork]) -> Result<(), ApplyError> {
+        if let Some(recovered) = recover::at(site, self.progress)? {
+            self.report.recovered.get_or_insert_default().absorb(recovered);
+        }
+        let runs = site.runs(false)?;
+        site.check_clock(&runs)?;
+        self.refuse_twice(&runs)?;
+        let mut journal: Option<Journal> = None;
+        let mut kept: Kept<'_> = Vec::new();
+        let ended = self.batches(site, work, &mut journal, &mut kept);
+        let Some(journal) = journal else { return ended };
+        // With an error the journal stays open: the next command sees that this run was cut off.
+        ended?;
+        let verified = verify_keepers(site, &kept, |unit, was| unit.identity == was.1);
+        let stopped = verified.as_ref().err().map(ToString::to_string).or(self.report.stopped.clone());
+        site.finish(journal, &self.begin.run, stopped)?;
+        verified?;
+        if self.options.purge_now && !site.stopped() {
+            let mut purged = PurgeReport::default();
+            let done = purge::purge_now(site, &self.begin.run, self.progress, &mut purged);
+            self.report.purged.checkpoints += purged.purged.checkpoints;
+            self.report.purged.bytes += purged.purged.bytes;
+            self.report.faults.extend(purged.faults);
+            done?;
+            // A removed hard link changes the ctime of a keeper's file, and nothing else.
+            verify_keepers(site, &kept, |unit, was| unit.lasting == was.2)?;
+        }
+        Ok(())
+    }
+
+    /// I13: a plan that moved anything is not carried out again.
+    fn refuse_twice(&self, runs: &[Run]) -> Result<(), ApplyError> {
+        let same = |r: &&Run| r.begin.as_ref().is_some_and(|b| b.plan == self.begin.plan && b.run != self.begin.run);
+        match runs.iter().find(same) {
+            Some(run) => Err(ApplyError::AlreadyApplied { run: run.id.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn batches<'w>(&mut self, site: &Site<'_>, work: &[&'w SessionWork], journal: &mut Option<Journal>, kept: &mut Kept<'w>) -> Result<(), ApplyError> {
+        for batch in batch::split(work) {
+            // I29: a signal, between two batches and between two checkpoints of one.
+            if site.stopped() {
+                self.report.stopped = Some("a signal".to_owned());
+                break;
+            }
+            site.check()?;
+            self.batch(site, batch, journal, kept)?;
+        }
+        Ok(())
+    }
+
+    /// The journal, created by the first batch that has something to say.
+    fn journal<'j>(&mut self, site: &Site<'_>, journal: &'j mut Option<Journal>) -> Result<&'j mut Journal, ApplyError> {
+        if journal.is_none() {
+            let mut new = Journal::create(site.settings.calls, site.home.journal(), self.begin)
+                .map_err(ApplyError::io("write the journal"))?;
+            for skip in &self.report.skipped {
+                new.add(&Record::Skipped { session: skip.session.clone(), why: skip.why.clone() });
+            }
+            *journal = Some(new);
+        }
+        self.report.run = Some(self.begin.run.clone());
+        journal.as_mut().ok_or(ApplyError::Interrupted)
+    }
+}
+
+/// I33: everything that was to stay is read again.
+fn verify_keepers(site: &Site<'_>, kept: &Kept<'_>, same: impl Fn(&Unit, &Witness<'_>) -> bool + Sync) -> Result<(), ApplyError> {
+    let wrong = super::parallel::map(site.settings.threads, kept, |was| {
+        match revalidate::measure(site.root, &was.0.parts) {
+            Ok(unit) if same(&unit, was) => None,
+            Ok(_) => Some(format!("{} was to stay and has changed", was.0.called)),
+            Err(e) => Some(format!("{} was to stay and cannot be read: {e}", was.0.called)),
+        }
+    });
+    wrong.into_iter().flatten().next().map_or(Ok(()), |why| Err(halt(why)))
+}
+
+/// Stops the run; [`with_report`] adds how far it came.
+fn halt(why: String) -> ApplyError {
+    ApplyError::Stopped { why, restorable: String::new(), report: Box::default() }
+}
+
+fn with_report(error: &ApplyError, report: Report) -> ApplyError {
+    let why = match error {
+        ApplyError::Stopped { why, .. } => why.clone(),
+        other => other.to_string(),
+    };
+    let left = report.moved.checkpoints.saturating_sub(report.purged.checkpoints);
+    let restorable = match (&report.run, left) {
+        (Some(run), 1..) => format!("{left} checkpoints are in the trash; `retain undo {run}` brings them back"),
+        _ => "Nothing is in the trash".to_owned(),
+    };
+    ApplyError::Stopped { why, restorable, report: Box::new(report) }
+}

@@ -1,0 +1,133 @@
+//! One batch of sessions: as many as share two syncs of the journal.
+
+use super::session::{Done, Ready};
+use super::{AtHome, Kept};
+use crate::apply::journal::record::Record;
+use crate::apply::outcome::{ApplyError, Event, Skip};
+use crate::apply::parallel;
+use crate::apply::site::Site;
+use crate::apply::trash::Slot;
+use crate::apply::work::SessionWork;
+use crate::apply::journal::Journal;
+use std::sync::atomic::AtomicBool;
+
+/// Bounds descriptors: a session holds one for each of its folders and four for each slot.
+const MAX_SESSIONS: usize = 32;
+/// Bounds what a crash leaves to be looked up.
+const MAX_ITEMS: usize = 1024;
+/// Journal bytes that the end of an item may need (moved or kept, purging, purged), and of a session.
+const PER_ITEM: u64 = 48;
+const PER_SESSION: u64 = 2048;
+
+/// Cuts the work into batches.
+pub(super) fn split<'s, 'w>(mut work: &'s [&'w SessionWork]) -> Vec<&'s [&'w SessionWork]> {
+    let mut out = Vec::new();
+    while !work.is_empty() {
+        let (mut n, mut items) = (0, 0);
+        while n < work.len().min(MAX_SESSIONS) && (n == 0 || items + work[n].deletions.len() <= MAX_ITEMS) {
+            items += work[n].deletions.len();
+            n += 1;
+        }
+        let (batch, rest) = work.split_at(n);
+        out.push(batch);
+        work = rest;
+    }
+    out
+}
+
+impl AtHome<'_> {
+    pub(super) fn batch<'w>(&mut self, site: &Site<'_>, batch: &[&'w SessionWork], journal: &mut Option<Journal>, kept: &mut Kept<'w>) -> Result<(), ApplyError> {
+        let settings = site.settings;
+        let looked = parallel::map(settings.threads, batch, |work| Ready::look(site.root, work));
+        let mut ready = Vec::new();
+        for (work, result) in batch.iter().zip(looked) {
+            match result {
+                Ok(session) => {
+                    self.report.gone += session.seen.gone.len() as u64;
+                    if !session.seen.deletions.is_empty() {
+                        ready.push(session);
+                    }
+                }
+                Err(why) => self.skip(journal, work, why),
+            }
+        }
+        if ready.is_empty() {
+            return Ok(());
+        }
+        // I23: nothing moves before the disk knows what will, and has room for what comes of it.
+        let journal = self.journal(site, journal)?;
+        let mut room = 0;
+        for session in &ready {
+            room += PER_SESSION + session.seen.deletions.len() as u64 * PER_ITEM;
+            session.intents().for_each(|intent| journal.add(&Record::Intent(intent)));
+        }
+        journal.reserve(settings.calls, room).map_err(ApplyError::io("reserve space for the journal"))?;
+        journal.commit(settings.calls).map_err(ApplyError::io("write the journal"))?;
+
+        let halt = AtomicBool::new(false);
+        let done = parallel::map(settings.threads, &ready, |session| {
+            session.carry_out(site, &self.begin.run, &halt, self.progress)
+        });
+        // I24: the directories are on disk before a record says that anything moved.
+        for (session, done) in ready.iter().zip(&done) {
+            sync(site, session, done).map_err(ApplyError::io("sync the trash"))?;
+        }
+        let mut why = None;
+        for (session, done) in ready.iter().zip(done) {
+            why = why.or(self.record(journal, session, done, kept));
+        }
+        journal.commit(settings.calls).map_err(ApplyError::io("write the journal"))?;
+        match why {
+            Some(why) => Err(super::halt(why)),
+            None => Ok(()),
+        }
+    }
+
+    fn skip(&mut self, journal: &mut Option<Journal>, work: &SessionWork, why: String) {
+        (self.progress)(Event::Skipped { session: &work.session, why: &why });
+        if let Some(journal) = journal {
+            journal.add(&Record::Skipped { session: work.session.clone(), why: short(&why) });
+        }
+        self.report.skipped.push(Skip { session: work.session.clone(), id: None, why });
+    }
+
+    /// Queues the records of a session; gives the reason to stop, if there is one.
+    fn record<'w>(&mut self, journal: &mut Journal, session: &Ready<'w>, done: Done, kept: &mut Kept<'w>) -> Option<String> {
+        if !done.moved.is_empty() {
+            session.bytes_of(&done.moved).for_each(|bytes| self.report.moved.add(bytes));
+            kept.extend(session.seen.witnesses.iter().copied());
+            journal.add(&Record::Moved { items: done.moved });
+        }
+        if !done.gone.is_empty() {
+            self.report.gone += done.gone.len() as u64;
+            journal.add(&Record::Gone { items: done.gone });
+        }
+        let why = done.why.unwrap_or_default();
+        if !done.kept.is_empty() {
+            journal.add(&Record::Kept { items: done.kept, why: short(&why) });
+        }
+        if done.stopped {
+            self.report.stopped = Some(why);
+        } else if !why.is_empty() && done.halt.is_none() {
+            let session = &session.seen.work.session;
+            (self.progress)(Event::Skipped { session, why: &why });
+            self.report.skipped.push(Skip { session: session.clone(), id: None, why });
+        }
+        done.halt
+    }
+}
+
+/// Texts of the system stay within the space that is reserved for a record.
+fn short(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+fn sync(site: &Site<'_>, session: &Ready<'_>, done: &Done) -> std::io::Result<()> {
+    if !done.touched {
+        return Ok(());
+    }
+    let calls = site.settings.calls;
+    // Where things are now before where they were.
+    done.slots.values().try_for_each(|slot: &Slot| slot.sync(calls))?;
+    session.folders().try_for_each(|rel| calls.sync(session.seen.dirs.get(rel)?))
+}

@@ -1,0 +1,224 @@
+//! One session's checkpoints, one after the other: look, rename, look again.
+
+use crate::apply::calls::Calls;
+use crate::apply::dir::Rel;
+use crate::apply::journal::record::{Intent, Part};
+use crate::apply::outcome::{Event, Progress};
+use crate::apply::random_hex;
+use crate::apply::revalidate::{self, Seen};
+use crate::apply::root::Root;
+use crate::apply::site::Site;
+use crate::apply::trash::{self, Slot};
+use crate::apply::work::{Deletion, Place, SessionWork};
+use crate::core::name;
+use crate::store::unit::{self, Part as UnitPart, Top, Unit};
+use rustix::fs::FileType;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A session that is as planned, and the slots its checkpoints will go to.
+pub(super) struct Ready<'w> {
+    pub seen: Seen<'w>,
+    /// A fresh slot name for each folder.
+    slots: BTreeMap<Rel, String>,
+}
+
+/// What became of a session.
+#[derive(Default)]
+pub(super) struct Done {
+    pub moved: Vec<u32>,
+    pub gone: Vec<u32>,
+    pub kept: Vec<u32>,
+    /// Why some were kept.
+    pub why: Option<String>,
+    /// They were kept because the run was told to stop.
+    pub stopped: bool,
+    /// Something is not as it must be: the run ends here.
+    pub halt: Option<String>,
+    /// Something was renamed, perhaps back: the folders must be synced.
+    pub touched: bool,
+    pub slots: BTreeMap<Rel, Slot>,
+}
+
+/// How the move of one checkpoint ended.
+enum Moved {
+    Yes,
+    Gone,
+    /// Whole at its path, or back there.
+    No(String),
+    /// Not what it was. `whole`: back at its path; else half way, and left to recovery.
+    Broken { why: String, whole: bool },
+}
+
+impl<'w> Ready<'w> {
+    pub fn look(root: &Root, work: &'w SessionWork) -> Result<Ready<'w>, String> {
+        let seen = revalidate::look(root, work)?;
+        let mut slots = BTreeMap::new();
+        for place in seen.deletions.iter().flat_map(|(d, _)| &d.parts) {
+            if !slots.contains_key(&place.dir) {
+                slots.insert(place.dir.clone(), random_hex(8).map_err(|e| e.to_string())?);
+            }
+        }
+        Ok(Ready { seen, slots })
+    }
+
+    /// What the journal is told before anything moves.
+    pub fn intents(&self) -> impl Iterator<Item = Intent> {
+        self.seen.deletions.iter().map(|(d, unit)| {
+            let part = |(place, top): (&Place, &Top)| Part {
+                dir: place.dir.to_string(),
+                name: name::encode(place.name.to_bytes()).into_owned(),
+                slot: self.slots.get(&place.dir).cloned().unwrap_or_default(),
+                inode: top.inode,
+                kind: if top.kind == FileType::Directory { 'd' } else { 'f' },
+            };
+            Intent {
+                item: d.item,
+                session: self.seen.work.session.clone(),
+                id: d.id.clone(),
+                bytes: d.bytes,
+                files: unit.files,
+                identity: unit::hex(&unit.identity),
+                parts: d.parts.iter().zip(&unit.tops).map(part).collect(),
+            }
+        })
+    }
+
+    /// The folders that checkpoints are moved out of.
+    pub fn folders(&self) -> impl Iterator<Item = &Rel> {
+        self.slots.keys()
+    }
+
+    /// Bytes of the deletions with these numbers, one by one.
+    pub fn bytes_of(&self, items: &[u32]) -> impl Iterator<Item = u64> {
+        let items: HashSet<u32> = items.iter().copied().collect();
+        self.seen.deletions.iter().filter(move |(d, _)| items.contains(&d.item)).map(|(d, _)| d.bytes)
+    }
+
+    /// Moves the session's checkpoints, until something is not as it was.
+    pub fn carry_out(&self, site: &Site<'_>, run: &str, halt: &AtomicBool, progress: Progress<'_>) -> Done {
+        let calls = site.settings.calls;
+        let mut done = Done::default();
+        done.why = self.prepare(calls, run, &mut done.slots).err();
+        for (d, unit) in &self.seen.deletions {
+            if done.why.is_none() && (site.stopped() || halt.load(Ordering::Relaxed)) {
+                // I29: what was begun is finished, what was not is kept.
+                done.stopped = true;
+                done.why = Some("the run was told to stop".to_owned());
+            }
+            if done.why.is_some() {
+                done.kept.push(d.item);
+                continue;
+            }
+            match self.shift(calls, d, unit, &mut done) {
+                Moved::Yes => {
+                    done.moved.push(d.item);
+                    progress(Event::Moved { session: &self.seen.work.session, id: &d.id, bytes: d.bytes });
+                }
+                Moved::Gone => done.gone.push(d.item),
+                Moved::No(why) => {
+                    done.kept.push(d.item);
+                    done.why = Some(why);
+                }
+                Moved::Broken { why, whole } => {
+                    halt.store(true, Ordering::Relaxed);
+                    if whole {
+                        done.kept.push(d.item);
+                    }
+                    done.halt = Some(why.clone());
+                    done.why = Some(why);
+                }
+            }
+        }
+        if done.moved.is_empty() && done.halt.is_none() {
+            for (rel, slot) in std::mem::take(&mut done.slots) {
+                if let Err(e) = self.seen.dirs.get(&rel).and_then(|parent| slot.tidy(calls, parent)) {
+                    tracing::warn!(error = %e, folder = %rel, "an empty trash folder stays");
+                }
+            }
+        }
+        done
+    }
+
+    /// The last look at the witnesses, and the slots.
+    fn prepare(&self, calls: &dyn Calls, run: &str, slots: &mut BTreeMap<Rel, Slot>) -> Result<(), String> {
+        revalidate::witnesses_hold(&self.seen)?;
+        for (rel, name) in &self.slots {
+            let slot = self.seen.dirs.get(rel).and_then(|parent| Slot::create(calls, parent, run, name));
+            slots.insert(rel.clone(), slot.map_err(|e| format!("no trash can be made in {rel}: {e}"))?);
+        }
+        Ok(())
+    }
+
+    /// Renames one checkpoint into its slots.
+    fn shift(&self, calls: &dyn Calls, d: &Deletion, unit: &Unit, done: &mut Done) -> Moved {
+        let dirs = &self.seen.dirs;
+        // I9, held until the move is over.
+        let _claims = match revalidate::claim(calls, dirs, d, unit) {
+            Ok(claims) => claims,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                return Moved::No(format!("{} is in use: a process holds a lock on it", d.id));
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => return Moved::Gone,
+            Err(e) => return Moved::No(format!("{} cannot be claimed: {e}", d.id)),
+        };
+        // I14: nothing happened to it while the journal was written.
+        match dirs.measure(&d.parts) {
+            Ok(now) if now.identity == unit.identity => {}
+            Ok(_) => return Moved::No(format!("{} has changed just now", d.id)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => return Moved::Gone,
+            Err(e) => return Moved::No(format!("{} cannot be read: {e}", d.id)),
+        }
+        // P: the part that makes it loadable goes first, and comes back last.
+        for (n, (place, top)) in d.parts.iter().zip(&unit.tops).enumerate() {
+            let put = self.put(calls, place, *top, done);
+            let why = match put {
+                Ok(true) => continue,
+                // Two runs may carry out the same plan: the rename is the claim.
+                Ok(false) if n == 0 => return Moved::Gone,
+                Ok(false) => format!("a part of {} vanished", d.id),
+                Err(e) => format!("{} cannot be moved: {e}", d.id),
+            };
+            return match self.put_back(calls, d, unit, done) {
+                Ok(()) => Moved::No(why),
+                Err(e) => Moved::Broken { why: format!("{why}, nor moved back: {e}"), whole: false },
+            };
+        }
+        // I22: what lies in the trash is what was planned, file by file.
+        let why = match Self::measure_in(&done.slots, d) {
+            Ok(now) if now.identity == unit.identity => return Moved::Yes,
+            Ok(_) => format!("{} {} changed while it was moved", self.seen.work.session, d.id),
+            Err(e) => format!("{} {} cannot be read after its move: {e}", self.seen.work.session, d.id),
+        };
+        match self.put_back(calls, d, unit, done) {
+            Ok(()) => Moved::Broken { why: format!("{why}; it is back at its path"), whole: true },
+            Err(e) => Moved::Broken { why: format!("{why}, and cannot be moved back: {e}"), whole: false },
+        }
+    }
+
+    fn put(&self, calls: &dyn Calls, place: &Place, top: Top, done: &mut Done) -> io::Result<bool> {
+        let slot = done.slots.get(&place.dir).ok_or(io::ErrorKind::NotFound)?;
+        done.touched = true;
+        trash::put(calls, self.seen.dirs.get(&place.dir)?, &place.name, top, slot.fd())
+    }
+
+    fn measure_in(slots: &BTreeMap<Rel, Slot>, d: &Deletion) -> io::Result<Unit> {
+        let found = d.parts.iter().map(|p| {
+            let slot = slots.get(&p.dir).ok_or(io::ErrorKind::NotFound)?;
+            Ok(UnitPart { parent: slot.fd(), name: &p.name })
+        });
+        unit::measure_parts(&found.collect::<io::Result<Vec<_>>>()?)
+    }
+
+    /// Moves back whatever of it is in its slots, in reverse order.
+    fn put_back(&self, calls: &dyn Calls, d: &Deletion, unit: &Unit, done: &Done) -> io::Result<()> {
+        for (place, top) in d.parts.iter().zip(&unit.tops).rev() {
+            let slot = done.slots.get(&place.dir).ok_or(io::ErrorKind::NotFound)?.fd();
+            if trash::is_there(slot, &place.name, *top)? {
+                trash::take_back(calls, slot, &place.name, *top, self.seen.dirs.get(&place.dir)?)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! What earlier runs did, and what of it is still in the trash.
+
+use super::home::{self, Home};
+use super::journal::history::{self, Run, State};
+use super::outcome::{ApplyError, Count};
+use super::purge;
+use super::root::Root;
+use crate::core::model::Time;
+
+/// One checkpoint of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunItem {
+    pub session: String,
+    pub id: String,
+    pub bytes: u64,
+    pub state: State,
+}
+
+/// A run as `retain log` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunSummary {
+    pub id: String,
+    /// When it was carried out.
+    pub at: Option<Time>,
+    pub uid: Option<u32>,
+    /// Where its policy came from.
+    pub policy: String,
+    /// Digest of its plan.
+    pub plan: String,
+    /// What the plan asked for.
+    pub planned: Count,
+    /// Moved to the trash and still there.
+    pub in_trash: Count,
+    pub purged: Count,
+    pub restored: Count,
+    /// Never moved, or moved back; gone before, or by somebody else.
+    pub left: Count,
+    pub items: Vec<RunItem>,
+    /// Sessions it left alone, and why.
+    pub skipped: Vec<(String, String)>,
+    /// When the trash may be purged, while there is any.
+    pub expires: Option<Time>,
+    /// It was cut off, or is at work this moment.
+    pub unfinished: bool,
+    /// Why it ended early.
+    pub stopped: Option<String>,
+    /// Some of its records are lost.
+    pub damaged: bool,
+}
+
+/// All runs of a root that this user may read, oldest first, those kept beside the checkpoints
+/// (see [`home`]) included; and what could not be read.
+///
+/// # Errors
+/// The root cannot be read.
+pub fn runs(root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
+    let (homes, faults) = home::find(root).map_err(ApplyError::io("find journals"))?;
+    let mut faults: Vec<String> = faults.into_iter().map(|(at, e)| format!("{at}: {e}")).collect();
+    let mut all: Vec<RunSummary> = Vec::new();
+    for home in &homes {
+        match history::read(Home::journal(home), true) {
+            Ok(runs) => {
+                for run in runs {
+                    if run.newer {
+                        faults.push(format!("run {} was written by a newer retain", run.id));
+                    }
+                    let summary = summarise(&run);
+                    // A run beside the checkpoints of several sessions has a journal at each.
+                    match all.iter_mut().find(|r| r.id == summary.id) {
+                        Some(known) => known.absorb(summary),
+                        None => all.push(summary),
+                    }
+                }
+            }
+            Err(e) => faults.push(format!("{}/.retain/journal: {e}", home.at)),
+        }
+    }
+    all.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    Ok((all, faults))
+}
+
+fn summarise(run: &Run) -> RunSummary {
+    let mut out = RunSummary {
+        id: run.id.clone(),
+        skipped: run.skipped.clone(),
+        unfinished: !run.open.is_empty(),
+        stopped: run.ended.clone().flatten(),
+        damaged: run.damaged,
+        ..RunSummary::default()
+    };
+    if let Some(begin) = &run.begin {
+        out.at = Time::parse(&begin.now);
+        out.uid = Some(begin.uid);
+        out.policy.clone_from(&begin.policy);
+        out.plan.clone_from(&begin.plan);
+        out.planned = Count { checkpoints: begin.checkpoints, bytes: begin.bytes };
+    }
+    for item in run.items.values() {
+        let count = match item.state {
+            State::Moved | State::Purging | State::Intent => &mut out.in_trash,
+            State::Purged => &mut out.purged,
+            State::Restored => &mut out.restored,
+            State::Kept | State::Gone | State::Lost => &mut out.left,
+        };
+        count.add(item.intent.bytes);
+        out.items.push(RunItem {
+            session: item.intent.session.clone(),
+            id: item.intent.id.clone(),
+            bytes: item.intent.bytes,
+            state: item.state,
+        });
+    }
+    if out.in_trash.checkpoints > 0 {
+        out.expires = purge::expires(run);
+    }
+    out
+}
+
+impl RunSummary {
+    fn absorb(&mut self, other: RunSummary) {
+        let counts = [
+            (&mut self.in_trash, other.in_trash),
+            (&mut self.purged, other.purged),
+            (&mut self.restored, other.restored),
+            (&mut self.left, other.left),
+        ];
+        for (mine, theirs) in counts {
+            mine.checkpoints += theirs.checkpoints;
+            mine.bytes += theirs.bytes;
+        }
+        self.items.extend(other.items);
+        self.skipped.extend(other.skipped);
+        self.expires = self.expires.or(other.expires);
+        self.unfinished |= other.unfinished;
+        self.stopped = self.stopped.take().or(other.stopped);
+        self.damaged |= other.damaged;
+    }
+}

@@ -1,0 +1,131 @@
+//! A home under lock: where every mutating command begins.
+
+use super::home::Home;
+use super::journal::Journal;
+use super::journal::history::{self, Run, SETTLED};
+use super::journal::record::{Begin, Record, Work};
+use super::lock::Lock;
+use super::outcome::{ApplyError, Settings, refuse_newer};
+use super::root::Root;
+use crate::core::model::Time;
+use std::ffi::CString;
+use std::io;
+
+/// No clock of a machine that trains models shows less: 2020-01-01.
+const EARLIEST: Time = Time(1_577_836_800 * Time::NANOS_PER_SEC);
+/// Two machines, or two commands that waited for each other, may differ by this much.
+const SKEW: i64 = 600 * Time::NANOS_PER_SEC;
+
+/// A root, one of its homes, and that home's lock.
+pub(super) struct Site<'a> {
+    pub root: &'a Root,
+    pub home: &'a Home,
+    pub settings: Settings<'a>,
+    lock: Lock,
+}
+
+impl<'a> Site<'a> {
+    /// Takes the lock, and only then looks whether this is still the root it was.
+    pub fn enter(root: &'a Root, home: &'a Home, settings: Settings<'a>) -> Result<Site<'a>, ApplyError> {
+        let lock = Lock::take(settings.calls, home.ours(), settings.lock_wait, settings.stop)?;
+        let site = Site { root, home, settings, lock };
+        site.check()?;
+        Ok(site)
+    }
+
+    /// I1, R15: the root is still marked, and the lock still the one others would take.
+    pub fn check(&self) -> Result<(), ApplyError> {
+        if !self.root.still_marked()? {
+            return Err(ApplyError::NoMarker(self.root.path.display().to_string()));
+        }
+        if !self.lock.still_held().map_err(ApplyError::io("look at the lock"))? {
+            let source = io::Error::other("somebody removed or replaced the lock file");
+            return Err(ApplyError::Io { what: "keep the lock".to_owned(), source });
+        }
+        Ok(())
+    }
+
+    /// The runs of this home; settled ones by their beginning only.
+    pub fn runs(&self, all: bool) -> Result<Vec<Run>, ApplyError> {
+        let runs = history::read(self.home.journal(), all).map_err(ApplyError::io("read the journal"))?;
+        refuse_newer(&runs)?;
+        Ok(runs)
+    }
+
+    /// I12: a clock that jumped back would purge, or keep, the wrong things.
+    pub fn check_clock(&self, runs: &[Run]) -> Result<(), ApplyError> {
+        let now = self.settings.now;
+        if now < EARLIEST {
+            return Err(ApplyError::Clock { now, why: "before 2020".to_owned() });
+        }
+        for run in runs {
+            let Some(at) = run.begin.as_ref().and_then(|b| Time::parse(&b.now)) else { continue };
+            if at.since(now) > SKEW {
+                let why = format!(
+                    "before run {} of {at} (if that one's clock was wrong: undo or purge it, then remove `{}/.retain/journal/{}.*`)",
+                    run.id, self.home.at, run.id
+                );
+                return Err(ApplyError::Clock { now, why });
+            }
+        }
+        Ok(())
+    }
+
+    /// A new file in a run's journal.
+    pub fn journal(&self, run: &Run, work: Work) -> Result<Journal, ApplyError> {
+        let begin = Begin {
+            run: run.id.clone(),
+            work,
+            root: self.root.id.clone().unwrap_or_default(),
+            now: self.settings.now.to_string(),
+            uid: rustix::process::geteuid().as_raw(),
+            pid: pid(),
+            tool: tool(),
+            ..run.begin.clone().unwrap_or_default()
+        };
+        Journal::create(self.settings.calls, self.home.journal(), &begin)
+            .map_err(ApplyError::io("write the journal"))
+    }
+
+    /// Ends a file in order; marks the run if nothing is left to do for it.
+    pub fn finish(&self, mut journal: Journal, run: &str, stopped: Option<String>) -> Result<(), ApplyError> {
+        journal.add(&Record::End { stopped });
+        journal.commit(self.settings.calls).map_err(ApplyError::io("write the journal"))?;
+        journal.close(self.settings.calls);
+        let runs = history::read_run(self.home.journal(), run).map_err(ApplyError::io("read the journal"))?;
+        if runs.is_done() && !runs.settled {
+            let name = CString::new(format!("{run}.{SETTLED}")).map_err(|e| ApplyError::io("name the journal")(e.into()))?;
+            // Only spares later commands a look; that it may fail, or be lost, changes nothing.
+            if let Err(e) = self.settings.calls.create(self.home.journal(), &name, 0o644) {
+                tracing::debug!(error = %e, "the run is not marked as settled");
+            }
+        }
+        Ok(())
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.settings.stop.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+pub(super) fn pid() -> u32 {
+    u32::try_from(rustix::process::getpid().as_raw_nonzero().get()).unwrap_or(0)
+}
+
+pub(super) fn tool() -> String {
+    format!("retain {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// I30: only this user's journals are acted upon, and only those of this root.
+pub(super) fn may_act(root: &Root, run: &Run) -> Result<(), ApplyError> {
+    let uid = run.begin.as_ref().map_or(u32::MAX, |b| b.uid);
+    if !run.ours {
+        return Err(ApplyError::OthersRun { run: run.id.clone(), uid });
+    }
+    match &run.begin {
+        Some(b) if Some(&b.root) != root.id.as_ref() => {
+            Err(ApplyError::OtherRoot { plan: b.root.clone(), root: root.path.display().to_string() })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,204 @@
+//! Moves a checkpoint into the trash beside it and out again.
+//!
+//! A rename is the only deletion that is atomic, that can be undone, and that frameworks notice at
+//! once. The trash stands in the checkpoint's own parent directory, the one place that is surely on
+//! the same mount, quota and metadata server (I21):
+//! `PARENT/.retain/trash/RUN/SLOT/NAME`, one slot for the checkpoints of a session in one directory.
+
+use super::calls::{self, Calls};
+use super::dir::{self, OURS};
+use super::home;
+use super::root;
+use crate::store::unit::Top;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use std::ffi::{CStr, CString};
+use std::io;
+
+const TRASH: &CStr = c"trash";
+
+/// An open slot and the directories on the way to it.
+#[derive(Debug)]
+pub struct Slot {
+    names: [CString; 2],
+    ours: OwnedFd,
+    trash: OwnedFd,
+    run: OwnedFd,
+    slot: OwnedFd,
+}
+
+impl Slot {
+    /// Makes a fresh slot, which only we can enter.
+    ///
+    /// # Errors
+    /// The directory is not writable, what stands in the way is not ours (N16), the slot exists.
+    pub fn create(calls: &dyn Calls, parent: BorrowedFd<'_>, run: &str, slot: &str) -> io::Result<Slot> {
+        let names = [CString::new(run)?, CString::new(slot)?];
+        // A purge may tidy up an empty trash at any moment between two of these calls.
+        for _ in 0..8 {
+            match Slot::try_create(calls, parent, &names) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                other => return other,
+            }
+        }
+        Err(Errno::NOENT.into())
+    }
+
+    fn try_create(calls: &dyn Calls, parent: BorrowedFd<'_>, names: &[CString; 2]) -> io::Result<Slot> {
+        let ours = home::make_ours(calls, parent)?;
+        let trash = enter(calls, ours.as_fd(), TRASH, 0o755)?;
+        root::check_ours(parent, trash.as_fd())?;
+        let run = enter(calls, trash.as_fd(), &names[0], 0o700)?;
+        private(run.as_fd())?;
+        // I21: must not exist. A plain rename lands on an existing empty directory without a word.
+        calls.mkdir(run.as_fd(), &names[1], 0o700)?;
+        let slot = dir::child(run.as_fd(), &names[1])?;
+        private(slot.as_fd())?;
+        Ok(Slot { names: names.clone(), ours, trash, run, slot })
+    }
+
+    /// Opens a slot that a journal names; `None` if it is not there.
+    ///
+    /// # Errors
+    /// Something on the way is not ours, no directory, or on another mount (R16).
+    pub fn open(parent: BorrowedFd<'_>, run: &str, slot: &str) -> io::Result<Option<Slot>> {
+        let names = [CString::new(run)?, CString::new(slot)?];
+        let open = || -> io::Result<Slot> {
+            let ours = root::open_ours(parent)?.ok_or(io::ErrorKind::NotFound)?;
+            let trash = dir::child(ours.as_fd(), TRASH)?;
+            root::check_ours(parent, trash.as_fd())?;
+            let run = dir::child(trash.as_fd(), &names[0])?;
+            private(run.as_fd())?;
+            let slot = dir::child(run.as_fd(), &names[1])?;
+            private(slot.as_fd())?;
+            Ok(Slot { names: names.clone(), ours, trash, run, slot })
+        };
+        match open() {
+            Ok(slot) => Ok(Some(slot)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.slot.as_fd()
+    }
+
+    /// Makes what was moved into the slot durable: the slot, and its name in each directory above.
+    ///
+    /// # Errors
+    /// Fatal (I24).
+    pub fn sync(&self, calls: &dyn Calls) -> io::Result<()> {
+        [&self.slot, &self.run, &self.trash, &self.ours].iter().try_for_each(|d| calls.sync(d.as_fd()))
+    }
+
+    /// Removes the slot and what above it is empty then, and gives the first directory that stays,
+    /// to be synced, and whether the slot is gone. What is not empty stays: other runs use it, or it
+    /// holds what is not ours.
+    ///
+    /// # Errors
+    /// Anything else than a directory that is not empty, or gone.
+    pub fn tidy(self, calls: &dyn Calls, parent: BorrowedFd<'_>) -> io::Result<(OwnedFd, bool)> {
+        let steps = [
+            (self.run, self.names[1].as_c_str()),
+            (self.trash, self.names[0].as_c_str()),
+            (self.ours, TRASH),
+            (rustix::io::fcntl_dupfd_cloexec(parent, 0)?, OURS),
+        ];
+        let (mut stays, mut removed) = (self.slot, false);
+        for (above, name) in steps {
+            match calls.rmdir(above.as_fd(), name) {
+                Ok(()) => (stays, removed) = (above, true),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => (stays, removed) = (above, true),
+                Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty || calls::is(&e, Errno::EXIST) => break,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok((stays, removed))
+    }
+
+    /// The run it belongs to.
+    pub fn run_name(&self) -> String {
+        self.names[0].to_string_lossy().into_owned()
+    }
+}
+
+fn enter(calls: &dyn Calls, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd> {
+    match calls.mkdir(dir, name, mode) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other?,
+    }
+    dir::child(dir, name)
+}
+
+/// A directory that nobody else can have put anything into.
+fn private(dir: BorrowedFd<'_>) -> io::Result<()> {
+    let stat = dir::stat_fd(dir)?;
+    if stat.stx_uid != rustix::process::geteuid().as_raw() || stat.stx_mode & 0o022 != 0 {
+        return Err(io::Error::other("somebody else made this trash"));
+    }
+    Ok(())
+}
+
+/// The entry called `name`, if it is the one that is meant.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn is_there(dir: BorrowedFd<'_>, name: &CStr, top: Top) -> io::Result<bool> {
+    Ok(dir::look(dir, name)?.is_some_and(|s| s.stx_ino == top.inode && dir::kind(&s) == top.kind))
+}
+
+/// Renames an entry into a slot. `Ok(false)`: it was gone, somebody else has it.
+///
+/// # Errors
+/// It stays where it is.
+pub fn put(calls: &dyn Calls, from: BorrowedFd<'_>, name: &CStr, top: Top, slot: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut done = calls.rename_new(from, name, slot, name);
+    // NFS, Lustre, Gluster know no NOREPLACE; the slot is fresh and ours alone, so nothing is there.
+    if done.as_ref().is_err_and(calls::unsupported) {
+        done = calls.rename(from, name, slot, name);
+    }
+    match done {
+        Ok(()) => Ok(true),
+        // F15: done, but its answer was lost. The file system knows.
+        Err(_) if is_there(slot, name, top).unwrap_or(false) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        // I21, I27: EXDEV, EACCES, EPERM, EBUSY: never copied, never forced.
+        Err(e) => Err(e),
+    }
+}
+
+/// Renames an entry out of a slot, back to its name; never over anything (I26). Done twice, it is
+/// done once.
+///
+/// # Errors
+/// Its place is taken (`AlreadyExists`), or it cannot be moved; it stays in the slot.
+pub fn take_back(calls: &dyn Calls, slot: BorrowedFd<'_>, name: &CStr, top: Top, to: BorrowedFd<'_>) -> io::Result<()> {
+    let done = match calls.rename_new(slot, name, to, name) {
+        Err(e) if calls::unsupported(&e) => take_back_slowly(calls, slot, name, top, to),
+        other => other,
+    };
+    let Err(e) = done else { return Ok(()) };
+    if !is_there(to, name, top)? {
+        return Err(e);
+    }
+    // At both places: an earlier attempt was cut off between link and unlink.
+    if top.kind != FileType::Directory && is_there(slot, name, top)? {
+        calls.unlink(slot, name)?;
+    }
+    Ok(())
+}
+
+fn take_back_slowly(calls: &dyn Calls, slot: BorrowedFd<'_>, name: &CStr, top: Top, to: BorrowedFd<'_>) -> io::Result<()> {
+    if dir::look(to, name)?.is_some() {
+        return Err(Errno::EXIST.into());
+    }
+    // A directory can at worst take the place of an empty one that appeared this instant.
+    if top.kind == FileType::Directory {
+        return calls.rename(slot, name, to, name);
+    }
+    // A link is refused where something is; then the name in the slot can go.
+    calls.link(slot, name, to, name)?;
+    calls.unlink(slot, name)
+}

@@ -1,0 +1,165 @@
+//! A plan as work to do: every path parsed and every contradiction found before anything is touched.
+//!
+//! The plan is the only input of apply (I13): what is not named here can neither be moved nor be
+//! the reason for a move.
+
+use super::dir::Rel;
+use super::outcome::ApplyError;
+use crate::core::model::Fingerprint;
+use crate::core::plan::PlanFile;
+use crate::store::unit;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::CString;
+
+/// A path taken apart: a directory below the root, and a name in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    pub dir: Rel,
+    pub name: CString,
+}
+
+/// A checkpoint to move.
+#[derive(Clone, Debug)]
+pub struct Deletion {
+    /// Its number in the plan and in the journal.
+    pub item: u32,
+    pub id: String,
+    pub bytes: u64,
+    /// What makes it loadable first.
+    pub parts: Vec<Place>,
+    pub fingerprint: Fingerprint,
+}
+
+/// A kept checkpoint that must be as it was.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    /// `SESSION ID`, for messages.
+    pub called: String,
+    pub parts: Vec<Place>,
+    pub fingerprint: Fingerprint,
+}
+
+/// What a plan asks of one session.
+#[derive(Clone, Debug)]
+pub struct SessionWork {
+    pub session: String,
+    pub deletions: Vec<Deletion>,
+    pub witnesses: Vec<Keeper>,
+}
+
+/// Reads the work out of a plan, sessions in the order of their first deletion.
+///
+/// # Errors
+/// A deletion without paths, fingerprint or session entry; a path that leaves the root; two
+/// checkpoints of which one lies in the other (T21); a keeper among the deletions (I4).
+pub fn read(plan: &PlanFile) -> Result<Vec<SessionWork>, ApplyError> {
+    let mut order: Vec<SessionWork> = Vec::new();
+    let mut index: HashMap<&str, usize> = HashMap::new();
+    let mut item = 0;
+    for decision in plan.decisions.iter().filter(|d| d.verdict == "delete") {
+        let called = format!("{} {}", decision.session, decision.id);
+        let at = *index.entry(&decision.session).or_insert_with(|| {
+            order.push(SessionWork {
+                session: decision.session.clone(),
+                deletions: Vec::new(),
+                witnesses: Vec::new(),
+            });
+            order.len() - 1
+        });
+        order[at].deletions.push(Deletion {
+            item,
+            id: decision.id.clone(),
+            bytes: decision.bytes,
+            parts: places(&called, &decision.paths)?,
+            fingerprint: fingerprint(&called, decision.fingerprint.as_deref())?,
+        });
+        item += 1;
+    }
+    for session in &plan.sessions {
+        let Some(&at) = index.get(session.session.as_str()) else { continue };
+        for w in &session.witnesses {
+            let called = format!("{} {}", w.session, w.id);
+            order[at].witnesses.push(Keeper {
+                parts: places(&called, &w.paths)?,
+                fingerprint: fingerprint(&called, Some(&w.fingerprint))?,
+                called,
+            });
+        }
+    }
+    // A session without its entry would be deleted from without any witness being looked at.
+    let listed: std::collections::HashSet<&str> =
+        plan.sessions.iter().map(|s| s.session.as_str()).collect();
+    if let Some(work) = order.iter().find(|w| !listed.contains(w.session.as_str())) {
+        return Err(ApplyError::BadPlan(format!("session {} has no witnesses listed", work.session)));
+    }
+    disjoint(&order, plan)?;
+    Ok(order)
+}
+
+fn places(called: &str, paths: &[String]) -> Result<Vec<Place>, ApplyError> {
+    let bad = |why: String| ApplyError::BadPlan(format!("{called}: {why}"));
+    if paths.is_empty() {
+        return Err(bad("it has no paths".to_owned()));
+    }
+    paths
+        .iter()
+        .map(|path| {
+            let rel = Rel::parse(path).map_err(|e| bad(e.to_string()))?;
+            let (dir, name) = rel.split().ok_or_else(|| bad("it is the root itself".to_owned()))?;
+            Ok(Place { dir, name })
+        })
+        .collect()
+}
+
+fn fingerprint(called: &str, hex: Option<&str>) -> Result<Fingerprint, ApplyError> {
+    hex.and_then(unit::unhex)
+        .ok_or_else(|| ApplyError::BadPlan(format!("{called}: it has no fingerprint")))
+}
+
+/// I4, T21: no deletion is, holds, or lies in another deletion or anything that is kept.
+fn disjoint(work: &[SessionWork], plan: &PlanFile) -> Result<(), ApplyError> {
+    let mut all: BTreeMap<Rel, (String, bool)> = BTreeMap::new();
+    let mut clash = None;
+    for session in work {
+        for d in &session.deletions {
+            for part in &d.parts {
+                let called = format!("{} {}", session.session, d.id);
+                let whole = part.dir.join(part.name.clone());
+                if let Some((other, _)) = all.insert(whole, (called.clone(), true)) {
+                    clash = Some((other, called));
+                }
+            }
+        }
+    }
+    let mut keep = |called: String, parts: Vec<Place>| {
+        for part in parts {
+            let whole = part.dir.join(part.name);
+            match all.get(&whole) {
+                Some((other, true)) => clash = Some((other.clone(), called.clone())),
+                _ => drop(all.insert(whole, (called.clone(), false))),
+            }
+        }
+    };
+    for session in work {
+        session.witnesses.iter().for_each(|w| keep(w.called.clone(), w.parts.clone()));
+    }
+    for d in plan.decisions.iter().filter(|d| d.verdict != "delete" && !d.paths.is_empty()) {
+        let called = format!("{} {}", d.session, d.id);
+        keep(called.clone(), places(&called, &d.paths)?);
+    }
+    // In this order a path is followed by all that lie below it.
+    let mut above: Vec<(&Rel, &(String, bool))> = Vec::new();
+    for (path, entry) in &all {
+        while above.last().is_some_and(|(top, _)| !path.components().starts_with(top.components())) {
+            above.pop();
+        }
+        if let Some((_, outer)) = above.iter().find(|(_, outer)| outer.1 || entry.1) {
+            clash = Some((outer.0.clone(), entry.0.clone()));
+        }
+        above.push((path, entry));
+    }
+    match clash {
+        Some((a, b)) => Err(ApplyError::BadPlan(format!("`{a}` and `{b}` overlap"))),
+        None => Ok(()),
+    }
+}

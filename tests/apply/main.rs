@@ -1,0 +1,9 @@
+//! What `retain::apply` promises, shown on real file systems.
+//!
+//! Every test builds a storage in a temporary directory, measures it into a plan, carries that out
+//! with some mishap, and compares the whole tree, byte for byte and inode for inode, with what it
+//! was or must be.
+
+mod support;
+
+mod happy;

@@ -1,0 +1,325 @@
+//! A storage to work on, plans of it, and pictures of it before and after.
+
+use retain::apply::calls::{Calls, Os};
+use retain::apply::{ApplyError, ApplyOptions, Event, Report, Root, Settings, apply, init};
+use retain::core::model::Time;
+use retain::core::name;
+use retain::core::plan::{FORMAT, PlanDecision, PlanFile, PlanPolicy, PlanRoot, PlanSession, Witness};
+use retain::store::unit;
+use rustix::fd::AsFd as _;
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+pub const HOUR: u64 = 3600;
+
+pub fn time(text: &str) -> Time {
+    Time::parse(text).expect("a time")
+}
+
+/// When the plans of these tests are made and carried out.
+pub fn now() -> Time {
+    time("2026-02-10T12:00:00Z")
+}
+
+pub fn later(seconds: u64) -> Time {
+    Time(now().0 + i64::try_from(seconds).unwrap() * Time::NANOS_PER_SEC)
+}
+
+pub static GO: AtomicBool = AtomicBool::new(false);
+
+/// A root in a directory that goes when the test ends.
+pub struct Store {
+    pub dir: tempfile::TempDir,
+    pub top: PathBuf,
+}
+
+impl Store {
+    pub fn new() -> Store {
+        Store::within(&std::env::temp_dir())
+    }
+
+    pub fn within(place: &Path) -> Store {
+        let dir = tempfile::Builder::new().prefix("retain-apply-").tempdir_in(place).unwrap();
+        let top = dir.path().join("runs");
+        fs::create_dir(&top).unwrap();
+        let store = Store { dir, top };
+        store.init();
+        store
+    }
+
+    pub fn init(&self) -> Root {
+        init(&self.top, None, now(), &Os).unwrap()
+    }
+
+    pub fn root(&self) -> Root {
+        Root::open(&self.top, None).unwrap()
+    }
+
+    pub fn path(&self, rel: impl AsRef<[u8]>) -> PathBuf {
+        self.top.join(OsStr::from_bytes(rel.as_ref()))
+    }
+
+    /// Writes a file, with the folders it needs.
+    pub fn file(&self, rel: impl AsRef<[u8]>, content: &str) {
+        let path = self.path(rel);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// A checkpoint directory with two files and a folder.
+    pub fn ckpt(&self, rel: impl AsRef<[u8]>) {
+        let rel = rel.as_ref();
+        for (name, content) in [("model.bin", "weights"), ("state.json", "{}"), ("opt/a/rank0", "moments")] {
+            self.file([rel, b"/", name.as_bytes()].concat(), content);
+        }
+    }
+
+    /// Two sessions of four checkpoints each, of which the last is to stay.
+    pub fn sample() -> Store {
+        let store = Store::new();
+        for session in ["a/mnist/1", "b/mnist/2"] {
+            for id in ["10", "20", "30", "40"] {
+                store.ckpt(format!("{session}/checkpoint-{id}"));
+            }
+            store.file(format!("{session}/train.log"), "log");
+        }
+        store
+    }
+
+    /// The plan that goes with [`Store::sample`].
+    pub fn sample_plan(&self) -> PlanFile {
+        let mut plan = Plan::of(self);
+        for session in ["a/mnist/1", "b/mnist/2"] {
+            for id in ["10", "20", "30"] {
+                plan.delete(session, id, &[&format!("{session}/checkpoint-{id}")]);
+            }
+            plan.keep(session, "40", &[&format!("{session}/checkpoint-40")]);
+        }
+        plan.seal()
+    }
+
+    pub fn picture(&self) -> Picture {
+        Picture::of(&self.top)
+    }
+
+    pub fn apply(&self, plan: &PlanFile) -> Result<Report, ApplyError> {
+        self.apply_with(plan, &options())
+    }
+
+    pub fn apply_with(&self, plan: &PlanFile, options: &ApplyOptions<'_>) -> Result<Report, ApplyError> {
+        apply(&self.root(), plan, options, &silent)
+    }
+}
+
+pub fn silent(_: Event<'_>) {}
+
+pub fn settings(at: Time) -> Settings<'static> {
+    let lock_wait = Duration::from_secs(20);
+    Settings { threads: 1, lock_wait, ..Settings::new(at, &GO) }
+}
+
+pub fn options() -> ApplyOptions<'static> {
+    ApplyOptions { settings: settings(now()), grace: None, purge_now: false }
+}
+
+pub fn with_calls(calls: &dyn Calls) -> ApplyOptions<'_> {
+    ApplyOptions { settings: Settings { calls, ..settings(now()) }, grace: None, purge_now: false }
+}
+
+/// Makes plans by measuring what is there, as a scan does.
+pub struct Plan<'s> {
+    store: &'s Store,
+    pub plan: PlanFile,
+}
+
+impl<'s> Plan<'s> {
+    pub fn of(store: &'s Store) -> Plan<'s> {
+        let root = store.root();
+        let plan = PlanFile {
+            format: FORMAT.to_owned(),
+            tool: "retain test".to_owned(),
+            now: now().to_string(),
+            root: Some(PlanRoot { id: root.id.clone(), path: store.top.display().to_string(), inode: root.inode }),
+            policy: PlanPolicy { source: "test".to_owned(), grace_seconds: 20 * HOUR, ..PlanPolicy::default() },
+            ..PlanFile::default()
+        };
+        Plan { store, plan }
+    }
+
+    fn measure(&self, paths: &[&str]) -> (Vec<String>, String) {
+        let mut opened = Vec::new();
+        for path in paths {
+            let raw = name::decode(path).into_owned();
+            let cut = raw.iter().rposition(|b| *b == b'/').map_or(0, |i| i + 1);
+            let (parent, last) = raw.split_at(cut);
+            let dir = fs::File::open(self.store.path(parent)).unwrap();
+            opened.push((dir, CString::new(last).unwrap()));
+        }
+        let parts: Vec<_> =
+            opened.iter().map(|(d, n)| unit::Part { parent: d.as_fd(), name: n }).collect();
+        let unit = unit::measure_parts(&parts).unwrap();
+        (paths.iter().map(|p| (*p).to_owned()).collect(), unit::hex(&unit.fingerprint))
+    }
+
+    fn session(&mut self, session: &str) -> &mut PlanSession {
+        let known = self.plan.sessions.iter().position(|s| s.session == session);
+        let at = known.unwrap_or_else(|| {
+            self.plan.sessions.push(PlanSession { session: session.to_owned(), ..PlanSession::default() });
+            self.plan.sessions.len() - 1
+        });
+        &mut self.plan.sessions[at]
+    }
+
+    pub fn delete(&mut self, session: &str, id: &str, paths: &[&str]) -> &mut Self {
+        let (paths, fingerprint) = self.measure(paths);
+        self.session(session);
+        self.plan.decisions.push(PlanDecision {
+            session: session.to_owned(),
+            id: id.to_owned(),
+            verdict: "delete".to_owned(),
+            bytes: 1000,
+            paths,
+            fingerprint: Some(fingerprint),
+            ..PlanDecision::default()
+        });
+        self
+    }
+
+    pub fn keep(&mut self, session: &str, id: &str, paths: &[&str]) -> &mut Self {
+        let (paths, fingerprint) = self.measure(paths);
+        let witness = Witness { session: session.to_owned(), id: id.to_owned(), paths, fingerprint };
+        self.session(session).witnesses.push(witness);
+        self.plan.decisions.push(PlanDecision {
+            session: session.to_owned(),
+            id: id.to_owned(),
+            verdict: "keep".to_owned(),
+            ..PlanDecision::default()
+        });
+        self
+    }
+
+    pub fn seal(&self) -> PlanFile {
+        self.plan.clone().seal()
+    }
+}
+
+/// Everything about a tree that an undo must bring back, by path; `.retain` left out.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Picture(pub BTreeMap<Vec<u8>, Entry>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub inode: u64,
+    pub mode: u32,
+    pub owner: (u32, u32),
+    /// Of files and links; a directory's changes with every rename in it.
+    pub mtime: Option<(i64, i64)>,
+    pub content: Vec<u8>,
+    pub links: u64,
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Picture {
+    pub fn of(top: &Path) -> Picture {
+        let mut out = BTreeMap::new();
+        let mut todo = vec![top.to_path_buf()];
+        while let Some(dir) = todo.pop() {
+            for entry in fs::read_dir(&dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.file_name() == Some(OsStr::new(".retain")) {
+                    continue;
+                }
+                let meta = fs::symlink_metadata(&path).unwrap();
+                let kind = meta.file_type();
+                let content = if kind.is_symlink() {
+                    fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec()
+                } else if kind.is_file() {
+                    fs::read(&path).unwrap()
+                } else {
+                    Vec::new()
+                };
+                if kind.is_dir() {
+                    todo.push(path.clone());
+                }
+                let rel = path.strip_prefix(top).unwrap().as_os_str().as_bytes().to_vec();
+                out.insert(rel, Entry {
+                    inode: meta.ino(),
+                    mode: meta.permissions().mode(),
+                    owner: (meta.uid(), meta.gid()),
+                    mtime: (!kind.is_dir()).then(|| (meta.mtime(), meta.mtime_nsec())),
+                    content,
+                    links: if kind.is_dir() { 0 } else { meta.nlink() },
+                    xattrs: if kind.is_symlink() { Vec::new() } else { xattrs(&path) },
+                });
+            }
+        }
+        Picture(out)
+    }
+
+    /// Without what lies at or below any of these paths.
+    pub fn without(&self, paths: &[&str]) -> Picture {
+        let lost = |p: &[u8]| {
+            paths.iter().any(|gone| {
+                let gone = name::decode(gone);
+                p == &*gone || p.strip_prefix(&*gone).is_some_and(|rest| rest.starts_with(b"/"))
+            })
+        };
+        Picture(self.0.iter().filter(|(p, _)| !lost(p)).map(|(p, e)| (p.clone(), e.clone())).collect())
+    }
+
+    /// With what another picture has at and below `path`.
+    pub fn with(mut self, other: &Picture, path: &str) -> Picture {
+        let rest = other.without(&[path]);
+        for (p, e) in &other.0 {
+            if !rest.0.contains_key(p) {
+                self.0.insert(p.clone(), e.clone());
+            }
+        }
+        self
+    }
+
+    pub fn has(&self, path: &str) -> bool {
+        self.0.contains_key(&*name::decode(path))
+    }
+}
+
+fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut names = vec![0; 4096];
+    let Ok(n) = rustix::fs::listxattr(path, &mut names[..]) else { return Vec::new() };
+    names[..n]
+        .split(|b| *b == 0)
+        .filter(|n| !n.is_empty())
+        .map(|n| {
+            let mut value = vec![0; 4096];
+            let len = rustix::fs::getxattr(path, n, &mut value[..]).unwrap();
+            value.truncate(len);
+            (n.to_vec(), value)
+        })
+        .collect()
+}
+
+/// All of `.retain` below a root but the journals and the marker: what is left of trashes.
+pub fn trash(store: &Store) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut todo = vec![store.top.clone()];
+    while let Some(dir) = todo.pop() {
+        for entry in fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            let rel = name::encode(path.strip_prefix(&store.top).unwrap().as_os_str().as_bytes()).into_owned();
+            if fs::symlink_metadata(&path).unwrap().is_dir() {
+                todo.push(path);
+            }
+            if rel.contains(".retain/trash") {
+                out.push(rel);
+            }
+        }
+    }
+    out.sort();
+    out
+}
