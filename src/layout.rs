@@ -33,11 +33,7 @@ pub trait Layout: Send + Sync {
 
 /// The built-in layouts, in the order they are asked.
 pub fn builtin() -> Vec<Box<dyn Layout>> {
-    vec![
-        Box::new(nsml::Nsml),
-        Box::new(hf_trainer::HfTrainer),
-        Box::new(lightning::Lightning),
-    ]
+    vec![Box::new(nsml::Nsml), Box::new(hf_trainer::HfTrainer), Box::new(lightning::Lightning)]
 }
 
 /// Checkpoints of one training run in one directory.

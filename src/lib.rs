@@ -15,6 +15,7 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod format;
+pub mod inventory;
 pub mod layout;
 pub mod marks;
 pub mod report;

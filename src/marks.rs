@@ -56,7 +56,9 @@ pub enum MarksError {
     Read(io::Error),
     #[error("{DIRECTORY}/{FILE} is damaged: {0}; repair it or move it away")]
     Damaged(String),
-    #[error("{DIRECTORY}/{FILE} is of version {0}, and this retain knows version 1; use a newer one")]
+    #[error(
+        "{DIRECTORY}/{FILE} is of version {0}, and this retain knows version 1; use a newer one"
+    )]
     Newer(i64),
     #[error("{DIRECTORY} cannot be used: {0}")]
     Directory(io::Error),
@@ -152,7 +154,9 @@ impl MarksFile {
 /// Of two pins the one that holds longer.
 fn longer(known: Option<Pin>, other: Pin) -> Pin {
     match known {
-        Some(known) if known.until.is_none() || (other.until.is_some() && other.until <= known.until) => {
+        Some(known)
+            if known.until.is_none() || (other.until.is_some() && other.until <= known.until) =>
+        {
             known
         }
         _ => other,

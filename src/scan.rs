@@ -129,11 +129,7 @@ pub struct Unrecognised {
 /// Looks at everything below the root of `store`.
 ///
 /// Never fails: a root that cannot be listed is an empty inventory and a fault.
-pub fn scan(
-    store: &dyn Store,
-    options: &ScanOptions,
-    events: &(dyn Fn(ScanEvent) + Sync),
-) -> Scan {
+pub fn scan(store: &dyn Store, options: &ScanOptions, events: &(dyn Fn(ScanEvent) + Sync)) -> Scan {
     let walk = walk::Walk { options, events };
     let threads = options.threads.map_or_else(default_threads, NonZeroUsize::get);
     let pool = rayon::ThreadPoolBuilder::new()

@@ -4,6 +4,8 @@
 //! Generated files are compared by these tests, never written; to write them anew:
 //! `cargo test --test policies -- --ignored regenerate`.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+
 mod policies {
     mod docs;
     mod files;

@@ -137,7 +137,8 @@ impl<'a> SessionView<'a> {
 }
 
 fn untouched(session: &Session) -> Draft {
-    let mut decision = SessionDecision::with_capacity(None, session.checkpoints.len());
+    let count = session.checkpoints.len();
+    let mut decision = SessionDecision::with_capacity(None, count, count);
     for _ in &session.checkpoints {
         decision.push(Verdict::Untouched, [Reason::NoPolicy]);
     }

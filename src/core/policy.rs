@@ -5,6 +5,8 @@
 
 mod codes;
 mod diagnostic;
+mod discard;
+mod expected;
 mod load;
 mod matching;
 mod origin;
@@ -22,7 +24,9 @@ mod size;
 mod space;
 mod suggest;
 mod syntax;
+mod tables;
 mod testing;
+mod when;
 
 pub use codes::{ALL as ALL_CODES, Code};
 pub use diagnostic::{Diagnostic, Position, Severity};

@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_metrics_file() {
-        let csv = b"\xef\xbb\xbfepoch,step,\"a,\"\"b\"\"\",loss\r\n0,3,,nan\r\n\n0,4,\"1\n2\",2.5\n1,5";
+        let csv =
+            b"\xef\xbb\xbfepoch,step,\"a,\"\"b\"\"\",loss\r\n0,3,,nan\r\n\n0,4,\"1\n2\",2.5\n1,5";
         let table = Table::parse(csv).unwrap();
         assert_eq!(table.header, ["epoch", "step", "a,\"b\"", "loss"]);
         assert_eq!(table.len(), 2, "the torn last line is dropped");
@@ -162,8 +163,10 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        assert_eq!(Table::parse(b"a,b\n1,2,3\n").unwrap_err().to_string(),
-            "line 2 has 3 fields, the header has 2");
+        assert_eq!(
+            Table::parse(b"a,b\n1,2,3\n").unwrap_err().to_string(),
+            "line 2 has 3 fields, the header has 2"
+        );
         assert_eq!(Table::parse(b"a,b\n\"1,2\n").unwrap_err(), CsvError::OpenQuote(2));
         assert_eq!(Table::parse(b"\xff\xfea\0\n").unwrap_err(), CsvError::NotUtf8);
         assert!(Table::parse(b"").unwrap().is_empty());

@@ -358,7 +358,8 @@ mod tests {
 
     #[test]
     fn what_frameworks_write() {
-        let value = parse(b"\xef\xbb\xbf{\"a\": NaN, \"b\": [Infinity, -Infinity, 1, -2, 0.5e1]}\n");
+        let value =
+            parse(b"\xef\xbb\xbf{\"a\": NaN, \"b\": [Infinity, -Infinity, 1, -2, 0.5e1]}\n");
         let value = value.unwrap();
         assert!(value.get("a").unwrap().as_f64().unwrap().is_nan());
         assert_eq!(

@@ -68,7 +68,8 @@ impl Torch {
             b'J' => rest.get(..4).filter(|b| b[3] < 0x80)?,
             0x8a => {
                 let len = usize::from(*rest.first()?);
-                rest.get(1..1 + len).filter(|b| b.len() <= 8 && b.last().is_none_or(|b| *b < 0x80))?
+                rest.get(1..1 + len)
+                    .filter(|b| b.len() <= 8 && b.last().is_none_or(|b| *b < 0x80))?
             }
             _ => return None,
         };
@@ -175,7 +176,9 @@ impl Directory {
             let Some(name) = rest.get(46..46 + lens[0]) else { break };
             if is_pickle(name) {
                 let method = u16_at(rest, 10);
-                let (Some(size), Some(offset)) = (u32_at(rest, 24), u32_at(rest, 42)) else { break };
+                let (Some(size), Some(offset)) = (u32_at(rest, 24), u32_at(rest, 42)) else {
+                    break;
+                };
                 // Torch stores, and puts the pickle first: anything else was made by another tool.
                 let stored = method == Some(0) && offset != 0xffff_ffff;
                 return Ok(stored.then_some(Stored { offset: offset.into(), size: size.into() }));
@@ -263,7 +266,8 @@ mod tests {
     }
 
     fn pickle(step: &[u8]) -> Vec<u8> {
-        let mut out = b"\x80\x02}q\0(X\x05\0\0\0epochq\x01K\x04X\x0b\0\0\0global_stepq\x02".to_vec();
+        let mut out =
+            b"\x80\x02}q\0(X\x05\0\0\0epochq\x01K\x04X\x0b\0\0\0global_stepq\x02".to_vec();
         out.extend(step);
         out.extend(b"X\x07\0\0\0versionq\x03X\x05\0\0\02.6.6q\x04");
         out

@@ -48,11 +48,15 @@ impl Layout for HfTrainer {
                 }
                 continue;
             };
-            let claim = Claim {
+            let mut claim = Claim {
                 step: Some(Step::Whole(step)),
                 complete: !name.starts_with(UNFINISHED_PREFIX),
                 ..Claim::of_entry(&entry.name)
             };
+            if !name.ends_with(&format!("-{step}")) {
+                // Padded with zeros by another hand: shown, and kept.
+                claim.marks.set(Marks::AMBIGUOUS);
+            }
             match evidence {
                 Evidence::Trainer => claims.push(claim),
                 Evidence::Weights => weak.push(claim),
@@ -114,7 +118,8 @@ fn evidence(peek: &Peek) -> Evidence {
     }
     let is_weights = |name: &[u8]| {
         let stem = [&b"model"[..], b"pytorch_model", b"adapter_model"].iter().any(|s| {
-            name.strip_prefix(*s).is_some_and(|rest| rest.starts_with(b".") || rest.starts_with(b"-"))
+            name.strip_prefix(*s)
+                .is_some_and(|rest| rest.starts_with(b".") || rest.starts_with(b"-"))
         });
         stem && (name.ends_with(b".safetensors") || name.ends_with(b".bin"))
     };
@@ -125,12 +130,11 @@ fn evidence(peek: &Peek) -> Evidence {
     }
 }
 
-/// The step of a name as the Trainer writes it: no sign, no leading zeros, no overflow.
+/// The step of a name: ASCII digits only, and no overflow.
 fn step_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix(UNFINISHED_PREFIX).or_else(|| name.strip_prefix(PREFIX))?;
-    let canonical = digits == "0" || !digits.starts_with('0');
     let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
-    (canonical && all_digits).then(|| digits.parse().ok()).flatten()
+    all_digits.then(|| digits.parse().ok()).flatten()
 }
 
 /// What one `trainer_state.json` says.
@@ -231,8 +235,7 @@ mod tests {
             ("checkpoint--5", None),
             ("checkpoint-+5", None),
             ("checkpoint-1e3", None),
-            ("checkpoint-007", None),
-            ("checkpoint-00", None),
+            ("checkpoint-007", Some(7)),
             ("checkpoint-٣", None),
             ("checkpoint-", None),
             ("checkpoint-5 ", None),

@@ -43,8 +43,9 @@ impl Layout for Lightning {
                 Ok(Content::Checkpoint(seen)) => claims.push(claim(&entry.name, &seen)),
                 Ok(Content::CutShort) => cut_short.push(&entry.name),
                 Ok(Content::Other) => {}
-                Err(e) => notes
-                    .fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e)),
+                Err(e) => {
+                    notes.fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e))
+                }
             }
         }
         if claims.is_empty() {

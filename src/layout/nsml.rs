@@ -91,7 +91,9 @@ fn is_pulled_name(name: &[u8]) -> bool {
     let mut parts = name.rsplitn(3, |b| *b == b'_');
     let number = parts.next().unwrap_or_default();
     let digits = !number.is_empty() && number.iter().all(u8::is_ascii_digit);
-    digits && parts.next().is_some_and(|p| !p.is_empty()) && parts.next().is_some_and(|p| !p.is_empty())
+    digits
+        && parts.next().is_some_and(|p| !p.is_empty())
+        && parts.next().is_some_and(|p| !p.is_empty())
 }
 
 fn is_exact_shape(peek: &Peek) -> bool {
@@ -106,11 +108,7 @@ fn proves_itself(peek: &Peek) -> bool {
         })
 }
 
-fn read_checkpoint(
-    folder: &Folder<'_>,
-    claim: &mut Claim,
-    source: &Source,
-) -> Result<(), String> {
+fn read_checkpoint(folder: &Folder<'_>, claim: &mut Claim, source: &Source) -> Result<(), String> {
     let peek = folder.peek(claim.name()).map_err(|e| cannot_read("the checkpoint", &e))?;
     if peek.entry(METADATA).is_none() {
         claim.complete = false;

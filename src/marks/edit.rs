@@ -22,10 +22,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// The marks that are there cannot be read (they are left as they are), `.retain` is a symlink or
 /// in use, or the disk refuses.
-pub fn edit(
-    folder: impl AsFd,
-    change: impl FnOnce(&mut MarksFile),
-) -> Result<bool, MarksError> {
+pub fn edit(folder: impl AsFd, change: impl FnOnce(&mut MarksFile)) -> Result<bool, MarksError> {
     let dir = open(folder.as_fd())?;
     lock(&dir)?;
     let known = LocalDir::new(&dir).map_err(MarksError::Directory)?;

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use toml::value::Datetime;
 
 const VERSION: i64 = 1;
-const HEADER: &str = "# Pins, tags and submissions of the checkpoints in this directory; see `retain pin --help`.\n";
+const HEADER: &str =
+    "# Pins, tags and submissions of the checkpoints in this directory; see `retain pin --help`.\n";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,10 +142,8 @@ mod tests {
             why: Some("the paper's \"table 2\"".into()),
         });
         released.tags = ["paper".to_owned(), "release".to_owned()].into();
-        released.submissions = vec![Submission {
-            score: Some(97.2),
-            at: Time::parse("2026-01-31T10:00:00.5Z"),
-        }];
+        released.submissions =
+            vec![Submission { score: Some(97.2), at: Time::parse("2026-01-31T10:00:00.5Z") }];
         file.entry(Subject::new(None)).pin = Some(Pin::default());
         file.entry(Subject::new(Some("nothing said")));
         insta::assert_snapshot!(render(&file));
@@ -162,7 +161,10 @@ mod tests {
             ("version = 1\n[[mark]]\npin = true\n", "invalid type"),
             ("version = 1\n[[mark]]\npin = { untill = 2027-01-31T00:00:00Z }\n", "unknown field"),
             ("version = 1\n[[mark]]\npin = { until = 2027-01-31 }\n", "is not a time such as"),
-            ("version = 1\n[[mark]]\ncheckpoint = \"3\"\n[[mark]]\ncheckpoint = \"3\"\n", "3 is marked twice"),
+            (
+                "version = 1\n[[mark]]\ncheckpoint = \"3\"\n[[mark]]\ncheckpoint = \"3\"\n",
+                "3 is marked twice",
+            ),
             ("version = 1\n[[mark", ""),
         ];
         for (text, want) in table {

@@ -32,7 +32,11 @@ pub fn summary(path: &str, diagnostics: &[Diagnostic]) -> String {
     let parts = [(errors, "error"), (warnings, "warning")];
     let said: Vec<String> =
         parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, one)| noun(n, one)).collect();
-    if said.is_empty() { format!("{path}: no faults") } else { format!("{path}: {}", said.join(", ")) }
+    if said.is_empty() {
+        format!("{path}: no faults")
+    } else {
+        format!("{path}: {}", said.join(", "))
+    }
 }
 
 /// The same for programs: a list of objects with code, severity, message, place and help.
@@ -42,8 +46,11 @@ pub fn json(path: &str, text: &str, diagnostics: &[Diagnostic]) -> Value {
         json!({ "line": from.line, "column": from.column, "end_line": to.line, "end_column": to.column })
     };
     let one = |d: &Diagnostic| {
-        let also: Vec<Value> =
-            d.secondary.iter().map(|(span, label)| json!({ "at": place(span), "label": label })).collect();
+        let also: Vec<Value> = d
+            .secondary
+            .iter()
+            .map(|(span, label)| json!({ "at": place(span), "label": label }))
+            .collect();
         json!({
             "code": d.code.as_str(),
             "severity": if d.is_error() { "error" } else { "warning" },
@@ -74,8 +81,7 @@ fn group<'a>(path: &'a str, text: &'a str, d: &'a Diagnostic) -> Group<'a> {
         .secondary
         .iter()
         .map(|(span, label)| AnnotationKind::Context.span(shift(span)).label(clean(label)));
-    let snippet =
-        Snippet::source(shown).path(clean(path)).annotation(primary).annotations(others);
+    let snippet = Snippet::source(shown).path(clean(path)).annotation(primary).annotations(others);
     let level = if d.is_error() { Level::ERROR } else { Level::WARNING };
     let mut group = level.primary_title(clean(&d.message)).id(d.code.as_str()).element(snippet);
     if let Some(help) = &d.help {
@@ -86,8 +92,13 @@ fn group<'a>(path: &'a str, text: &'a str, d: &'a Diagnostic) -> Group<'a> {
 
 /// Text that a file or its name brought along, without anything a terminal would obey.
 fn clean(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    text.chars().map(|c| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars()
+        .map(|c| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() })
+        .collect()
 }
 
 #[cfg(test)]
@@ -105,7 +116,10 @@ mod tests {
         // `lst` stands behind five characters of which one takes two columns and three bytes.
         let text = "version = 1\n[[policy]]\nname = \"한\"\nkeep = [{ last = 1 }, { lst = 3 }]\n";
         let loaded = load(text);
-        assert_eq!(Position::of(text, loaded.diagnostics[0].span.start), Position { line: 4, column: 25 });
+        assert_eq!(
+            Position::of(text, loaded.diagnostics[0].span.start),
+            Position { line: 4, column: 25 }
+        );
         assert!(rendered(text).contains("--> p.toml:4:25"), "{}", rendered(text));
         let marked = format!("\u{feff}versoin = 1\r\n{}", &text[12..]);
         assert!(rendered(&marked).contains("--> p.toml:1:1\n"), "{}", rendered(&marked));
@@ -122,8 +136,12 @@ mod tests {
     fn json_has_places() {
         let text = "version = 1\nverbose = 2\n";
         let list = json("p.toml", text, &load(text).diagnostics);
-        let unknown = list.as_array().unwrap().iter().find(|d| d["code"] == "E0101-unknown-key").unwrap();
-        assert_eq!(unknown["at"], json!({ "line": 2, "column": 1, "end_line": 2, "end_column": 8 }));
+        let unknown =
+            list.as_array().unwrap().iter().find(|d| d["code"] == "E0101-unknown-key").unwrap();
+        assert_eq!(
+            unknown["at"],
+            json!({ "line": 2, "column": 1, "end_line": 2, "end_column": 8 })
+        );
         assert_eq!(unknown["severity"], "error");
     }
 

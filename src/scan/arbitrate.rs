@@ -63,7 +63,9 @@ mod tests {
         let shown: Vec<String> = settled
             .iter()
             .flat_map(|f| f.series.claims.iter().map(move |c| (f.layout, c)))
-            .map(|(l, c)| format!("{l}{}{}", c.id, if c.marks.has(Marks::AMBIGUOUS) { "!" } else { "" }))
+            .map(|(l, c)| {
+                format!("{l}{}{}", c.id, if c.marks.has(Marks::AMBIGUOUS) { "!" } else { "" })
+            })
             .collect();
         assert_eq!(shown, ["0a", "0b!", "1d"]);
     }

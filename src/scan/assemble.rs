@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::walk::Tree;
 use super::{Fault, Owner, Scan, ScanOptions, Unrecognised, link};
-use crate::core::model::{Checkpoint, Inventory, Names, Pointer, Session, Status};
+use crate::core::model::{Inventory, Names, Pointer, Session, Status};
 use crate::core::name::natural_cmp;
 use crate::layout::folder::show;
 use crate::layout::{Layout, Note, Parent};
@@ -28,7 +28,10 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
             all_faults.push(fault(Some(&session.name), note));
         }
         for checkpoint in &mut session.checkpoints {
-            renumber(checkpoint, &draft.names, &mut names);
+            checkpoint.renumber(&draft.names, &mut names);
+            if let Some(extra) = &mut checkpoint.extra {
+                extra.pointers.sort_by(|a, b| (a.external, &a.name).cmp(&(b.external, &b.name)));
+            }
         }
         session.checkpoints.sort_by(|a, b| natural_cmp(&a.id, &b.id));
         sessions.push(draft.session);
@@ -114,28 +117,11 @@ fn follow_parents(drafts: &mut [Draft]) {
 }
 
 /// A session by its platform's name, which the root may put directories in front of.
-fn find_session<'d>(
-    drafts: &'d mut [Draft],
-    beside: &str,
-    name: &str,
-) -> Option<&'d mut Session> {
+fn find_session<'d>(drafts: &'d mut [Draft], beside: &str, name: &str) -> Option<&'d mut Session> {
     let depth = name.matches('/').count() + 1;
     let cut = beside.rmatch_indices('/').nth(depth - 1).map_or(0, |(i, _)| i + 1);
     let sibling = format!("{}{name}", &beside[..cut]);
     let position = |n: &str| drafts.iter().position(|d| *d.session.name == *n);
     let index = position(name).or_else(|| position(&sibling))?;
     Some(&mut drafts[index].session)
-}
-
-fn renumber(checkpoint: &mut Checkpoint, from: &Names, to: &mut Names) {
-    let mut metrics: Vec<_> =
-        checkpoint.metrics.iter().map(|(id, v)| (to.intern(from.name(*id)), *v)).collect();
-    metrics.sort_by_key(|m| m.0);
-    checkpoint.metrics = metrics.into();
-    if let Some(extra) = &mut checkpoint.extra {
-        for source in &mut extra.sources {
-            source.0 = to.intern(from.name(source.0));
-        }
-        extra.sources.sort_by_key(|s| s.0);
-    }
 }

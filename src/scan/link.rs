@@ -75,7 +75,9 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
     for link in links {
         let by_text = map.resolve(link);
         let by_inode = || match link.end {
-            End::Object { inode, device: d } if Some(d) == device => map.inodes.get(&inode).copied(),
+            End::Object { inode, device: d } if Some(d) == device => {
+                map.inodes.get(&inode).copied()
+            }
             _ => None,
         };
         let by_name = || match link.end {
@@ -166,9 +168,9 @@ impl<'l> Map<'l> {
         let mut rest = target;
         if target.starts_with(b"/") {
             let root = self.absolute.as_deref()?;
-            rest = rest.strip_prefix(root).filter(|r| {
-                r.is_empty() || r.starts_with(b"/") || root.ends_with(b"/")
-            })?;
+            rest = rest
+                .strip_prefix(root)
+                .filter(|r| r.is_empty() || r.starts_with(b"/") || root.ends_with(b"/"))?;
             at.clear();
         }
         todo.extend(rest.rsplit(|b| *b == b'/').map(<[u8]>::to_vec));

@@ -3,9 +3,9 @@
 //! Only the times of files count: a directory's own time also changes when `retain` or the
 //! framework removes something from it.
 
+use super::MAX_DEPTH;
 use super::draft::Draft;
 use super::walk::Walk;
-use super::MAX_DEPTH;
 use crate::core::model::Time;
 use crate::core::name::encode;
 use crate::layout::folder::{cannot_read, join};
@@ -19,8 +19,7 @@ pub fn newest(folder: &Folder<'_>, files: &[&Entry], notes: &mut Notes) -> Optio
     for entry in files {
         match folder.dir.stat_entry(&entry.name) {
             Ok(stat) => newest = newest.max(stat.modified),
-            Err(e) => notes
-                .fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e)),
+            Err(e) => notes.fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e)),
         }
     }
     newest
@@ -38,10 +37,8 @@ pub fn newest_beside(
     let files: Vec<&Entry> = folder.entries().iter().filter(|e| is_file(e)).collect();
     let mut found = newest(folder, &files, notes);
     let below = folder.path.len() + usize::from(!folder.path.is_empty());
-    let with_sessions: HashSet<&[u8]> = drafts
-        .iter()
-        .filter_map(|d| d.folder.get(below..)?.split(|b| *b == b'/').next())
-        .collect();
+    let with_sessions: HashSet<&[u8]> =
+        drafts.iter().filter_map(|d| d.folder.get(below..)?.split(|b| *b == b'/').next()).collect();
     for child in children.iter().filter(|c| !with_sessions.contains(&*c.name)) {
         let path = folder.join(&child.name);
         // What cannot be opened was noted when it was visited.
@@ -68,7 +65,8 @@ fn newest_below(
         }
         let opened = folder.dir.open(&entry.name);
         let path = join(&folder.path, &entry.name);
-        if let Ok(child) = opened.and_then(|dir: Box<dyn Dir>| Folder::new(dir, path, Some(folder))) {
+        if let Ok(child) = opened.and_then(|dir: Box<dyn Dir>| Folder::new(dir, path, Some(folder)))
+        {
             found = found.max(newest_below(walk, &child, notes, depth + 1));
         }
     }

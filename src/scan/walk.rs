@@ -67,8 +67,12 @@ impl Walk<'_> {
         let mut notes = Notes::default();
         let found = self.recognise(folder, &mut notes);
         let mut tree = Tree::default();
-        let claimed: HashSet<&[u8]> =
-            found.iter().flat_map(|f| &f.series.claims).flat_map(|c| &c.entries).map(|e| &**e).collect();
+        let claimed: HashSet<&[u8]> = found
+            .iter()
+            .flat_map(|f| &f.series.claims)
+            .flat_map(|c| &c.entries)
+            .map(|e| &**e)
+            .collect();
         let holds_session = !found.is_empty();
 
         let children: Vec<&Entry> = folder

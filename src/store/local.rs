@@ -107,7 +107,7 @@ impl Dir for LocalDir {
             let kind = match entry.file_type() {
                 FileType::Unknown => {
                     kind_of(&stat_at(fd.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)?)
-                },
+                }
                 known => kind(known),
             };
             entries.push(Entry { name: name.to_bytes().into(), kind, inode: entry.ino() });
@@ -148,11 +148,8 @@ impl Dir for LocalDir {
     }
 
     fn file(&self, name: &[u8]) -> io::Result<Box<dyn Blob>> {
-        let flags = OFlags::RDONLY
-            | OFlags::NOFOLLOW
-            | OFlags::NONBLOCK
-            | OFlags::NOCTTY
-            | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let name = c_name(name)?;
         // Opening a device can act on it: look first, and again at what was opened.
         let regular = |s: &Statx| kind_of(s) == Kind::File;

@@ -2,7 +2,7 @@
 
 use super::files::passes;
 use super::generated::Generated;
-use retain::core::policy::{ALL_CODES, KeyDoc, load, place, tables};
+use retain::core::policy::{ALL_CODES, KeyDoc, load, place, show, tables};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,8 @@ fn whole(example: &str) -> String {
 /// `docs/policy.md` with its generated part made anew.
 pub fn reference() -> Generated {
     let (path, text) = docs("policy.md");
-    let (begin, end) = ("<!-- generated from the types: do not edit -->\n", "<!-- end of the generated part -->");
+    let (begin, end) =
+        ("<!-- generated from the types: do not edit -->\n", "<!-- end of the generated part -->");
     let (before, rest) = text.split_once(begin).expect("the generated part begins");
     let (_, after) = rest.split_once(end).expect("the generated part ends");
     Generated { path, text: format!("{before}{begin}{}{end}{after}", key_tables()) }
@@ -44,8 +45,19 @@ pub fn reference() -> Generated {
 
 fn key_tables() -> String {
     let order = [
-        "PolicyFile", "Safety", "Protect", "ProtectMatch", "Policy", "Match", "Rule", "Discard", "Limit", "Quota",
-        "PolicyTest", "TestCheckpoint", "Disk",
+        "PolicyFile",
+        "Safety",
+        "Protect",
+        "ProtectMatch",
+        "Policy",
+        "Match",
+        "Rule",
+        "Discard",
+        "Limit",
+        "Quota",
+        "PolicyTest",
+        "TestCheckpoint",
+        "Disk",
     ];
     let tables = tables();
     assert_eq!(tables.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(order));
@@ -53,7 +65,11 @@ fn key_tables() -> String {
     for shape in order {
         let place = place(shape);
         let title = place[..1].to_uppercase() + &place[1..];
-        let _ = write!(out, "\n### Keys of {}\n\n| key | what it says |\n|---|---|\n", title.replace("The ", "the ").replace("A ", "a "));
+        let _ = write!(
+            out,
+            "\n### Keys of {}\n\n| key | what it says |\n|---|---|\n",
+            title.replace("The ", "the ").replace("A ", "a ")
+        );
         for KeyDoc { key, required, text } in &tables[shape] {
             let required = if *required { " (required)" } else { "" };
             let _ = writeln!(out, "| `{key}`{required} | {} |", text.replace('|', "\\|"));
@@ -97,7 +113,10 @@ fn every_code_has_a_section_whose_examples_hold() {
         let right = blocks(section, "toml");
         // Ten thousand lines make no example, and an expired protection shows only at a time.
         let shown_elsewhere = code.starts_with("E0108") || code.starts_with("W0703");
-        assert!((shown_elsewhere || !wrong.is_empty()) && !right.is_empty(), "{code} has no examples");
+        assert!(
+            (shown_elsewhere || !wrong.is_empty()) && !right.is_empty(),
+            "{code} has no examples"
+        );
         for example in wrong {
             let diagnostics = load(&example).diagnostics;
             let found = diagnostics.iter().any(|d| d.code.as_str() == code);
@@ -108,4 +127,24 @@ fn every_code_has_a_section_whose_examples_hold() {
             assert_eq!(loaded.diagnostics, [], "{code}\n{example}");
         }
     }
+}
+
+#[test]
+fn the_defaults_of_the_reference_are_those_of_the_program() {
+    let (_, text) = docs("policy.md");
+    let section = text.split("## Settings and their defaults").nth(1).unwrap();
+    let smallest = "version = 1\n[[quota]]\nmin-free = \"1%\"\n[[policy]]\nkeep = [{ best = 1, min = \"m\" }, { every-steps = 1 }]\n";
+    let loaded = load(smallest);
+    let shown = show(&loaded.policy.unwrap(), &loaded.origins);
+    let mut rows = 0;
+    for row in section.lines().filter(|l| l.starts_with("| `")).take(12) {
+        let cells: Vec<&str> = row.split(" | ").map(|c| c.trim_matches(['|', '`', ' '])).collect();
+        let stated = match cells[1] {
+            "none" => format!("# {}: none  # default", cells[0]),
+            value => format!("{} = {value}", cells[0]),
+        };
+        assert!(shown.contains(&stated), "{stated}\n{shown}");
+        rows += 1;
+    }
+    assert_eq!(rows, 12);
 }

@@ -2,7 +2,7 @@
 
 use super::docs::reference;
 use super::files::drawings;
-use retain::core::policy;
+use retain::core::policy::{self, load, show};
 use std::path::{Path, PathBuf};
 
 pub struct Generated {
@@ -15,10 +15,21 @@ fn all() -> Vec<Generated> {
     let mut files = vec![
         Generated { path: root.join("policy.schema.json"), text: policy::schema() },
         reference(),
+        shown("tests/policies/valid/everything.toml"),
+        shown("policies/default.toml"),
     ];
     files.extend(drawings("tests/policies/invalid"));
     files.extend(drawings("tests/policies/warned"));
     files
+}
+
+/// What `policy show` prints of a file, under `tests/policies/shown`.
+fn shown(policy_file: &str) -> Generated {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join(policy_file);
+    let loaded = load(&std::fs::read_to_string(&path).unwrap());
+    let text = show(loaded.policy.as_ref().unwrap(), &loaded.origins);
+    Generated { path: root.join("tests/policies/shown").join(path.file_name().unwrap()), text }
 }
 
 /// Compares files with what they should be.

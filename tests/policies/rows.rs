@@ -40,7 +40,8 @@ fn p3_unknown_and_duplicate_keys_are_refused() {
     assert_eq!(codes(&keep("{ last = 3, last = 4 }")), ["E0002-duplicate-key"]);
     let text = keep("{ last = 3 }") + "keep = [{ last = 4 }]\n";
     assert_eq!(codes(&text), ["E0002-duplicate-key"]);
-    let text = "version = 1\nmin-keep = 2\n[[policy]]\nkeep = [{ last = 3 }]\n[safety]\nmin-keep = 3\n";
+    let text =
+        "version = 1\nmin-keep = 2\n[[policy]]\nkeep = [{ last = 3 }]\n[safety]\nmin-keep = 3\n";
     assert_eq!(codes(text), ["E0107-set-twice"]);
 }
 
@@ -63,7 +64,11 @@ fn p4_counts_that_are_none() {
             // A multiple of steps may be as large as a step.
             let large = key == "every-steps" && value == "0x7fffffffffffffff";
             let expected = if large { vec![] } else { vec![code] };
-            assert_eq!(codes(&keep(&format!("{{ {key} = {value} }}"))), expected, "{key} = {value}");
+            assert_eq!(
+                codes(&keep(&format!("{{ {key} = {value} }}"))),
+                expected,
+                "{key} = {value}"
+            );
         }
     }
     assert_eq!(policy(&keep("{ last = 1_000 }")).policies[0].keep[0].kind.key(), "last");
@@ -71,15 +76,35 @@ fn p4_counts_that_are_none() {
 
 #[test]
 fn p5_times_without_a_unit() {
-    let cases = ["7", "\"7\"", "\"3m\"", "\"P1Y\"", "\"0d\"", "0", "\"\"", "\"-1d\"", "\"1.5d\"", "\"999999999999y\"", "\"7 d\""];
+    let cases = [
+        "7",
+        "\"7\"",
+        "\"3m\"",
+        "\"P1Y\"",
+        "\"0d\"",
+        "0",
+        "\"\"",
+        "\"-1d\"",
+        "\"1.5d\"",
+        "\"999999999999y\"",
+        "\"7 d\"",
+    ];
     for value in cases {
         assert_eq!(codes(&keep(&format!("{{ within = {value} }}"))), ["E0202-duration"], "{value}");
     }
     for value in ["1.5", "true", "2026-01-01", "[\"7d\"]"] {
-        assert_eq!(codes(&keep(&format!("{{ within = {value} }}"))), ["E0102-wrong-type"], "{value}");
+        assert_eq!(
+            codes(&keep(&format!("{{ within = {value} }}"))),
+            ["E0102-wrong-type"],
+            "{value}"
+        );
     }
     for value in ["7d", "1y2mo", "36h", "1d12h", "90min", "10s"] {
-        assert_eq!(codes(&keep(&format!("{{ within = \"{value}\" }}"))), [] as [&str; 0], "{value}");
+        assert_eq!(
+            codes(&keep(&format!("{{ within = \"{value}\" }}"))),
+            [] as [&str; 0],
+            "{value}"
+        );
     }
 }
 
@@ -107,7 +132,11 @@ fn p6_the_first_policy_that_matches_a_session_has_it() {
 
 #[test]
 fn p7_globs_at_the_edge() {
-    let with = |glob: &str| format!("version = 1\n[[policy]]\nmatch = {{ session = '{glob}' }}\nkeep = [{{ last = 1 }}]\n");
+    let with = |glob: &str| {
+        format!(
+            "version = 1\n[[policy]]\nmatch = {{ session = '{glob}' }}\nkeep = [{{ last = 1 }}]\n"
+        )
+    };
     for good in ["*", "**", ".", "a/*/b", "{a,b}/*", "[ab]?", "팀/*", "a/**/b", "\\*"] {
         assert_eq!(codes(&with(good)), [] as [&str; 0], "{good}");
     }
@@ -123,8 +152,18 @@ fn p7_globs_at_the_edge() {
 /// P8 to P10 and P12 are the engine's; here is what a file can say about them.
 #[test]
 fn p8_p9_p12_missing_and_equal_values() {
-    let text = "version = 1\nmissing = \"drop\"\nties = \"oldest\"\n[[policy]]\nties = \"all\"\nkeep = [{ best = 1, min = \"a\" }, { best = 1, max = \"b\", missing = \"keep\", ties = \"newest\" }]\n";
-    let said: Vec<(Missing, Ties)> = policy(text).policies[0]
+    let levels = r#"
+        version = 1
+        missing = "drop"
+        ties = "oldest"
+        [[policy]]
+        ties = "all"
+        keep = [
+          { best = 1, min = "a" },
+          { best = 1, max = "b", missing = "keep", ties = "newest" },
+        ]
+    "#;
+    let said: Vec<(Missing, Ties)> = policy(levels).policies[0]
         .keep
         .iter()
         .filter_map(|rule| match &rule.kind {
@@ -133,7 +172,7 @@ fn p8_p9_p12_missing_and_equal_values() {
         })
         .collect();
     assert_eq!(said, [(Missing::Drop, Ties::All), (Missing::Keep, Ties::Newest)]);
-    let test = r#"
+    let values = r#"
         version = 1
         [[policy]]
         keep = [{ best = 1, min = "m", missing = "drop" }]
@@ -147,7 +186,7 @@ fn p8_p9_p12_missing_and_equal_values() {
         ]
         keep = ["-0", "last"]
     "#;
-    super::files::passes("p9", test);
+    super::files::passes("p9", values);
 }
 
 #[test]
@@ -166,10 +205,28 @@ fn p11_the_direction_is_never_guessed() {
 
 #[test]
 fn settings_are_inherited_by_level() {
-    let text = "version = 1\nmin-keep = 3\ntimezone = \"Asia/Seoul\"\n[safety]\nmin-age = \"2h\"\nmax-delete = 100\n[[policy]]\nname = \"a\"\nmin-keep = 2\nmatch = { session = \"a\" }\nkeep = [{ last = 1 }]\n[[policy]]\nname = \"b\"\nkeep = [{ last = 1 }]\n";
+    let text = r#"version = 1
+min-keep = 3
+timezone = "Asia/Seoul"
+[safety]
+min-age = "2h"
+max-delete = 100
+[[policy]]
+name = "a"
+min-keep = 2
+match = { session = "a" }
+keep = [{ last = 1 }]
+[[policy]]
+name = "b"
+keep = [{ last = 1 }]
+"#;
     let p = policy(text);
     assert_eq!((p.policies[0].min_keep, p.policies[1].min_keep), (2, 3));
-    assert!(p.policies.iter().all(|q| q.timezone == chrono_tz::Asia::Seoul && q.min_age == Span::hours(2)));
+    assert!(
+        p.policies
+            .iter()
+            .all(|q| q.timezone == chrono_tz::Asia::Seoul && q.min_age == Span::hours(2))
+    );
     assert_eq!(p.grace, Span::hours(20));
     assert_eq!(p.safety.max_delete, Some(MaxDelete::Count(100)));
     let loaded = load(text);
@@ -184,7 +241,9 @@ fn settings_are_inherited_by_level() {
 #[test]
 fn a_day_ends_in_the_zone_of_the_policy() {
     let until = |zone: &str, date: &str| {
-        let text = format!("version = 1\ntimezone = \"{zone}\"\n[[protect]]\nmatch = {{ session = \"a\" }}\nuntil = {date}\n[[policy]]\nkeep = [{{ all = true }}]\n");
+        let text = format!(
+            "version = 1\ntimezone = \"{zone}\"\n[[protect]]\nmatch = {{ session = \"a\" }}\nuntil = {date}\n[[policy]]\nkeep = [{{ all = true }}]\n"
+        );
         policy(&text).protections[0].until
     };
     assert_eq!(until("UTC", "2027-01-31"), Time::parse("2027-02-01T00:00:00Z"));
@@ -196,13 +255,39 @@ fn a_day_ends_in_the_zone_of_the_policy() {
 
 #[test]
 fn an_expired_protection_is_said_once_the_time_is_known() {
-    let text = "version = 1\n[[protect]]\nname = \"old\"\nmatch = { session = \"a\" }\nuntil = 2020-01-31\n[[protect]]\nname = \"new\"\nmatch = { session = \"b\" }\nuntil = 2030-01-31\n[[policy]]\nkeep = [{ all = true }]\n";
+    let text = r#"
+        version = 1
+        [[protect]]
+        name = "old"
+        match = { session = "a" }
+        until = 2020-01-31
+        [[protect]]
+        name = "new"
+        match = { session = "b" }
+        until = 2030-01-31
+        [[policy]]
+        keep = [{ all = true }]
+    "#;
     let loaded = load(text);
     assert_eq!(loaded.diagnostics, []);
     let at = |time: &str| -> Vec<String> {
-        loaded.expired(Time::parse(time).unwrap()).into_iter().map(|d| format!("{} {} {}", d.code, d.message, &text[d.span])).collect()
+        loaded
+            .expired(Time::parse(time).unwrap())
+            .into_iter()
+            .map(|d| format!("{} {} {}", d.code, d.message, &text[d.span]))
+            .collect()
     };
     assert_eq!(at("2020-01-31T23:59:59Z"), [] as [&str; 0]);
-    assert_eq!(at("2020-02-01T00:00:00Z"), ["W0703-expired-protection the protection `old` has expired 2020-01-31"]);
+    assert_eq!(
+        at("2020-02-01T00:00:00Z"),
+        ["W0703-expired-protection the protection `old` has expired 2020-01-31"]
+    );
     assert_eq!(at("2031-01-01T00:00:00Z").len(), 2);
+}
+
+#[test]
+fn more_than_anybody_writes_is_refused() {
+    assert_eq!(codes(&keep(&"{ all = true },".repeat(10_001))), ["E0108-too-many"]);
+    let quotas = "[[quota]]\nmin-free = \"1%\"\n".repeat(10_001);
+    assert_eq!(codes(&(keep("{ all = true }") + &quotas)), ["E0108-too-many"]);
 }

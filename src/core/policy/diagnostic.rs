@@ -1,7 +1,7 @@
 //! What is wrong with a policy file, as data.
 //!
 //! A fault knows its place in the text, what to write instead, and the code whose page in
-//! `docs/errors.md` explains it; [`crate::report::diagnostic`] draws it.
+//! `docs/errors.md` explains it. Drawing it is the business of the report.
 
 use super::codes::Code;
 use std::ops::Range;

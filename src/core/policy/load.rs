@@ -4,13 +4,11 @@
 //! is no error, and one fault never hides another.
 
 use super::diagnostic::Diagnostic;
-use super::matching::{Selection, of_policy, of_protection};
 use super::origin::{Origin, Origins};
-use super::reader::{Context, Table, Value};
-use super::redundant::{covers, discard_covers, shadows};
+use super::reader::{Context, Table};
 use super::settings::{Setting, Settings, check_min_keep, set};
-use super::{Limit, Match, Policy, PolicyTest, Protection, Quota, Safety, SessionPolicy};
-use super::{codes, rules, space, syntax, testing};
+use super::tables::{check_shadows, protection, session_policy};
+use super::{Policy, PolicyTest, Quota, Safety, codes, space, syntax, testing};
 use crate::core::calendar::Span;
 use crate::core::model::Time;
 use std::ops::Range;
@@ -18,7 +16,7 @@ use std::ops::Range;
 /// The version of the policy language.
 pub const VERSION: u64 = 1;
 /// More tables of one kind than anybody writes; reasons count them in 16 bits.
-const MAX_TABLES: usize = 10_000;
+pub(super) const MAX_TABLES: usize = 10_000;
 
 /// What became of a policy file.
 #[derive(Clone, Debug)]
@@ -127,7 +125,8 @@ fn file(cx: &mut Context, top: &mut Table) -> File {
         && let Some(d) = cx.missing(codes::NO_POLICY, &(0..0), "this file has no [[policy]]")
     {
         d.label("nothing here says what to keep").help(
-            "write a [[policy]]; `keep = [{ all = true }]` keeps everything, and `retain policy new` prints a start",
+            "write a [[policy]]; `keep = [{ all = true }]` keeps everything, \
+             and `retain policy new` prints a start",
         );
     }
     let policies = policies.into_iter().map(|(policy, ..)| policy).collect();
@@ -142,7 +141,7 @@ fn version(cx: &mut Context, top: &mut Table) {
         }
         return;
     };
-    let known = value.value.as_integer().is_some_and(|n| n.as_str() == "1");
+    let known = value.toml.as_integer().is_some_and(|n| n.as_str() == "1");
     if !known {
         cx.fault(codes::VERSION, &value.span, "this version of the policy language is not known")
             .label("this retain reads version 1")
@@ -150,7 +149,12 @@ fn version(cx: &mut Context, top: &mut Table) {
     }
 }
 
-fn safety(cx: &mut Context, top: &mut Table, settings: &mut Settings, grace: &mut Setting<Span>) -> Safety {
+fn safety(
+    cx: &mut Context,
+    top: &mut Table,
+    settings: &mut Settings,
+    grace: &mut Setting<Span>,
+) -> Safety {
     let Some(value) = top.get(cx, "safety") else { return Safety::default() };
     let Some(mut table) = cx.table("Safety", &value) else { return Safety::default() };
     settings.read_deletion(cx, &mut table, "[safety]");
@@ -172,11 +176,16 @@ fn named<T>(
     let Some(value) = top.get(cx, key) else { return Vec::new() };
     let tables = cx.tables(shape, &value);
     if tables.len() > MAX_TABLES {
-        cx.fault(codes::TOO_MANY, &value.key_span, format!("more than {MAX_TABLES} [[{key}]] tables"))
-            .help("say more with globs");
+        cx.fault(
+            codes::TOO_MANY,
+            &value.key_span,
+            format!("more than {MAX_TABLES} [[{key}]] tables"),
+        )
+        .help("say more with globs");
         return Vec::new();
     }
-    let mut names: std::collections::HashMap<Box<str>, Range<usize>> = std::collections::HashMap::new();
+    let mut names: std::collections::HashMap<Box<str>, Range<usize>> =
+        std::collections::HashMap::new();
     let mut all = Vec::new();
     for (i, mut table) in tables.into_iter().enumerate() {
         let written = table.get(cx, "name");
@@ -188,10 +197,14 @@ fn named<T>(
         match names.get(&name) {
             Some(first) if !name.is_empty() => {
                 let first = first.clone();
-                cx.fault(codes::DUPLICATE_NAME, &span, format!("two of [[{key}]] are called `{name}`"))
-                    .label("the same name again")
-                    .also(first, "first used here")
-                    .help("give it a name of its own: reasons and reports go by it");
+                cx.fault(
+                    codes::DUPLICATE_NAME,
+                    &span,
+                    format!("two of [[{key}]] are called `{name}`"),
+                )
+                .label("the same name again")
+                .also(first, "first used here")
+                .help("give it a name of its own: reasons and reports go by it");
             }
             _ => {
                 names.insert(name.clone(), span);
@@ -200,132 +213,4 @@ fn named<T>(
         all.extend(read(cx, &mut table, name));
     }
     all
-}
-
-fn protection(
-    cx: &mut Context,
-    table: &mut Table,
-    name: Box<str>,
-    settings: &Settings,
-    untils: &mut Vec<(usize, Range<usize>)>,
-) -> Protection {
-    let (sessions, selection) = match table.get(cx, "match") {
-        Some(v) => of_protection(cx, &v),
-        None => {
-            cx.fault(codes::PROTECTS_ALL, &table.span, format!("`{name}` protects every checkpoint there is"))
-                .label("it has no `match`")
-                .help("nothing would ever be deleted; say which sessions with `match = { session = \"..\" }`");
-            (Match::default(), Selection::default())
-        }
-    };
-    let index = table.path.rsplit('.').next().and_then(|i| i.parse().ok()).unwrap_or(0);
-    let until = table.get(cx, "until").and_then(|v| {
-        untils.push((index, v.span.clone()));
-        cx.until(&v, settings.timezone.value)
-    });
-    let why = table.get(cx, "why").and_then(|v| cx.string(&v));
-    cx.finish(table);
-    Protection {
-        name,
-        sessions,
-        id: selection.id,
-        tag: selection.tag,
-        submitted: selection.submitted,
-        until,
-        why,
-    }
-}
-
-/// A policy, its settings, and whether its `match` could be read whole.
-fn session_policy(
-    cx: &mut Context,
-    table: &mut Table,
-    name: Box<str>,
-    base: &Settings,
-) -> (SessionPolicy, Settings, bool) {
-    let settings = base.read(cx, table, "[[policy]]");
-    let path = table.path.clone();
-    let inherited = [
-        ("min-age", &settings.min_age.origin),
-        ("min-keep", &settings.min_keep.origin),
-        ("session-may-go-empty", &settings.may_go_empty.origin),
-        ("timezone", &settings.timezone.origin),
-        ("restarted", &settings.restarted.origin),
-    ];
-    for (key, origin) in inherited {
-        if !matches!(origin, Origin::Inherited { table: "[[policy]]", .. }) {
-            cx.origins.set(format!("{path}.{key}"), origin.clone());
-        }
-    }
-    let before = cx.diagnostics.len();
-    let sessions = table.get(cx, "match").map(|v| of_policy(cx, &v)).unwrap_or_default();
-    let whole = !cx.torn && !cx.diagnostics[before..].iter().any(Diagnostic::is_error);
-    let keep_value = table.get(cx, "keep");
-    let discard_value = table.get(cx, "discard");
-    let limit_value = table.get(cx, "limit");
-    cx.finish(table);
-
-    let keep = entries(cx, keep_value.as_ref(), "Rule", |cx, t| rules::rule(cx, t, &settings), |a, b| covers(a, b));
-    let discard = entries(cx, discard_value.as_ref(), "Discard", rules::discard, discard_covers);
-    let limit = limit_value.as_ref().map_or_else(Limit::default, |v| space::limit(cx, v));
-    if keep_value.is_none() && discard_value.is_none() && limit_value.is_none() && !cx.torn {
-        cx.fault(codes::KEEPS_ALL, &table.span, format!("`{name}` keeps everything"))
-            .label("it has neither `keep` nor `discard` nor `limit`")
-            .help("write `keep = [{ all = true }]` if that is meant");
-    }
-    let policy = SessionPolicy {
-        name,
-        sessions,
-        keep,
-        discard,
-        limit,
-        min_keep: settings.min_keep.value,
-        session_may_go_empty: settings.may_go_empty.value,
-        min_age: settings.min_age.value,
-        timezone: settings.timezone.value,
-        restarted: settings.restarted.value,
-    };
-    (policy, settings, whole)
-}
-
-/// Reads `keep` or `discard`, and notes entries that an earlier one makes useless.
-fn entries<T>(
-    cx: &mut Context,
-    value: Option<&Value>,
-    shape: &'static str,
-    read: impl Fn(&mut Context, &mut Table) -> Option<T>,
-    covers: impl Fn(&T, &T) -> bool,
-) -> Vec<T> {
-    let Some(value) = value else { return Vec::new() };
-    let tables = cx.tables(shape, value);
-    if tables.len() > MAX_TABLES {
-        cx.fault(codes::TOO_MANY, &value.key_span, format!("more than {MAX_TABLES} entries in `{}`", value.key));
-        return Vec::new();
-    }
-    let mut all: Vec<(T, Range<usize>)> = Vec::new();
-    for mut table in tables {
-        let Some(entry) = read(cx, &mut table) else { continue };
-        if let Some((_, first)) = all.iter().find(|(earlier, _)| covers(earlier, &entry)) {
-            let first = first.clone();
-            cx.fault(codes::REDUNDANT_RULE, &table.span, format!("this entry of `{}` can never add anything", value.key))
-                .label("all of it is already in an earlier one")
-                .also(first, "this one")
-                .help("remove it, or put it first if limits should evict it last");
-        }
-        all.push((entry, table.span));
-    }
-    all.into_iter().map(|(entry, _)| entry).collect()
-}
-
-fn check_shadows(cx: &mut Context, policies: &[(SessionPolicy, Range<usize>, bool)]) {
-    let sure: Vec<_> = policies.iter().filter(|(_, _, whole)| *whole).collect();
-    for (i, (later, span, _)) in sure.iter().enumerate() {
-        let shadow = sure[..i].iter().find(|(earlier, ..)| shadows(&earlier.sessions, &later.sessions));
-        if let Some((earlier, first, _)) = shadow {
-            cx.fault(codes::SHADOWED, span, format!("no session is left for `{}`", later.name))
-                .label("the first policy that matches a session has it")
-                .also(first.clone(), format!("`{}` has all of them already", earlier.name))
-                .help("put the narrower policy first, or remove it");
-        }
-    }
 }

@@ -8,11 +8,8 @@ use crate::core::select::{Globs, Scope, expand_ranges};
 /// The layouts this version recognises; others may be declared in `retain.toml`.
 pub const LAYOUTS: [&str; 3] = ["nsml", "hf_trainer", "lightning"];
 
-pub(super) const STATUS: [(&str, Status); 3] = [
-    ("running", Status::Running),
-    ("exited", Status::Exited),
-    ("unknown", Status::Unknown),
-];
+pub(super) const STATUS: [(&str, Status); 3] =
+    [("running", Status::Running), ("exited", Status::Exited), ("unknown", Status::Unknown)];
 
 /// What a protection's `match` says about checkpoints.
 #[derive(Debug, Default)]
@@ -103,7 +100,10 @@ fn layouts(cx: &mut Context, value: &Value) -> Vec<Box<str>> {
         }
         let help = match super::suggest::nearest(name, LAYOUTS) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("known are {}; `retain.toml` may declare others", super::reader::list(&LAYOUTS)),
+            None => format!(
+                "known are {}; `retain.toml` may declare others",
+                super::reader::list(&LAYOUTS)
+            ),
         };
         cx.fault(codes::UNKNOWN_LAYOUT, &item.span, format!("no layout is called `{name}`"))
             .label("this matches no session unless `retain.toml` declares it")
@@ -122,7 +122,11 @@ pub(super) fn globs(cx: &mut Context, value: &Value, scope: Scope) -> Option<Glo
     match Globs::new(patterns.iter().map(|(p, _)| p.as_ref()), scope) {
         Ok(globs) => Some(globs),
         Err(error) => {
-            cx.fault(codes::GLOB, &value.span, format!("these globs cannot be used: {}", error.kind()));
+            cx.fault(
+                codes::GLOB,
+                &value.span,
+                format!("these globs cannot be used: {}", error.kind()),
+            );
             None
         }
     }
@@ -132,11 +136,16 @@ fn check_glob(cx: &mut Context, item: &Value, pattern: &str, scope: Scope) -> bo
     if let Err(error) = Globs::new([pattern], scope) {
         cx.fault(codes::GLOB, &item.span, format!("`{pattern}` is not a glob"))
             .label(error.kind().to_string())
-            .help("`*`, `?`, `[a-z]`, `{a,b}` and `**` are special; write `\\\\` before one that is not meant so");
+            .help(
+                "`*`, `?`, `[a-z]`, `{a,b}` and `**` are special; \
+                 write `\\\\` before one that is not meant so",
+            );
         return false;
     }
     let expanded = expand_ranges(pattern);
-    if expanded.is_err() || expanded.is_ok_and(|list| list.len() > 1 || list.first().is_some_and(|p| p != pattern)) {
+    if expanded.is_err()
+        || expanded.is_ok_and(|list| list.len() > 1 || list.first().is_some_and(|p| p != pattern))
+    {
         cx.fault(codes::GLOB, &item.span, format!("`{pattern}` holds a range of numbers"))
             .label("ranges are for the command line")
             .help("write a glob such as `*`, `[0-9]` or `{1,2,3}`");

@@ -9,7 +9,10 @@ pub enum Origin {
     /// Written at this line, counted from 1.
     Line(usize),
     /// Written at this line of another table, which passes it on.
-    Inherited { table: &'static str, line: usize },
+    Inherited {
+        table: &'static str,
+        line: usize,
+    },
 }
 
 impl fmt::Display for Origin {

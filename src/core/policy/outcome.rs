@@ -63,11 +63,8 @@ impl PolicyTest {
         } else {
             checkpoint.id.to_string()
         };
-        let (is, wants) = if failure.should_survive {
-            ("deleted", "survive")
-        } else {
-            ("kept", "be deleted")
-        };
+        let (is, wants) =
+            if failure.should_survive { ("deleted", "survive") } else { ("kept", "be deleted") };
         format!("{id} is {is}, and the test wants it to {wants} ({})", reasons.join(" · "))
     }
 }

@@ -21,7 +21,9 @@ pub enum OneOrMany<T> {
 /// A length of time such as `"12h"`, with the units `s min h d w mo y`.
 #[derive(JsonSchema)]
 #[schemars(transparent, inline)]
-pub struct Duration(#[schemars(regex(pattern = r"^\s*([0-9]+(s|min|h|d|w|mo|y))+\s*$"))] pub String);
+pub struct Duration(
+    #[schemars(regex(pattern = r"^\s*([0-9]+(s|min|h|d|w|mo|y))+\s*$"))] pub String,
+);
 
 /// A size with its unit, such as `"5GiB"` or `"1.5TB"`.
 #[derive(JsonSchema)]
@@ -430,8 +432,23 @@ choices! {
 
 /// The rule keys, of which a rule has exactly one; `within` is an option beside a bucket.
 pub const RULE_KEYS: [&str; 17] = [
-    "last", "first", "best", "every-steps", "every-epochs", "every", "steps", "within", "hourly",
-    "daily", "weekly", "monthly", "yearly", "id", "tag", "submitted", "all",
+    "last",
+    "first",
+    "best",
+    "every-steps",
+    "every-epochs",
+    "every",
+    "steps",
+    "within",
+    "hourly",
+    "daily",
+    "weekly",
+    "monthly",
+    "yearly",
+    "id",
+    "tag",
+    "submitted",
+    "all",
 ];
 /// The rule keys that stand for calendar periods.
 pub const BUCKET_KEYS: [&str; 5] = ["hourly", "daily", "weekly", "monthly", "yearly"];

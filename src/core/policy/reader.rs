@@ -40,7 +40,7 @@ pub(super) struct Value<'d> {
     pub key: &'static str,
     pub key_span: Range<usize>,
     pub span: Range<usize>,
-    pub value: &'d DeValue<'d>,
+    pub toml: &'d DeValue<'d>,
     /// Where in the document: `policy.0.keep.1.best`.
     pub path: String,
 }
@@ -48,12 +48,12 @@ pub(super) struct Value<'d> {
 impl<'d> Value<'d> {
     /// The elements of an array.
     pub fn items(&self) -> Option<Vec<Value<'d>>> {
-        let array = self.value.as_array()?;
+        let array = self.toml.as_array()?;
         let item = |(i, v): (usize, &'d toml::Spanned<DeValue<'d>>)| Value {
             key: self.key,
             key_span: v.span(),
             span: v.span(),
-            value: v.get_ref(),
+            toml: v.get_ref(),
             path: format!("{}.{i}", self.path),
         };
         Some(array.iter().enumerate().map(item).collect())
@@ -61,7 +61,7 @@ impl<'d> Value<'d> {
 
     /// What it is, for a message: `a string`.
     pub fn kind(&self) -> &'static str {
-        match self.value {
+        match self.toml {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) | DeValue::Float(_) => "a number",
             DeValue::Boolean(_) => "a boolean",
@@ -85,7 +85,12 @@ impl<'t> Context<'t> {
     }
 
     /// Notes a fault; the result takes labels and help.
-    pub fn fault(&mut self, code: Code, span: &Range<usize>, message: impl Into<String>) -> &mut Diagnostic {
+    pub fn fault(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
         let span = valid_span(self.text, span);
         self.diagnostics.push(Diagnostic::new(code, span, message));
         let last = self.diagnostics.len() - 1;
@@ -93,8 +98,26 @@ impl<'t> Context<'t> {
     }
 
     /// Something that has to be there is not, unless it got lost in a syntax error.
-    pub fn missing(&mut self, code: Code, span: &Range<usize>, message: impl Into<String>) -> Option<&mut Diagnostic> {
+    pub fn missing(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> Option<&mut Diagnostic> {
         (!self.torn).then(|| self.fault(code, span, message))
+    }
+
+    /// A key that a table cannot do without is not there.
+    pub fn lacks(
+        &mut self,
+        table: &Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: &str,
+    ) {
+        if let Some(fault) = self.missing(codes::MISSING_KEY, table, message) {
+            fault.label(format!("`{key}` is missing")).help(help);
+        }
     }
 
     pub fn line(&self, span: &Range<usize>) -> usize {
@@ -103,7 +126,7 @@ impl<'t> Context<'t> {
 
     /// Opens a value as a table.
     pub fn table<'d>(&mut self, shape: &'static str, value: &Value<'d>) -> Option<Table<'d>> {
-        let Some(items) = value.value.as_table() else {
+        let Some(items) = value.toml.as_table() else {
             self.wrong_type(value, "a table such as { key = \"value\" }");
             return None;
         };
@@ -114,17 +137,21 @@ impl<'t> Context<'t> {
     pub fn tables<'d>(&mut self, shape: &'static str, value: &Value<'d>) -> Vec<Table<'d>> {
         let items = match value.items() {
             Some(items) => items,
-            None if value.value.is_table() => {
+            None if value.toml.is_table() => {
                 let key = value.key;
                 let help = if value.path == key {
                     format!("write `[[{key}]]` with two brackets")
                 } else {
                     format!("write a list: `{key} = [{{ .. }}]`")
                 };
-                self.fault(codes::WRONG_TYPE, &value.key_span, format!("`{key}` takes a list of tables"))
-                    .label("this is one table")
-                    .help(help);
-                Vec::from_iter(value.clone().at_index(0))
+                self.fault(
+                    codes::WRONG_TYPE,
+                    &value.key_span,
+                    format!("`{key}` takes a list of tables"),
+                )
+                .label("this is one table")
+                .help(help);
+                vec![value.clone().at_index(0)]
             }
             None => {
                 self.wrong_type(value, "a list of tables");
@@ -177,14 +204,19 @@ impl<'t> Context<'t> {
 }
 
 impl<'d> Value<'d> {
-    fn at_index(mut self, i: usize) -> Option<Value<'d>> {
+    fn at_index(mut self, i: usize) -> Value<'d> {
         self.path = format!("{}.{i}", self.path);
-        Some(self)
+        self
     }
 }
 
 impl<'d> Table<'d> {
-    pub fn new(shape: &'static str, items: &'d DeTable<'d>, span: Range<usize>, path: String) -> Table<'d> {
+    pub fn new(
+        shape: &'static str,
+        items: &'d DeTable<'d>,
+        span: Range<usize>,
+        path: String,
+    ) -> Table<'d> {
         Table { shape, items, span, path, asked: Vec::new(), claimed: Vec::new() }
     }
 
@@ -220,8 +252,9 @@ impl<'d> Table<'d> {
     fn look_up(&self, key: &'static str) -> Option<Value<'d>> {
         let items: &'d DeTable<'d> = self.items;
         let (name, value) = items.get_key_value(key)?;
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        Some(Value { key, key_span: name.span(), span: value.span(), value: value.get_ref(), path })
+        let path =
+            if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        Some(Value { key, key_span: name.span(), span: value.span(), toml: value.get_ref(), path })
     }
 }
 

@@ -15,10 +15,14 @@ pub(super) fn covers(earlier: &Rule, later: &Rule) -> bool {
         return true;
     }
     // A rule that looks at each checkpoint by itself is the same over any sessions.
-    let alone = matches!(earlier.kind, RuleKind::Id(_) | RuleKind::Tag(_) | RuleKind::Steps(_) | RuleKind::Submitted);
+    let alone = matches!(
+        earlier.kind,
+        RuleKind::Id(_) | RuleKind::Tag(_) | RuleKind::Steps(_) | RuleKind::Submitted
+    );
     let same_group = earlier.across == later.across;
     // The newest of many sessions are the newest of their own.
-    let ranked = matches!(earlier.kind, RuleKind::Last(_) | RuleKind::First(_)) && earlier.across == Across::Session;
+    let ranked = matches!(earlier.kind, RuleKind::Last(_) | RuleKind::First(_))
+        && earlier.across == Across::Session;
     (alone || same_group || ranked) && kind_covers(&earlier.kind, &later.kind)
 }
 
@@ -95,7 +99,8 @@ pub(super) fn shadows(earlier: &Match, later: &Match) -> bool {
         .as_ref()
         .is_none_or(|a| later.owner.as_ref().is_some_and(|b| globs_cover(a, b)));
     let idle = earlier.idle.is_none_or(|a| later.idle.is_some_and(|b| at_least(b, a)));
-    let newest = earlier.newest_sessions.is_none_or(|a| later.newest_sessions.is_some_and(|b| b <= a));
+    let newest =
+        earlier.newest_sessions.is_none_or(|a| later.newest_sessions.is_some_and(|b| b <= a));
     session
         && not
         && owner
@@ -136,13 +141,14 @@ fn below(wide: &str, narrow: &str) -> bool {
     };
     prefix.ends_with('/')
         && !has_special(prefix)
-        && narrow.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains("{"))
+        && narrow.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('{'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::select::Scope;
+    use proptest::prelude::*;
 
     fn globs(patterns: &[&str]) -> Globs {
         Globs::new(patterns.iter().copied(), Scope::Path).unwrap()
@@ -170,5 +176,33 @@ mod tests {
         for (a, b) in no {
             assert!(!globs_cover(&globs(&a), &globs(&b)), "{a:?} {b:?}");
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// What is said to be covered is covered, for every name.
+        #[test]
+        fn covering_is_never_wrong(
+            wide in pattern(),
+            narrow in pattern(),
+            names in proptest::collection::vec("[ab](/[ab]{1,2}){0,3}", 12),
+        ) {
+            for scope in [Scope::Path, Scope::Id] {
+                let of = |p: &String| Globs::new([p], scope);
+                let (Ok(a), Ok(b)) = (of(&wide), of(&narrow)) else { continue };
+                for name in names.iter().filter(|_| globs_cover(&a, &b)) {
+                    prop_assert!(!b.is_match(name) || a.is_match(name), "{} {} {}", wide, narrow, name);
+                }
+            }
+        }
+    }
+
+    fn pattern() -> impl Strategy<Value = String> {
+        proptest::collection::vec(
+            proptest::sample::select(&["a", "b", "*", "**", "?", "[ab]", "{a,b}"][..]),
+            1..4,
+        )
+        .prop_map(|parts| parts.join("/"))
     }
 }

@@ -1,10 +1,10 @@
-//! The rules of `keep` and the entries of `discard`.
+//! The rules of `keep`.
 
 use super::matching::globs;
 use super::raw::{BUCKET_KEYS, RULE_KEYS};
 use super::reader::{Context, Table, Value, either, list};
-use super::settings::{MISSING, PICK, Settings, TIES};
-use super::{Across, Anchor, Best, Bucket, Direction, Discard, Pick, Rule, RuleKind, codes};
+use super::settings::{MISSING, PICK, Setting, Settings, TIES};
+use super::{Across, Anchor, Best, Bucket, Direction, Pick, Rule, RuleKind, codes};
 use crate::core::calendar::Period;
 use crate::core::model::Step;
 use crate::core::select::Scope;
@@ -16,7 +16,7 @@ const ACROSS: [(&str, Across); 4] = [
     ("policy", Across::Policy),
 ];
 const ANCHOR: [(&str, Anchor); 2] = [("now", Anchor::Now), ("newest", Anchor::Newest)];
-const OPTION_KEYS: [&str; 9] =
+pub(super) const OPTION_KEYS: [&str; 9] =
     ["min", "max", "missing", "ties", "pick", "of", "oldest", "hard", "across"];
 
 /// Every option that goes with a rule key.
@@ -48,7 +48,8 @@ pub(super) fn rule(cx: &mut Context, table: &mut Table, settings: &Settings) -> 
             .help("write `min = ..` (lower is better) or `max = ..` (higher is better) instead");
         return None;
     }
-    let (within, mut kinds): (Vec<Value>, Vec<Value>) = kinds.into_iter().partition(|k| k.key == "within");
+    let (within, mut kinds): (Vec<Value>, Vec<Value>) =
+        kinds.into_iter().partition(|k| k.key == "within");
     let bucketed = kinds.iter().any(|k| BUCKET_KEYS.contains(&k.key));
     let mut options = options;
     if bucketed {
@@ -77,11 +78,19 @@ pub(super) fn rule(cx: &mut Context, table: &mut Table, settings: &Settings) -> 
 fn not_one(cx: &mut Context, table: &Table, kinds: &[Value], options: &[Value], unknown: bool) {
     match kinds {
         [first, second, ..] => {
-            let parts: Vec<String> = kinds.iter().map(|k| format!("{{ {} = .. }}", k.key)).collect();
-            cx.fault(codes::TWO_RULES, &second.key_span, format!("one rule with {}", list_keys(kinds)))
-                .label("a second rule key")
-                .also(first.key_span.clone(), "the first")
-                .help(format!("write a rule for each: {}; what any of them keeps is kept", parts.join(", ")));
+            let parts: Vec<String> =
+                kinds.iter().map(|k| format!("{{ {} = .. }}", k.key)).collect();
+            cx.fault(
+                codes::TWO_RULES,
+                &second.key_span,
+                format!("one rule with {}", list_keys(kinds)),
+            )
+            .label("a second rule key")
+            .also(first.key_span.clone(), "the first")
+            .help(format!(
+                "write a rule for each: {}; what any of them keeps is kept",
+                parts.join(", ")
+            ));
         }
         // An unknown key is probably the misspelt rule, and is reported as such.
         _ if unknown => {}
@@ -98,7 +107,7 @@ fn not_one(cx: &mut Context, table: &Table, kinds: &[Value], options: &[Value], 
     }
 }
 
-fn list_keys(values: &[Value]) -> String {
+pub(super) fn list_keys(values: &[Value]) -> String {
     list(&values.iter().map(|v| v.key).collect::<Vec<_>>())
 }
 
@@ -109,10 +118,20 @@ fn reject_foreign(cx: &mut Context, kind: &Value, options: &[Value]) -> bool {
         any = true;
         let owners: Vec<&str> =
             RULE_KEYS.iter().copied().filter(|k| options_of(k).contains(&option.key)).collect();
-        cx.fault(codes::FOREIGN_OPTION, &option.key_span, format!("`{}` does not belong to `{}`", option.key, kind.key))
-            .label("has no meaning here")
-            .also(kind.key_span.clone(), "the rule")
-            .help(format!("`{}` takes {}; `{}` goes with {}", kind.key, list(allowed), option.key, list(&owners)));
+        cx.fault(
+            codes::FOREIGN_OPTION,
+            &option.key_span,
+            format!("`{}` does not belong to `{}`", option.key, kind.key),
+        )
+        .label("has no meaning here")
+        .also(kind.key_span.clone(), "the rule")
+        .help(format!(
+            "`{}` takes {}; `{}` goes with {}",
+            kind.key,
+            list(allowed),
+            option.key,
+            list(&owners)
+        ));
     }
     any
 }
@@ -120,29 +139,37 @@ fn reject_foreign(cx: &mut Context, kind: &Value, options: &[Value]) -> bool {
 /// Rules that look at each checkpoint by itself are the same over any sessions.
 fn check_across(cx: &mut Context, value: &Value, kind: &Value, built: &RuleKind, across: Across) {
     let alone = match built {
-        RuleKind::Steps(_) | RuleKind::Id(_) | RuleKind::Tag(_) | RuleKind::Submitted | RuleKind::All => true,
+        RuleKind::Steps(_)
+        | RuleKind::Id(_)
+        | RuleKind::Tag(_)
+        | RuleKind::Submitted
+        | RuleKind::All => true,
         RuleKind::Within { of, .. } => *of == Anchor::Now,
-        RuleKind::EverySteps { pick, .. } | RuleKind::EveryEpochs { pick, .. } | RuleKind::Every { pick, .. } => {
-            *pick == Pick::Exact
-        }
+        RuleKind::EverySteps { pick, .. }
+        | RuleKind::EveryEpochs { pick, .. }
+        | RuleKind::Every { pick, .. } => *pick == Pick::Exact,
         _ => false,
     };
     if alone && across != Across::Session {
-        cx.fault(codes::ACROSS, &value.key_span, format!("`across` makes no difference to `{}`", kind.key))
-            .label("this rule looks at each checkpoint by itself")
-            .help("remove `across`");
+        cx.fault(
+            codes::ACROSS,
+            &value.key_span,
+            format!("`across` makes no difference to `{}`", kind.key),
+        )
+        .label("this rule looks at each checkpoint by itself")
+        .help("remove `across`");
     }
 }
 
-fn build(cx: &mut Context, kind: &Value, options: &[Value], settings: &Settings, path: &str) -> Option<RuleKind> {
+fn build(
+    cx: &mut Context,
+    kind: &Value,
+    options: &[Value],
+    settings: &Settings,
+    path: &str,
+) -> Option<RuleKind> {
     let option = |key: &str| options.iter().find(|o| o.key == key);
-    let every = |cx: &mut Context| match option("pick") {
-        Some(v) => cx.choice(v, &PICK),
-        None => {
-            cx.origins.set(format!("{path}.pick"), settings.pick.origin.clone());
-            Some(settings.pick.value)
-        }
-    };
+    let every = |cx: &mut Context| inherited(cx, options, "pick", &PICK, &settings.pick, path);
     Some(match kind.key {
         "last" => RuleKind::Last(cx.rank(kind, 1)?),
         "first" => RuleKind::First(cx.rank(kind, 1)?),
@@ -151,7 +178,11 @@ fn build(cx: &mut Context, kind: &Value, options: &[Value], settings: &Settings,
             let n = cx.count(kind, 1, i64::MAX.unsigned_abs());
             let pick = every(cx)?;
             let n = n?;
-            if kind.key == "every-steps" { RuleKind::EverySteps { n, pick } } else { RuleKind::EveryEpochs { n, pick } }
+            if kind.key == "every-steps" {
+                RuleKind::EverySteps { n, pick }
+            } else {
+                RuleKind::EveryEpochs { n, pick }
+            }
         }
         "every" => {
             let seconds = fixed_seconds(cx, kind);
@@ -174,23 +205,17 @@ fn build(cx: &mut Context, kind: &Value, options: &[Value], settings: &Settings,
     })
 }
 
-fn best(cx: &mut Context, kind: &Value, options: &[Value], settings: &Settings, path: &str) -> Option<Best> {
+fn best(
+    cx: &mut Context,
+    kind: &Value,
+    options: &[Value],
+    settings: &Settings,
+    path: &str,
+) -> Option<Best> {
     let option = |key: &str| options.iter().find(|o| o.key == key);
     let n = cx.rank(kind, 1);
-    let missing = match option("missing") {
-        Some(v) => cx.choice(v, &MISSING),
-        None => {
-            cx.origins.set(format!("{path}.missing"), settings.missing.origin.clone());
-            Some(settings.missing.value)
-        }
-    };
-    let ties = match option("ties") {
-        Some(v) => cx.choice(v, &TIES),
-        None => {
-            cx.origins.set(format!("{path}.ties"), settings.ties.origin.clone());
-            Some(settings.ties.value)
-        }
-    };
+    let missing = inherited(cx, options, "missing", &MISSING, &settings.missing, path);
+    let ties = inherited(cx, options, "ties", &TIES, &settings.ties, path);
     let (direction, metrics) = match (option("min"), option("max")) {
         (Some(v), None) => (Direction::Min, cx.strings(v)),
         (None, Some(v)) => (Direction::Max, cx.strings(v)),
@@ -202,7 +227,9 @@ fn best(cx: &mut Context, kind: &Value, options: &[Value], settings: &Settings, 
             return None;
         }
         (None, None) => {
-            if let Some(d) = cx.missing(codes::DIRECTION, &kind.key_span, "`best` does not say by what") {
+            if let Some(d) =
+                cx.missing(codes::DIRECTION, &kind.key_span, "`best` does not say by what")
+            {
                 d.label("which metric, and which way is better?").help(
                     "write `min = \"val_loss\"` (lower is better) or `max = \"accuracy\"` (higher is better)",
                 );
@@ -211,6 +238,22 @@ fn best(cx: &mut Context, kind: &Value, options: &[Value], settings: &Settings, 
         }
     };
     Some(Best { n: n?, direction, metrics: metrics?, missing: missing?, ties: ties? })
+}
+
+/// An option of a rule, or else the setting of its policy.
+fn inherited<T: Copy>(
+    cx: &mut Context,
+    options: &[Value],
+    key: &'static str,
+    words: &[(&'static str, T)],
+    setting: &Setting<T>,
+    path: &str,
+) -> Option<T> {
+    if let Some(written) = options.iter().find(|o| o.key == key) {
+        return cx.choice(written, words);
+    }
+    cx.origins.set(format!("{path}.{key}"), setting.origin.clone());
+    Some(setting.value)
 }
 
 fn bucket(cx: &mut Context, kind: &Value, period: Period, options: &[Value]) -> Option<Bucket> {
@@ -237,63 +280,23 @@ fn fixed_seconds(cx: &mut Context, value: &Value) -> Option<u64> {
     let seconds = span.fixed_seconds();
     if seconds.is_none() {
         let rule = if span.months.is_multiple_of(12) { "yearly" } else { "monthly" };
-        cx.fault(codes::CALENDAR_EVERY, &value.span, "`every` takes lengths that are always the same")
-            .label("months and years are not")
-            .help(format!("write `{rule} = N` for one of each calendar period, or count days: `every = \"30d\"`"));
+        cx.fault(
+            codes::CALENDAR_EVERY,
+            &value.span,
+            "`every` takes lengths that are always the same",
+        )
+        .label("months and years are not")
+        .help(format!(
+            "write `{rule} = N` for one of each calendar period, or count days: `every = \"30d\"`"
+        ));
     }
     seconds
 }
 
-fn steps(cx: &mut Context, value: &Value) -> Option<Vec<Step>> {
-    if !value.value.is_array() {
+pub(super) fn steps(cx: &mut Context, value: &Value) -> Option<Vec<Step>> {
+    if !value.toml.is_array() {
         cx.wrong_type(value, "a list such as [0, 1000]");
         return None;
     }
     Some(cx.each(value, |cx, item| cx.step(item))?.into_iter().map(|(step, _)| step).collect())
-}
-
-/// One entry of `discard`; `None` if it is faulty.
-pub(super) fn discard(cx: &mut Context, table: &mut Table) -> Option<Discard> {
-    const KEYS: [&str; 6] = ["incomplete-for", "id", "tag", "steps", "submitted", "all"];
-    let kinds: Vec<Value> = KEYS.iter().filter_map(|key| table.get(cx, key)).collect();
-    let ranks: Vec<Value> =
-        RULE_KEYS.iter().filter(|key| !KEYS.contains(key)).filter_map(|key| table.claim(key)).collect();
-    if !ranks.is_empty() {
-        // Their options are no fault of their own.
-        OPTION_KEYS.iter().for_each(|key| drop(table.claim(key)));
-    }
-    let unknown = cx.diagnostics.len();
-    cx.finish(table);
-    let unknown = cx.diagnostics.len() > unknown;
-    for rank in &ranks {
-        let help = if rank.key == "within" {
-            "to delete by age write `limit = { max-age = \"90d\" }`".to_owned()
-        } else {
-            format!("to delete what is not among them, keep them: `keep = [{{ {} = .. }}]`", rank.key)
-        };
-        cx.fault(codes::RANK_IN_DISCARD, &rank.key_span, format!("`{}` cannot be discarded", rank.key))
-            .label("a place among others, not a property of its own")
-            .help(format!("`discard` takes {}; {help}", list(&KEYS)));
-    }
-    let [kind] = kinds.as_slice() else {
-        if let [first, second, ..] = kinds.as_slice() {
-            cx.fault(codes::TWO_RULES, &second.key_span, format!("one entry with {}", list_keys(&kinds)))
-                .label("a second key")
-                .also(first.key_span.clone(), "the first")
-                .help("write an entry for each; what any of them names is discarded");
-        } else if ranks.is_empty() && !unknown
-            && let Some(d) = cx.missing(codes::NO_RULE, &table.span, "an entry that discards nothing")
-        {
-            d.label("no key stands here").help(format!("write {}", either(&KEYS)));
-        }
-        return None;
-    };
-    match kind.key {
-        "incomplete-for" => cx.duration(kind, false).map(Discard::IncompleteFor),
-        "id" => globs(cx, kind, Scope::Id).map(Discard::Id),
-        "tag" => cx.strings(kind).map(Discard::Tag),
-        "steps" => steps(cx, kind).map(Discard::Steps),
-        "submitted" => cx.flag(kind).map(|()| Discard::Submitted),
-        _ => cx.flag(kind).map(|()| Discard::All),
-    }
 }

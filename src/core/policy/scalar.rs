@@ -1,13 +1,11 @@
-//! Single values: counts, lengths of time, sizes, words and dates, each with its own faults.
+//! Single values: counts, sizes, shares and words, each with its own faults.
 
 use super::codes;
 use super::reader::{Context, Value, either};
 use super::size;
 use super::suggest::nearest;
 use super::{Amount, MaxDelete};
-use crate::core::calendar::{Span, SpanError, end_of_day};
-use crate::core::model::{Step, Time};
-use chrono::{NaiveDate, NaiveTime};
+use crate::core::model::Step;
 use toml::de::DeValue;
 
 /// The most that a rule may count to; more than any session holds.
@@ -15,7 +13,7 @@ pub(super) const MAX_COUNT: u64 = 1_000_000_000;
 
 impl Context<'_> {
     pub fn boolean(&mut self, value: &Value) -> Option<bool> {
-        let result = value.value.as_bool();
+        let result = value.toml.as_bool();
         if result.is_none() {
             self.wrong_type(value, "`true` or `false`");
         }
@@ -37,7 +35,7 @@ impl Context<'_> {
     /// A whole number of at least `least`.
     pub fn count(&mut self, value: &Value, least: u64, most: u64) -> Option<u64> {
         let key = value.key;
-        let number = match value.value {
+        let number = match value.toml {
             DeValue::Integer(n) => i128::from_str_radix(n.as_str(), n.radix()).ok(),
             DeValue::String(s) if s.trim().parse::<u64>().is_ok() => {
                 let n = s.trim();
@@ -51,14 +49,24 @@ impl Context<'_> {
                 return None;
             }
         };
-        let in_range = number.and_then(|n| u64::try_from(n).ok()).filter(|n| (least..=most).contains(n));
+        let in_range =
+            number.and_then(|n| u64::try_from(n).ok()).filter(|n| (least..=most).contains(n));
         if in_range.is_none() {
             let below = number.is_some_and(|n| n < i128::from(least));
             let help = match (key, below) {
-                ("last" | "first" | "best" | "hourly" | "daily" | "weekly" | "monthly" | "yearly", true) => {
-                    format!("write 1 or more, or remove the rule: a rule adds to what is kept, and `{key}` of nothing adds nothing")
+                (
+                    "last" | "first" | "best" | "hourly" | "daily" | "weekly" | "monthly"
+                    | "yearly",
+                    true,
+                ) => {
+                    format!(
+                        "write 1 or more, or remove the rule: \
+                         a rule adds to what is kept, and `{key}` of nothing adds nothing"
+                    )
                 }
-                ("last" | "first" | "best", false) => "write `all = true` to keep everything".to_owned(),
+                ("last" | "first" | "best", false) => {
+                    "write `all = true` to keep everything".to_owned()
+                }
                 _ => format!("write a number from {least} to {most}"),
             };
             let bound = if below { format!("at least {least}") } else { format!("at most {most}") };
@@ -74,61 +82,27 @@ impl Context<'_> {
         self.count(value, least, MAX_COUNT).and_then(|n| u32::try_from(n).ok())
     }
 
-    /// A length of time; `zero` says whether none at all makes sense.
-    pub fn duration(&mut self, value: &Value, zero: bool) -> Option<Span> {
-        let key = value.key;
-        let text = match value.value {
-            DeValue::String(text) => text,
-            DeValue::Integer(n) => {
-                let n = n.as_str();
-                self.fault(codes::DURATION, &value.span, format!("`{key}` has no unit of time"))
-                    .label("seconds, hours or days?")
-                    .help(format!("write \"{n}d\" for days, \"{n}h\" for hours or \"{n}min\" for minutes"));
-                return None;
-            }
-            _ => {
-                self.wrong_type(value, "a length of time such as \"12h\"");
-                return None;
-            }
-        };
-        match Span::parse(text) {
-            Ok(span) if span.is_zero() && !zero => {
-                self.fault(codes::DURATION, &value.span, format!("`{key}` cannot be nothing at all"))
-                    .label("a length of zero")
-                    .help(format!("write a length such as `{key} = \"1d\"`, or leave `{key}` out"));
-                None
-            }
-            Ok(span) => Some(span),
-            Err(error) => {
-                let help = match &error {
-                    SpanError::AmbiguousM => {
-                        let n = text.trim().trim_end_matches('m');
-                        format!("write \"{n}min\" for minutes or \"{n}mo\" for months")
-                    }
-                    SpanError::NoUnit(n) => format!("write \"{n}d\" for days or \"{n}h\" for hours"),
-                    SpanError::TooLong(_) => "leave the key out if there is no bound".to_owned(),
-                    _ => "write whole numbers with s, min, h, d, w, mo or y, such as \"12h\" or \"1d12h\"".to_owned(),
-                };
-                self.fault(codes::DURATION, &value.span, error.to_string().split("; ").next().unwrap_or_default())
-                    .label("not a length of time")
-                    .help(help);
-                None
-            }
-        }
-    }
-
     pub fn size(&mut self, value: &Value) -> Option<u64> {
         let text = self.size_text(value, "a size such as \"5GiB\"")?;
         match size::parse(&text) {
             Ok(bytes) => Some(bytes),
             Err(_) if text.trim_end().ends_with('%') => {
-                self.fault(codes::SIZE, &value.span, format!("`{}` takes a size, not a share", value.key))
-                    .label("a share of what?")
-                    .help("write a size such as \"5GiB\"; shares belong in `min-free`, `max-delete` and `max-delete-bytes`");
+                self.fault(
+                    codes::SIZE,
+                    &value.span,
+                    format!("`{}` takes a size, not a share", value.key),
+                )
+                .label("a share of what?")
+                .help(
+                    "write a size such as \"5GiB\"; \
+                         shares belong in `min-free`, `max-delete` and `max-delete-bytes`",
+                );
                 None
             }
             Err(error) => {
-                self.fault(codes::SIZE, &value.span, error.to_string()).label("not a size").help(error.help());
+                self.fault(codes::SIZE, &value.span, error.to_string())
+                    .label("not a size")
+                    .help(error.help());
                 None
             }
         }
@@ -143,7 +117,9 @@ impl Context<'_> {
         match size::parse(&text) {
             Ok(bytes) => Some(Amount::Bytes(bytes)),
             Err(error) => {
-                self.fault(codes::SIZE, &value.span, error.to_string()).label("not a size").help(error.help());
+                self.fault(codes::SIZE, &value.span, error.to_string())
+                    .label("not a size")
+                    .help(error.help());
                 None
             }
         }
@@ -151,7 +127,7 @@ impl Context<'_> {
 
     /// A count as a number, or a share as a percentage.
     pub fn max_delete(&mut self, value: &Value) -> Option<MaxDelete> {
-        match value.value {
+        match value.toml {
             DeValue::String(text) if text.trim().parse::<u64>().is_err() => {
                 self.percent(value, text, 100.0).map(MaxDelete::Percent)
             }
@@ -167,9 +143,13 @@ impl Context<'_> {
         match size::parse_percent(text) {
             Ok(share) if share > 0.0 && share <= most => Some(share),
             Ok(_) => {
-                self.fault(codes::PERCENTAGE, &value.span, format!("`{}` must be above 0% and at most {most}%", value.key))
-                    .label("out of range")
-                    .help("write a share such as \"10%\", or a size or number instead");
+                self.fault(
+                    codes::PERCENTAGE,
+                    &value.span,
+                    format!("`{}` must be above 0% and at most {most}%", value.key),
+                )
+                .label("out of range")
+                .help("write a share such as \"10%\", or a size or number instead");
                 None
             }
             Err(error) => {
@@ -182,7 +162,7 @@ impl Context<'_> {
     }
 
     fn size_text(&mut self, value: &Value, wanted: &str) -> Option<String> {
-        match value.value {
+        match value.toml {
             DeValue::String(text) => Some(text.to_string()),
             // So that the fault is the missing unit, with the number in the remedy.
             DeValue::Integer(n) => Some(n.as_str().to_owned()),
@@ -194,7 +174,7 @@ impl Context<'_> {
     }
 
     pub fn string(&mut self, value: &Value) -> Option<Box<str>> {
-        match value.value {
+        match value.toml {
             DeValue::String(text) if text.trim().is_empty() => {
                 self.fault(codes::EMPTY, &value.span, format!("`{}` is empty", value.key))
                     .label("nothing stands here")
@@ -211,7 +191,12 @@ impl Context<'_> {
 
     /// A string, or a list of strings, none of them empty.
     pub fn strings(&mut self, value: &Value) -> Option<Vec<Box<str>>> {
-        Some(self.each(value, |cx, item| cx.string(item))?.into_iter().map(|(text, _)| text).collect())
+        Some(
+            self.each(value, |cx, item| cx.string(item))?
+                .into_iter()
+                .map(|(text, _)| text)
+                .collect(),
+        )
     }
 
     /// Reads one value, or every value of a list that is not empty; `None` if any is faulty.
@@ -236,12 +221,16 @@ impl Context<'_> {
     fn note_repeats(&mut self, items: &[Value]) {
         let mut seen: std::collections::HashMap<&str, &Value> = std::collections::HashMap::new();
         for item in items {
-            let Some(text) = item.value.as_str() else { continue };
+            let Some(text) = item.toml.as_str() else { continue };
             if let Some(first) = seen.get(text) {
-                self.fault(codes::LISTED_TWICE, &item.span, format!("`{text}` stands twice in `{}`", item.key))
-                    .label("again")
-                    .also(first.span.clone(), "first here")
-                    .help("remove one of them");
+                self.fault(
+                    codes::LISTED_TWICE,
+                    &item.span,
+                    format!("`{text}` stands twice in `{}`", item.key),
+                )
+                .label("again")
+                .also(first.span.clone(), "first here")
+                .help("remove one of them");
             } else {
                 seen.insert(text, item);
             }
@@ -250,7 +239,7 @@ impl Context<'_> {
 
     /// One word of a few.
     pub fn choice<T: Copy>(&mut self, value: &Value, words: &[(&'static str, T)]) -> Option<T> {
-        let Some(text) = value.value.as_str() else {
+        let Some(text) = value.toml.as_str() else {
             let all: Vec<String> = words.iter().map(|(w, _)| format!("\"{w}\"")).collect();
             self.wrong_type(value, &format!("one of {}", all.join(", ")));
             return None;
@@ -262,16 +251,20 @@ impl Context<'_> {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("write {}", either(&names)),
             };
-            self.fault(codes::UNKNOWN_VALUE, &value.span, format!("`{text}` is not a value of `{}`", value.key))
-                .label("unknown")
-                .help(help);
+            self.fault(
+                codes::UNKNOWN_VALUE,
+                &value.span,
+                format!("`{text}` is not a value of `{}`", value.key),
+            )
+            .label("unknown")
+            .help(help);
         }
         found
     }
 
     /// A step or an epoch.
     pub fn step(&mut self, value: &Value) -> Option<Step> {
-        let step = match value.value {
+        let step = match value.toml {
             DeValue::Integer(n) => u64::from_str_radix(n.as_str(), n.radix()).ok().map(Step::Whole),
             DeValue::Float(x) => x.as_str().parse().ok().and_then(Step::from_f64),
             _ => {
@@ -280,84 +273,13 @@ impl Context<'_> {
             }
         };
         if step.is_none() {
-            self.fault(codes::STEP, &value.span, format!("`{}` takes numbers from 0 up", value.key))
-                .label("no checkpoint has this step");
+            self.fault(
+                codes::STEP,
+                &value.span,
+                format!("`{}` takes numbers from 0 up", value.key),
+            )
+            .label("no checkpoint has this step");
         }
         step
-    }
-
-    pub fn zone(&mut self, value: &Value) -> Option<chrono_tz::Tz> {
-        let text = self.string(value)?;
-        if let Ok(zone) = text.parse() {
-            return Some(zone);
-        }
-        let names = || chrono_tz::TZ_VARIANTS.iter().map(|z| z.name());
-        // `Seoul` means `Asia/Seoul`.
-        let city = |name: &&str| name.rsplit('/').next().is_some_and(|c| c.eq_ignore_ascii_case(&text));
-        let help = if text.eq_ignore_ascii_case("local") {
-            "name the zone: a plan must not depend on the machine it is made on".to_owned()
-        } else if let Some(near) = names().find(city).or_else(|| nearest(&text, names())) {
-            format!("did you mean \"{near}\"?")
-        } else {
-            "write an IANA name such as \"UTC\" or \"Asia/Seoul\"; offsets such as \"+09:00\" have none".to_owned()
-        };
-        self.fault(codes::TIME_ZONE, &value.span, format!("`{text}` is not a time zone"))
-            .label("unknown zone")
-            .help(help);
-        None
-    }
-
-    /// The first instant after a day that is given as a date, or the instant itself.
-    pub fn until(&mut self, value: &Value, zone: chrono_tz::Tz) -> Option<Time> {
-        let text = date_text(value);
-        let time = text.as_deref().and_then(|text| {
-            match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-                Ok(date) => end_of_day(date, zone),
-                Err(_) => Time::parse(text),
-            }
-        });
-        if time.is_none() {
-            self.bad_date(value, "write the last day, such as 2027-01-31, or an instant with its offset, such as 2027-01-31T18:00:00Z");
-        }
-        time
-    }
-
-    /// An instant; a date stands for its beginning in UTC.
-    pub fn instant(&mut self, value: &Value) -> Option<Time> {
-        let text = date_text(value);
-        let time = text.as_deref().and_then(|text| {
-            match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-                Ok(date) => Time::from_chrono(&date.and_time(NaiveTime::MIN).and_utc()),
-                Err(_) => Time::parse(text),
-            }
-        });
-        if time.is_none() {
-            self.bad_date(value, "write an instant with its offset, such as 2026-01-31T18:00:00Z");
-        }
-        time
-    }
-
-    fn bad_date(&mut self, value: &Value, help: &str) {
-        if date_text(value).is_none() {
-            return self.wrong_type(value, "a date such as 2027-01-31");
-        }
-        let label = match value.value {
-            DeValue::Datetime(d) if d.date.is_some() && d.time.is_some() && d.offset.is_none() => {
-                "no offset from UTC is given"
-            }
-            _ => "no such date",
-        };
-        self.fault(codes::DATE, &value.span, format!("`{}` is not a date that can be used", value.key))
-            .label(label)
-            .help(help);
-    }
-}
-
-/// A date as text, whether written as one or in quotes.
-fn date_text(value: &Value) -> Option<String> {
-    match value.value {
-        DeValue::Datetime(date) => Some(date.to_string().replacen(' ', "T", 1)),
-        DeValue::String(text) => Some(text.trim().to_owned()),
-        _ => None,
     }
 }

@@ -33,9 +33,8 @@ pub fn tables() -> BTreeMap<String, Vec<KeyDoc>> {
 }
 
 fn keys_of(shape: &Value) -> Vec<KeyDoc> {
-    let required = |key: &str| {
-        shape["required"].as_array().is_some_and(|list| list.iter().any(|k| k == key))
-    };
+    let required =
+        |key: &str| shape["required"].as_array().is_some_and(|list| list.iter().any(|k| k == key));
     let mut keys: Vec<KeyDoc> = shape["properties"]
         .as_object()
         .into_iter()
@@ -117,7 +116,11 @@ mod tests {
         let read: BTreeSet<(String, String)> =
             asked(EVERY_TABLE).into_iter().map(|(s, k)| (s.to_owned(), k.to_owned())).collect();
         assert_eq!(documented.difference(&read).collect::<Vec<_>>(), Vec::<&_>::new(), "not read");
-        assert_eq!(read.difference(&documented).collect::<Vec<_>>(), Vec::<&_>::new(), "not documented");
+        assert_eq!(
+            read.difference(&documented).collect::<Vec<_>>(),
+            Vec::<&_>::new(),
+            "not documented"
+        );
     }
 
     #[test]

@@ -54,18 +54,15 @@ pub(super) const MISSING: [(&str, Missing); 3] =
 pub(super) const TIES: [(&str, Ties); 3] =
     [("newest", Ties::Newest), ("oldest", Ties::Oldest), ("all", Ties::All)];
 pub(super) const PICK: [(&str, Pick); 2] = [("first", Pick::First), ("exact", Pick::Exact)];
-pub(super) const RESTARTED: [(&str, Restarted); 3] = [
-    ("keep", Restarted::Keep),
-    ("by-time", Restarted::ByTime),
-    ("by-step", Restarted::ByStep),
-];
+pub(super) const RESTARTED: [(&str, Restarted); 3] =
+    [("keep", Restarted::Keep), ("by-time", Restarted::ByTime), ("by-step", Restarted::ByStep)];
 
 impl Settings {
     /// What a table says, over what is inherited; `name` is what reads it call the table.
     pub fn read(&self, cx: &mut Context, table: &mut Table, name: &'static str) -> Settings {
         let mut s = self.clone();
         s.read_deletion(cx, table, name);
-        set(cx, table, name, "timezone", &mut s.timezone, |cx, v| cx.zone(v));
+        set(cx, table, name, "timezone", &mut s.timezone, Context::zone);
         set(cx, table, name, "restarted", &mut s.restarted, |cx, v| cx.choice(v, &RESTARTED));
         set(cx, table, name, "missing", &mut s.missing, |cx, v| cx.choice(v, &MISSING));
         set(cx, table, name, "ties", &mut s.ties, |cx, v| cx.choice(v, &TIES));
@@ -77,9 +74,8 @@ impl Settings {
     pub fn read_deletion(&mut self, cx: &mut Context, table: &mut Table, name: &'static str) {
         set(cx, table, name, "min-age", &mut self.min_age, |cx, v| cx.duration(v, true));
         set(cx, table, name, "min-keep", &mut self.min_keep, |cx, v| cx.rank(v, 0));
-        set(cx, table, name, "session-may-go-empty", &mut self.may_go_empty, |cx, v| cx.boolean(v));
+        set(cx, table, name, "session-may-go-empty", &mut self.may_go_empty, Context::boolean);
     }
-
 }
 
 /// `min-keep = 0` has to be said twice; the settings are those of each policy.
@@ -91,11 +87,14 @@ pub(super) fn check_min_keep(cx: &mut Context, policies: &[Settings]) {
             .help("write `session-may-go-empty = true` beside it if that is meant");
     }
     for s in policies.iter().filter(|s| s.may_go_empty.value) {
-        let used = |p: &&Settings| p.may_go_empty.span == s.may_go_empty.span && p.min_keep.value == 0;
+        let used =
+            |p: &&Settings| p.may_go_empty.span == s.may_go_empty.span && p.min_keep.value == 0;
         if policies.iter().any(|p| used(&p)) {
             continue;
         }
-        let Some(span) = cx.unreported(codes::NO_EFFECT, s.may_go_empty.span.as_ref()) else { continue };
+        let Some(span) = cx.unreported(codes::NO_EFFECT, s.may_go_empty.span.as_ref()) else {
+            continue;
+        };
         let n = s.min_keep.value;
         cx.fault(codes::NO_EFFECT, &span, "`session-may-go-empty` has no effect")
             .label(format!("`min-keep` is {n}, so {n} always stay"))
@@ -113,21 +112,25 @@ impl Context<'_> {
 }
 
 /// Reads one setting; a second one at the same level (top level and `[safety]`) is a fault.
-pub(super) fn set<T>(
-    cx: &mut Context,
+pub(super) fn set<'t, T>(
+    cx: &mut Context<'t>,
     table: &mut Table,
     name: &'static str,
     key: &'static str,
     setting: &mut Setting<T>,
-    read: impl FnOnce(&mut Context, &Value) -> Option<T>,
+    read: impl FnOnce(&mut Context<'t>, &Value) -> Option<T>,
 ) {
     let Some(value) = table.get(cx, key) else { return };
     if let (Some(first), "[safety]") = (&setting.span, name) {
         let first = first.clone();
-        cx.fault(codes::SET_TWICE, &value.key_span, format!("`{key}` is set at the top level and in [safety]"))
-            .label("again here")
-            .also(first, "first here")
-            .help("keep one of them");
+        cx.fault(
+            codes::SET_TWICE,
+            &value.key_span,
+            format!("`{key}` is set at the top level and in [safety]"),
+        )
+        .label("again here")
+        .also(first, "first here")
+        .help("keep one of them");
         return;
     }
     let line = cx.line(&value.key_span);

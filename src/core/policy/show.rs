@@ -5,8 +5,8 @@
 use super::origin::{Origin, Origins};
 use super::size::format as size;
 use super::{
-    Across, Amount, Anchor, Cap, Direction, Discard, Limit, Match, MaxDelete, Missing, OnExceed, Per, Pick, Policy,
-    Protection, Quota, Restarted, Rule, RuleKind, SessionPolicy, Ties,
+    Across, Amount, Anchor, Cap, Direction, Discard, Limit, Match, MaxDelete, Missing, OnExceed,
+    Per, Pick, Policy, Protection, Quota, Restarted, Rule, RuleKind, SessionPolicy, Ties,
 };
 use crate::core::calendar::end_of_day;
 use crate::core::model::{Step, Time};
@@ -108,9 +108,16 @@ impl Page<'_> {
         }
     }
 
-    fn entries<T>(&mut self, path: &str, key: &str, none: &str, entries: &[T], pairs: impl Fn(&T) -> Pairs) {
+    fn entries<T>(
+        &mut self,
+        path: &str,
+        key: &str,
+        absent: &str,
+        entries: &[T],
+        pairs: impl Fn(&T) -> Pairs,
+    ) {
         if entries.is_empty() {
-            let _ = writeln!(self.text, "# {key}: {none}  # default");
+            let _ = writeln!(self.text, "# {key}: {absent}  # default");
             return;
         }
         let _ = writeln!(self.text, "{key} = [");

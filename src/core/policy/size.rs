@@ -25,7 +25,9 @@ impl SizeError {
     pub fn help(&self) -> String {
         match self {
             SizeError::NoUnit { number } => {
-                format!("write \"{number}GiB\" (2^30 bytes), \"{number}GB\" (10^9 bytes) or \"{number}B\"")
+                format!(
+                    "write \"{number}GiB\" (2^30 bytes), \"{number}GB\" (10^9 bytes) or \"{number}B\""
+                )
             }
             SizeError::UnknownUnit { number, unit } => {
                 let letter = unit.chars().next().unwrap_or('G').to_ascii_uppercase();
@@ -37,13 +39,19 @@ impl SizeError {
                         power * 3
                     )
                 } else {
-                    "the units are B, KB, MB, GB, TB, PB, EB (powers of 1000) and KiB, MiB, GiB, TiB, PiB, EiB (powers of 1024)".to_owned()
+                    "the units are B, KB, MB, GB, TB, PB, EB (powers of 1000) \
+                     and KiB, MiB, GiB, TiB, PiB, EiB (powers of 1024)"
+                        .to_owned()
                 }
             }
-            SizeError::NotANumber(_) => "write a number and a unit such as \"5GiB\" or \"1.5TB\"".to_owned(),
+            SizeError::NotANumber(_) => {
+                "write a number and a unit such as \"5GiB\" or \"1.5TB\"".to_owned()
+            }
             SizeError::TooLarge(_) => "the largest size is \"15.9EiB\"".to_owned(),
             SizeError::TooSmall(_) => "the smallest size is \"1B\"".to_owned(),
-            SizeError::NotAPercentage(_) => "write a number and a percent sign such as \"90%\"".to_owned(),
+            SizeError::NotAPercentage(_) => {
+                "write a number and a percent sign such as \"90%\"".to_owned()
+            }
         }
     }
 }

@@ -42,24 +42,29 @@ pub(super) fn quota(cx: &mut Context, table: &mut Table, name: Box<str>) -> Opti
     let max_bytes = table.get(cx, "max-bytes");
     let min_free = table.get(cx, "min-free");
     let low = table.get(cx, "low");
-    let on_exceed = table
-        .get(cx, "on-exceed")
-        .map_or(Some(OnExceed::default()), |v| cx.choice(&v, &ON_EXCEED));
+    let on_exceed =
+        table.get(cx, "on-exceed").map_or(Some(OnExceed::default()), |v| cx.choice(&v, &ON_EXCEED));
     let unreachable = table.get(cx, "unreachable");
     cx.finish(table);
 
-    let per_read = per.as_ref().map(|v| cx.choice(v, &PER));
+    let per_read = per.as_ref().and_then(|v| cx.choice(v, &PER));
     let evict_unreachable = unreachable.as_ref().map(|v| cx.choice(v, &UNREACHABLE));
     let cap = match (max_bytes, min_free) {
         (Some(max), Some(free)) => {
-            cx.fault(codes::QUOTA_CAP, &free.key_span, "a quota with both `max-bytes` and `min-free`")
-                .label("a second bound")
-                .also(max.key_span, "the first")
-                .help("write two quotas");
+            cx.fault(
+                codes::QUOTA_CAP,
+                &free.key_span,
+                "a quota with both `max-bytes` and `min-free`",
+            )
+            .label("a second bound")
+            .also(max.key_span, "the first")
+            .help("write two quotas");
             None
         }
         (None, None) => {
-            if let Some(d) = cx.missing(codes::QUOTA_CAP, &table.span, "a quota that bounds nothing") {
+            if let Some(d) =
+                cx.missing(codes::QUOTA_CAP, &table.span, "a quota that bounds nothing")
+            {
                 d.label("neither `max-bytes` nor `min-free`")
                     .help("write `max-bytes = \"200GiB\"` or `min-free = \"10%\"`");
             }
@@ -67,15 +72,19 @@ pub(super) fn quota(cx: &mut Context, table: &mut Table, name: Box<str>) -> Opti
         }
         (Some(max), None) => {
             if let Some(v) = &unreachable {
-                cx.fault(codes::FOREIGN_OPTION, &v.key_span, "`unreachable` does not belong to `max-bytes`")
+                let message = "`unreachable` does not belong to `max-bytes`";
+                cx.fault(codes::FOREIGN_OPTION, &v.key_span, message)
                     .label("has no meaning here")
                     .also(max.key_span.clone(), "the bound")
-                    .help("remove it: `max-bytes` always goes as far as it may, and says what is in the way");
+                    .help("remove it: `max-bytes` always goes as far as it may");
             }
-            max_bytes_cap(cx, table, &max, low.as_ref(), per_read)
+            if per.is_none() {
+                per_is_missing(cx, table);
+            }
+            max_bytes_cap(cx, &max, low.as_ref(), per_read)
         }
         (None, Some(free)) => {
-            if let (Some(v), Some(Some(Per::Owner))) = (&per, per_read) {
+            if let (Some(v), Some(Per::Owner)) = (&per, per_read) {
                 cx.fault(codes::QUOTA_PER, &v.span, "`min-free` is a property of the file system")
                     .label("no owner has free space of their own")
                     .also(free.key_span.clone(), "the bound")
@@ -85,9 +94,6 @@ pub(super) fn quota(cx: &mut Context, table: &mut Table, name: Box<str>) -> Opti
         }
     };
     let goes_as_far_as_it_may = matches!(cap, Some(Cap::MaxBytes { .. }));
-    if per_read == Some(None) {
-        return None;
-    }
     Some(Quota {
         name,
         cap: cap?,
@@ -96,14 +102,23 @@ pub(super) fn quota(cx: &mut Context, table: &mut Table, name: Box<str>) -> Opti
     })
 }
 
-fn max_bytes_cap(cx: &mut Context, table: &Table, max: &Value, low: Option<&Value>, per: Option<Option<Per>>) -> Option<Cap> {
+fn per_is_missing(cx: &mut Context, table: &Table) {
+    let message = "a quota does not say whose bytes it counts";
+    if let Some(fault) = cx.missing(codes::QUOTA_PER, &table.span, message) {
+        fault.label("`per` is missing").help(
+            "write `per = \"owner\"` (each may use that much) or `per = \"root\"` (all together)",
+        );
+    }
+}
+
+fn max_bytes_cap(
+    cx: &mut Context,
+    max: &Value,
+    low: Option<&Value>,
+    per: Option<Per>,
+) -> Option<Cap> {
     let bytes = cx.size(max);
     let low_bytes = low.map(|v| cx.size(v));
-    if per.is_none()
-        && let Some(d) = cx.missing(codes::QUOTA_PER, &table.span, "a quota does not say whose bytes it counts")
-    {
-        d.label("`per` is missing").help("write `per = \"owner\"` (each owner may use that much) or `per = \"root\"` (all together)");
-    }
     let (bytes, low_bytes) = (bytes?, low_bytes.unwrap_or(bytes)?);
     if let Some(v) = low.filter(|_| low_bytes > bytes) {
         cx.fault(codes::QUOTA_LOW, &v.span, "`low` is above `max-bytes`")
@@ -111,7 +126,7 @@ fn max_bytes_cap(cx: &mut Context, table: &Table, max: &Value, low: Option<&Valu
             .also(max.span.clone(), "the bound")
             .help("`low` is how far an eviction goes down: write less than `max-bytes`");
     }
-    Some(Cap::MaxBytes { per: per??, max: bytes, low: low_bytes })
+    Some(Cap::MaxBytes { per: per?, max: bytes, low: low_bytes })
 }
 
 fn min_free_cap(cx: &mut Context, free: &Value, low: Option<&Value>) -> Option<Cap> {

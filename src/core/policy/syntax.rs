@@ -30,8 +30,14 @@ pub(super) fn parse<'t>(cx: &mut Context<'t>) -> Spanned<DeTable<'t>> {
 }
 
 /// Where a key that is set again at `span` was first set, as far as that can be told.
-fn first_definition(text: &str, document: &DeTable, span: &Range<usize>, name: &str) -> Option<Range<usize>> {
-    let mut search = Search { text, span, name: name.trim_matches(['"', '\'']), inline: None, nearest: None };
+fn first_definition(
+    text: &str,
+    document: &DeTable,
+    span: &Range<usize>,
+    name: &str,
+) -> Option<Range<usize>> {
+    let mut search =
+        Search { text, span, name: name.trim_matches(['"', '\'']), inline: None, nearest: None };
     search.table(document, None);
     search.nearest.or_else(|| header(text, span, name))
 }
@@ -48,12 +54,12 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// `inline`: the braces of the table, if it is written with some.
-    fn table(&mut self, table: &DeTable, inline: Option<Range<usize>>) {
-        if let Some(braces) = inline.as_ref().filter(|b| b.contains(&self.span.start)) {
+    fn table(&mut self, table: &DeTable, inline: Option<&Range<usize>>) {
+        if let Some(braces) = inline.filter(|b| b.contains(&self.span.start)) {
             self.inline = Some(braces.clone());
             self.nearest = None;
         }
-        if inline == self.inline {
+        if inline == self.inline.as_ref() {
             for (key, _) in table {
                 let (name, at): (&str, _) = (key.get_ref(), key.span());
                 let nearer = self.nearest.as_ref().is_none_or(|n| n.start < at.start);
@@ -70,7 +76,7 @@ impl Search<'_> {
             DeValue::Table(table) => {
                 let span = value.span();
                 let braces = self.text.as_bytes().get(span.start) == Some(&b'{');
-                self.table(table, braces.then_some(span));
+                self.table(table, braces.then_some(&span));
             }
             DeValue::Array(items) => items.iter().for_each(|item| self.value(item)),
             _ => {}

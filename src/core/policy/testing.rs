@@ -4,7 +4,7 @@
 
 use super::matching::STATUS;
 use super::reader::{Context, Table, Value};
-use super::codes;
+use super::{codes, expected};
 use crate::core::calendar::Span;
 use crate::core::model::{
     Checkpoint, Inventory, Marks, Names, Pointer, Session, Space, Status, Step, Time,
@@ -45,27 +45,26 @@ pub(super) fn read(cx: &mut Context, table: &mut Table, name: Box<str>) -> Optio
     let faults = cx.diagnostics.len();
     let line = cx.line(&table.span);
     let now = table.get(cx, "now").map_or(Some(NOW), |v| cx.instant(&v)).unwrap_or(NOW);
-    let session = table.get(cx, "session").and_then(|v| cx.string(&v)).unwrap_or_else(|| SESSION.into());
+    let session =
+        table.get(cx, "session").and_then(|v| cx.string(&v)).unwrap_or_else(|| SESSION.into());
     let owner = table.get(cx, "owner").and_then(|v| cx.string(&v));
     let layout = table.get(cx, "layout").and_then(|v| cx.string(&v));
-    let status = table.get(cx, "status").and_then(|v| cx.choice(&v, &STATUS)).unwrap_or(Status::Unknown);
+    let status =
+        table.get(cx, "status").and_then(|v| cx.choice(&v, &STATUS)).unwrap_or(Status::Unknown);
     let idle = table.get(cx, "idle").and_then(|v| cx.duration(&v, true));
     let tags = table.get(cx, "tags").and_then(|v| cx.strings(&v)).unwrap_or_default();
     let space = table.get(cx, "disk").and_then(|v| disk(cx, &v));
     let mut names = Names::default();
-    let entries = match table.get(cx, "checkpoints") {
-        Some(v) => {
-            let tables = cx.tables("TestCheckpoint", &v);
-            let entry = |(i, mut t)| checkpoint(cx, &mut t, i, now, &session, &mut names);
-            tables.into_iter().enumerate().filter_map(entry).collect()
+    let mut entries = Vec::new();
+    if let Some(v) = table.get(cx, "checkpoints") {
+        for (i, mut t) in cx.tables("TestCheckpoint", &v).into_iter().enumerate() {
+            entries.extend(checkpoint(cx, &mut t, i, now, &session, &mut names));
         }
-        None => {
-            if let Some(d) = cx.missing(codes::MISSING_KEY, &table.span, format!("the test `{name}` has no checkpoints")) {
-                d.label("`checkpoints` is missing").help("write `checkpoints = [{ id = \"1\" }, { id = \"2\" }]`");
-            }
-            Vec::new()
-        }
-    };
+    } else {
+        let message = format!("the test `{name}` has no checkpoints");
+        let help = "write `checkpoints = [{ id = \"1\" }, { id = \"2\" }]`";
+        cx.lacks(&table.span, "checkpoints", message, help);
+    }
     let keep = table.get(cx, "keep");
     let delete = table.get(cx, "delete");
     cx.finish(table);
@@ -89,9 +88,11 @@ pub(super) fn read(cx: &mut Context, table: &mut Table, name: Box<str>) -> Optio
         });
     }
     let inventory = Inventory { root: None, now: Some(now), space, names, sessions };
-    let survives = expected(cx, table, &inventory, keep.as_ref(), delete.as_ref(), &name);
-    (cx.diagnostics.len() == faults || !cx.diagnostics[faults..].iter().any(super::Diagnostic::is_error))
-        .then_some(PolicyTest { name, inventory, now, survives, line })
+    let survives =
+        expected::survivors(cx, table, &inventory, keep.as_ref(), delete.as_ref(), &name);
+    (cx.diagnostics.len() == faults
+        || !cx.diagnostics[faults..].iter().any(super::Diagnostic::is_error))
+    .then_some(PolicyTest { name, inventory, now, survives, line })
 }
 
 fn disk(cx: &mut Context, value: &Value) -> Option<Space> {
@@ -100,9 +101,8 @@ fn disk(cx: &mut Context, value: &Value) -> Option<Space> {
     let free = table.get(cx, "free");
     cx.finish(&table);
     let (Some(total), Some(free)) = (total, free) else {
-        if let Some(d) = cx.missing(codes::MISSING_KEY, &table.span, "`disk` needs both of its sizes") {
-            d.help("write `disk = { total = \"10TiB\", free = \"1TiB\" }`");
-        }
+        let help = "write `disk = { total = \"10TiB\", free = \"1TiB\" }`";
+        cx.lacks(&table.span, "total` or `free", "`disk` needs both of its sizes", help);
         return None;
     };
     Some(Space { total: cx.size(&total)?, free: cx.size(&free)? })
@@ -117,17 +117,13 @@ fn checkpoint(
     names: &mut Names,
 ) -> Option<Entry> {
     let id = table.get(cx, "id");
-    let id = match &id {
-        Some(v) => cx.string(v),
-        None => {
-            if let Some(d) = cx.missing(codes::MISSING_KEY, &table.span, "a checkpoint without `id`") {
-                d.label("`id` is missing").help("write `id = \"1\"`");
-            }
-            None
-        }
-    };
+    if id.is_none() {
+        cx.lacks(&table.span, "id", "a checkpoint without `id`", "write `id = \"1\"`");
+    }
+    let id = id.and_then(|v| cx.string(&v));
     let mut c = Checkpoint { files: 1, ..Checkpoint::default() };
-    let session = table.get(cx, "session").and_then(|v| cx.string(&v)).unwrap_or_else(|| session.into());
+    let session =
+        table.get(cx, "session").and_then(|v| cx.string(&v)).unwrap_or_else(|| session.into());
     c.step = number(cx, table, "step");
     c.epoch = number(cx, table, "epoch");
     c.saved_at = Some(saved_at(cx, table, index, now));
@@ -147,7 +143,8 @@ fn checkpoint(
     c.complete = table.get(cx, "complete").and_then(|v| cx.boolean(&v)).unwrap_or(true);
     if let Some(v) = table.get(cx, "pointer") {
         let all = cx.strings(&v).unwrap_or_default();
-        c.extra_mut().pointers = all.into_iter().map(|name| Pointer { name, external: false }).collect();
+        c.extra_mut().pointers =
+            all.into_iter().map(|name| Pointer { name, external: false }).collect();
     }
     if let Some(v) = table.get(cx, "needs") {
         c.extra_mut().needs = cx.strings(&v).unwrap_or_default();
@@ -192,8 +189,12 @@ fn metrics(cx: &mut Context, value: &Value, names: &mut Names) -> Box<[(u32, f64
             // What a log holds instead of a number.
             DeValue::String(_) => Some(f64::NAN),
             _ => {
-                cx.fault(codes::WRONG_TYPE, &spanned.span(), format!("the metric `{name}` takes a number or text"))
-                    .label("this is neither");
+                cx.fault(
+                    codes::WRONG_TYPE,
+                    &spanned.span(),
+                    format!("the metric `{name}` takes a number or text"),
+                )
+                .label("this is neither");
                 None
             }
         };
@@ -225,10 +226,14 @@ fn group(cx: &mut Context, entries: Vec<Entry>) -> Vec<(Box<str>, Vec<Checkpoint
         let key = (entry.session.clone(), entry.checkpoint.id.clone());
         if let Some(first) = seen.get(&key) {
             let first = first.clone();
-            cx.fault(codes::DUPLICATE_NAME, &entry.span, format!("two checkpoints are called `{}`", key.1))
-                .label("the same id again")
-                .also(first, "first used here")
-                .help("give each checkpoint of a session its own id");
+            cx.fault(
+                codes::DUPLICATE_NAME,
+                &entry.span,
+                format!("two checkpoints are called `{}`", key.1),
+            )
+            .label("the same id again")
+            .also(first, "first used here")
+            .help("give each checkpoint of a session its own id");
             continue;
         }
         seen.insert(key, entry.span);
@@ -240,93 +245,4 @@ fn group(cx: &mut Context, entries: Vec<Entry>) -> Vec<(Box<str>, Vec<Checkpoint
     }
     sessions.sort_by(|a, b| natural_cmp(&a.0, &b.0));
     sessions
-}
-
-/// Which checkpoints the lists name; with one list, all others are in the other.
-fn expected(
-    cx: &mut Context,
-    table: &Table,
-    inventory: &Inventory,
-    keep: Option<&Value>,
-    delete: Option<&Value>,
-    name: &str,
-) -> Vec<Vec<Option<bool>>> {
-    let rest = match (keep, delete) {
-        (None, None) => {
-            if let Some(d) = cx.missing(codes::TEST_EXPECTS, &table.span, format!("the test `{name}` expects nothing")) {
-                d.label("neither `keep` nor `delete`").help("list the ids that survive: `keep = [\"3\"]`");
-            }
-            return Vec::new();
-        }
-        (Some(_), _) => Some(false),
-        (None, Some(_)) => Some(true),
-    };
-    let mut survives: Vec<Vec<Option<bool>>> =
-        inventory.sessions.iter().map(|s| vec![rest; s.checkpoints.len()]).collect();
-    let kept = keep.map(|v| listed(cx, v, inventory)).unwrap_or_default();
-    let deleted = delete.map(|v| listed(cx, v, inventory)).unwrap_or_default();
-    for (spot, item) in &deleted {
-        if let Some((_, first)) = kept.iter().find(|(k, _)| k == spot) {
-            cx.fault(codes::TEST_EXPECTS, &item.span, "a checkpoint that is kept and deleted")
-                .label("deleted here")
-                .also(first.span.clone(), "kept here")
-                .help("remove it from one of the lists");
-        }
-        survives[spot.0][spot.1] = Some(false);
-    }
-    for ((session, checkpoint), _) in &kept {
-        survives[*session][*checkpoint] = Some(true);
-    }
-    survives
-}
-
-/// The checkpoints that a list names, as indices of the inventory.
-fn listed<'d>(cx: &mut Context, value: &Value<'d>, inventory: &Inventory) -> Vec<((usize, usize), Value<'d>)> {
-    let Some(items) = value.items() else {
-        cx.wrong_type(value, "a list of ids");
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for item in items {
-        let Some(text) = item.value.as_str() else {
-            cx.wrong_type(&item, "ids in quotes");
-            continue;
-        };
-        let spots = find(inventory, text);
-        match spots.as_slice() {
-            [spot] => found.push((*spot, item)),
-            [] if cx.torn => {}
-            [] => {
-                let ids = inventory.sessions.iter().flat_map(|s| &s.checkpoints).map(|c| c.id.as_ref());
-                let help = match super::suggest::nearest(text, ids) {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None => "list ids of this test's `checkpoints`".to_owned(),
-                };
-                cx.fault(codes::TEST_ID, &item.span, format!("no checkpoint of this test is called `{text}`"))
-                    .label("unknown")
-                    .help(help);
-            }
-            [(session, _), ..] => {
-                let example = &inventory.sessions[*session].name;
-                cx.fault(codes::TEST_ID, &item.span, format!("several sessions have a checkpoint `{text}`"))
-                    .label("which one?")
-                    .help(format!("write \"{example}:{text}\""));
-            }
-        }
-    }
-    found
-}
-
-/// Every checkpoint called `ID` or `SESSION:ID`.
-fn find(inventory: &Inventory, text: &str) -> Vec<(usize, usize)> {
-    let mut spots = Vec::new();
-    for (s, session) in inventory.sessions.iter().enumerate() {
-        let qualified = text.strip_prefix(session.name.as_ref()).and_then(|rest| rest.strip_prefix(':'));
-        for (c, checkpoint) in session.checkpoints.iter().enumerate() {
-            if checkpoint.id.as_ref() == text || qualified == Some(&checkpoint.id) {
-                spots.push((s, c));
-            }
-        }
-    }
-    spots
 }
