@@ -30,7 +30,9 @@ pub mod trash;
 pub mod undo;
 pub mod work;
 
-pub use outcome::{ApplyError, Count, Event, Kind, Progress, PurgeReport, Report, Settings, Skip, UndoReport};
+pub use outcome::{
+    ApplyError, Count, Event, Kind, Progress, PurgeReport, Report, Settings, Skip, UndoReport,
+};
 pub use purge::{Which, purge};
 pub use recover::{Recovery, recover};
 pub use root::{Root, RootError, init};
@@ -49,7 +51,8 @@ pub(crate) fn random_hex(bytes: usize) -> io::Result<String> {
     let mut buffer = vec![0; bytes];
     let mut filled = 0;
     while filled < bytes {
-        filled += rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())?;
+        filled +=
+            rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())?;
     }
     Ok(buffer.iter().fold(String::new(), |mut out, b| {
         let _ = write!(out, "{b:02x}");

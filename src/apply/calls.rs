@@ -16,17 +16,35 @@ pub trait Calls: Sync {
     ///
     /// # Errors
     /// As `renameat2(RENAME_NOREPLACE)`.
-    fn rename_new(&self, from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()>;
+    fn rename_new(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()>;
     /// Renames over whatever bears `to_name`: only into directories nobody else can write.
     ///
     /// # Errors
     /// As `renameat`.
-    fn rename(&self, from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()>;
+    fn rename(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()>;
     /// Gives a file a second name.
     ///
     /// # Errors
     /// As `linkat`.
-    fn link(&self, from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()>;
+    fn link(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()>;
     /// # Errors
     /// As `mkdirat`.
     fn mkdir(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()>;
@@ -81,15 +99,33 @@ fn again<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
 }
 
 impl Calls for Os {
-    fn rename_new(&self, from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()> {
+    fn rename_new(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
         again(|| fs::renameat_with(from, name, to, to_name, RenameFlags::NOREPLACE))
     }
 
-    fn rename(&self, from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()> {
+    fn rename(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
         again(|| fs::renameat(from, name, to, to_name))
     }
 
-    fn link(&self, from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()> {
+    fn link(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
         again(|| fs::linkat(from, name, to, to_name, AtFlags::empty()))
     }
 
@@ -106,7 +142,8 @@ impl Calls for Os {
     }
 
     fn create(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         again(|| fs::openat(dir, name, flags, Mode::from_raw_mode(mode)))
     }
 
@@ -129,7 +166,11 @@ impl Calls for Os {
                 let mut done = 0;
                 while done < len {
                     let n = (len - done).min(zeros.len() as u64);
-                    self.write(file, &zeros[..usize::try_from(n).unwrap_or(zeros.len())], at + done)?;
+                    self.write(
+                        file,
+                        &zeros[..usize::try_from(n).unwrap_or(zeros.len())],
+                        at + done,
+                    )?;
                     done += n;
                 }
                 Ok(())

@@ -108,12 +108,15 @@ pub(super) fn make_ours(calls: &dyn Calls, parent: BorrowedFd<'_>) -> io::Result
     root::open_ours(parent)?.ok_or_else(|| Errno::NOENT.into())
 }
 
+/// Folders that could not be read, and why.
+pub type Faults = Vec<(Rel, io::Error)>;
+
 /// Every home below the root: the root's own first, then those of directories of checkpoints.
 /// Directories that cannot be read are passed over and returned.
 ///
 /// # Errors
 /// The root itself cannot be read.
-pub fn find(root: &Root) -> io::Result<(Vec<Home>, Vec<(Rel, io::Error)>)> {
+pub fn find(root: &Root) -> io::Result<(Vec<Home>, Faults)> {
     let (mut homes, mut faults) = (Vec::new(), Vec::new());
     let mut todo = vec![Rel::default()];
     while let Some(at) = todo.pop() {

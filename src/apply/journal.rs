@@ -96,10 +96,11 @@ impl Journal {
 
     /// Gives back what was reserved and not needed; the records are on disk already.
     pub fn close(self, calls: &dyn Calls) {
-        if self.reserved > self.at && !self.failed {
-            if let Err(e) = calls.truncate(self.file.as_fd(), self.at) {
-                tracing::debug!(error = %e, "the journal's spare space stays reserved");
-            }
+        if self.reserved > self.at
+            && !self.failed
+            && let Err(e) = calls.truncate(self.file.as_fd(), self.at)
+        {
+            tracing::debug!(error = %e, "the journal's spare space stays reserved");
         }
     }
 }

@@ -9,8 +9,8 @@ use super::journal::record::{Intent, Part};
 use super::remove;
 use super::root::Root;
 use super::trash::{self, Slot};
-use crate::core::name;
 use crate::core::model::Fingerprint;
+use crate::core::name;
 use crate::store::unit::{self, Top};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::FileType;
@@ -23,7 +23,9 @@ use std::io;
 #[derive(Debug, Default)]
 pub struct Located {
     parents: HashMap<String, OwnedFd>,
-    slots: HashMap<(String, String), Slot>,
+    /// By folder and name, those included that do not exist (any more).
+    slots: HashMap<(String, String), Option<Slot>>,
+    run: String,
 }
 
 /// Which parts of a checkpoint are at their own path, and which in the trash.
@@ -35,6 +37,10 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Some parts here, some there, or one of them nowhere.
+    pub fn is_split(&self) -> bool {
+        self.home < self.parts && self.trash < self.parts && self.home + self.trash > 0
+    }
     pub fn whole_in_trash(&self) -> bool {
         self.trash == self.parts && self.home == 0
     }
@@ -46,7 +52,7 @@ impl Located {
     /// # Errors
     /// Something is there that is not ours, or cannot be opened.
     pub fn open(root: &Root, run: &str, items: &[&Intent]) -> io::Result<Located> {
-        let mut found = Located::default();
+        let mut found = Located { run: run.to_owned(), ..Located::default() };
         for part in items.iter().flat_map(|i| &i.parts) {
             if !found.parents.contains_key(&part.dir) {
                 let rel = Rel::parse(&part.dir).map_err(io::Error::other)?;
@@ -57,9 +63,8 @@ impl Located {
                 }
             }
             let key = (part.dir.clone(), part.slot.clone());
-            if !found.slots.contains_key(&key)
-                && let Some(slot) = Slot::open(found.parents[&part.dir].as_fd(), run, &part.slot)?
-            {
+            if !found.slots.contains_key(&key) {
+                let slot = Slot::open(found.parents[&part.dir].as_fd(), run, &part.slot)?;
                 found.slots.insert(key, slot);
             }
         }
@@ -71,7 +76,7 @@ impl Located {
     }
 
     fn slot(&self, part: &Part) -> Option<BorrowedFd<'_>> {
-        self.slots.get(&(part.dir.clone(), part.slot.clone())).map(Slot::fd)
+        self.slots.get(&(part.dir.clone(), part.slot.clone()))?.as_ref().map(Slot::fd)
     }
 
     /// # Errors
@@ -95,7 +100,8 @@ impl Located {
     /// # Errors
     /// It cannot be read whole.
     pub fn identity(&self, item: &Intent, home: bool) -> io::Result<Fingerprint> {
-        let names = item.parts.iter().map(|p| Ok(plain(p)?.0)).collect::<io::Result<Vec<CString>>>()?;
+        let names =
+            item.parts.iter().map(|p| Ok(plain(p)?.0)).collect::<io::Result<Vec<CString>>>()?;
         let parts = item
             .parts
             .iter()
@@ -173,23 +179,21 @@ impl Located {
     /// Fatal (I24).
     pub fn sync(&self, calls: &dyn Calls) -> io::Result<()> {
         self.parents.values().try_for_each(|p| calls.sync(p.as_fd()))?;
-        self.slots.values().try_for_each(|s| s.sync(calls))
+        self.slots.values().flatten().try_for_each(|s| s.sync(calls))
     }
 
     /// Removes slots that are empty now, and syncs that; gives those that are not, by their path.
     ///
     /// # Errors
     /// A directory cannot be removed or synced. Not being empty is no error.
-    pub fn tidy(mut self, calls: &dyn Calls) -> io::Result<Vec<String>> {
+    pub fn tidy(self, calls: &dyn Calls) -> io::Result<Vec<String>> {
         let mut left = Vec::new();
-        for ((dir, name), slot) in self.slots.drain() {
+        for ((dir, name), slot) in self.slots {
+            drop(slot);
             let Some(parent) = self.parents.get(&dir) else { continue };
-            let run = slot.run_name();
-            let (stays, removed) = slot.tidy(calls, parent.as_fd())?;
-            if removed {
-                calls.sync(stays.as_fd())?;
-            } else {
-                left.push(format!("{dir}/.retain/trash/{run}/{name}"));
+            match trash::tidy(calls, parent.as_fd(), &self.run, &name)? {
+                Some(changed) => calls.sync(changed.as_fd())?,
+                None => left.push(format!("{dir}/.retain/trash/{}/{name}", self.run)),
             }
         }
         Ok(left)

@@ -28,7 +28,9 @@ pub struct Lock {
 #[derive(Debug)]
 pub enum NoLock {
     /// Somebody else works here.
-    Held { pid: Option<u32> },
+    Held {
+        pid: Option<u32>,
+    },
     /// Stopped while waiting.
     Stopped,
     Io(io::Error),
@@ -65,7 +67,11 @@ impl Lock {
                 Err(e) => return Err(e.into()),
             };
             let inode = dir::stat_fd(file.as_fd())?.stx_ino;
-            let lock = Lock { file, inode, dir: rustix::io::fcntl_dupfd_cloexec(ours, 0).map_err(io::Error::from)? };
+            let lock = Lock {
+                file,
+                inode,
+                dir: rustix::io::fcntl_dupfd_cloexec(ours, 0).map_err(io::Error::from)?,
+            };
             if got && lock.still_held()? {
                 let pid = format!("{:<20}\n", rustix::process::getpid().as_raw_nonzero());
                 // Only for the message of whoever waits; it need not be durable, or work at all.

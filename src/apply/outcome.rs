@@ -34,7 +34,10 @@ impl<'a> Settings<'a> {
 
 impl std::fmt::Debug for Settings<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("now", &self.now).field("threads", &self.threads).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("now", &self.now)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
     }
 }
 
@@ -42,11 +45,29 @@ impl std::fmt::Debug for Settings<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// So much is going to be worked on.
-    Begin { checkpoints: u64, bytes: u64 },
-    Moved { session: &'a str, id: &'a str, bytes: u64 },
-    Skipped { session: &'a str, why: &'a str },
-    Purged { session: &'a str, id: &'a str, bytes: u64 },
-    Restored { session: &'a str, id: &'a str, bytes: u64 },
+    Begin {
+        checkpoints: u64,
+        bytes: u64,
+    },
+    Moved {
+        session: &'a str,
+        id: &'a str,
+        bytes: u64,
+    },
+    Skipped {
+        session: &'a str,
+        why: &'a str,
+    },
+    Purged {
+        session: &'a str,
+        id: &'a str,
+        bytes: u64,
+    },
+    Restored {
+        session: &'a str,
+        id: &'a str,
+        bytes: u64,
+    },
     Recovered(&'a Recovery),
 }
 
@@ -140,11 +161,15 @@ pub enum ApplyError {
     OtherRoot { plan: String, root: String },
     #[error("the plan was made from an inventory of another tool; it can be read, not applied")]
     ForeignPlan,
-    #[error("the plan was carried out already, as run {run}; make a new plan, or `retain undo {run}`")]
+    #[error(
+        "the plan was carried out already, as run {run}; make a new plan, or `retain undo {run}`"
+    )]
     AlreadyApplied { run: String },
     #[error("the plan cannot be carried out: {0}; make a new plan")]
     BadPlan(String),
-    #[error("`{0}` has no `.retain/root.toml`; if it is the right directory, run `retain init` there")]
+    #[error(
+        "`{0}` has no `.retain/root.toml`; if it is the right directory, run `retain init` there"
+    )]
     NoMarker(String),
     #[error("the policy's brake holds: {0}; nothing was deleted, the plan stays for review")]
     Brake(String),
@@ -154,7 +179,9 @@ pub enum ApplyError {
     Locked { pid: Option<u32> },
     #[error("stopped while waiting for another run; nothing was changed")]
     Interrupted,
-    #[error("the journal of run {run} was written by a newer retain; use that one, nothing was changed")]
+    #[error(
+        "the journal of run {run} was written by a newer retain; use that one, nothing was changed"
+    )]
     NewerJournal { run: String },
     #[error("no run is called `{0}`; `retain log` lists them")]
     NoSuchRun(String),
@@ -175,13 +202,17 @@ impl ApplyError {
     pub fn kind(&self) -> Kind {
         match self {
             ApplyError::Plan(PlanError::Future { .. }) | ApplyError::Clock { .. } => Kind::Refused,
-            ApplyError::Plan(_) | ApplyError::OtherRoot { .. } | ApplyError::AlreadyApplied { .. } => Kind::Stale,
+            ApplyError::Plan(_)
+            | ApplyError::OtherRoot { .. }
+            | ApplyError::AlreadyApplied { .. } => Kind::Stale,
             ApplyError::Root(RootError::Io { .. })
             | ApplyError::Io { .. }
             | ApplyError::Stopped { .. }
             | ApplyError::Locked { .. }
             | ApplyError::Interrupted => Kind::Failed,
-            ApplyError::NoSuchRun(_) | ApplyError::AmbiguousRun(_) | ApplyError::NotInRun { .. } => Kind::Usage,
+            ApplyError::NoSuchRun(_)
+            | ApplyError::AmbiguousRun(_)
+            | ApplyError::NotInRun { .. } => Kind::Usage,
             _ => Kind::Refused,
         }
     }

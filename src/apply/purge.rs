@@ -36,7 +36,12 @@ pub enum Which<'a> {
 ///
 /// # Errors
 /// No such run; another run is at work; the journal cannot be written.
-pub fn purge(root: &Root, which: Which<'_>, settings: &Settings<'_>, progress: Progress<'_>) -> Result<PurgeReport, ApplyError> {
+pub fn purge(
+    root: &Root,
+    which: Which<'_>,
+    settings: &Settings<'_>,
+    progress: Progress<'_>,
+) -> Result<PurgeReport, ApplyError> {
     let (homes, faults) = home::find(root).map_err(ApplyError::io("find journals"))?;
     let mut report = PurgeReport::default();
     for (at, e) in faults {
@@ -86,7 +91,13 @@ pub fn expires(run: &Run) -> Option<Time> {
 }
 
 /// Purges a run: what a purge had begun on in any case, the rest if it is `chosen`.
-pub(super) fn purge_run(site: &Site<'_>, run: &Run, chosen: bool, progress: Progress<'_>, report: &mut PurgeReport) -> Result<(), ApplyError> {
+pub(super) fn purge_run(
+    site: &Site<'_>,
+    run: &Run,
+    chosen: bool,
+    progress: Progress<'_>,
+    report: &mut PurgeReport,
+) -> Result<(), ApplyError> {
     let wanted = |i: &&Item| i.state == State::Purging || (chosen && i.state == State::Moved);
     let groups = by_session(run.items.values().filter(wanted));
     if groups.is_empty() {
@@ -104,9 +115,13 @@ pub(super) fn purge_run(site: &Site<'_>, run: &Run, chosen: bool, progress: Prog
         let items: Vec<u32> = batch.iter().flatten().map(|i| i.intent.item).collect();
         journal.add(&Record::Purging { items: items.clone() });
         // I23: the record of the end must find room on a full disk, or the next run starts over.
-        journal.reserve(calls, items.len() as u64 * 12).map_err(ApplyError::io("reserve space for the journal"))?;
+        journal
+            .reserve(calls, items.len() as u64 * 12)
+            .map_err(ApplyError::io("reserve space for the journal"))?;
         journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
-        let results = parallel::map(site.settings.threads, batch, |group| remove(site, &run.id, group, progress));
+        let results = parallel::map(site.settings.threads, batch, |group| {
+            remove(site, &run.id, group, progress)
+        });
         let mut purged = Vec::new();
         for (done, faults) in results {
             for item in done {
@@ -124,9 +139,16 @@ pub(super) fn purge_run(site: &Site<'_>, run: &Run, chosen: bool, progress: Prog
 }
 
 /// Removes the checkpoints of one session; gives those that are gone, and what went wrong.
-fn remove<'a>(site: &Site<'_>, run: &str, group: &[&'a Item], progress: Progress<'_>) -> (Vec<&'a Intent>, Vec<String>) {
+fn remove<'a>(
+    site: &Site<'_>,
+    run: &str,
+    group: &[&'a Item],
+    progress: Progress<'_>,
+) -> (Vec<&'a Intent>, Vec<String>) {
     let intents: Vec<&Intent> = group.iter().map(|i| &i.intent).collect();
-    let fault = |item: &Intent, e: &io::Error| format!("{} {} stays in the trash: {e}", item.session, item.id);
+    let fault = |item: &Intent, e: &io::Error| {
+        format!("{} {} stays in the trash: {e}", item.session, item.id)
+    };
     let found = match Located::open(site.root, run, &intents) {
         Ok(found) => found,
         Err(e) => return (Vec::new(), vec![fault(intents[0], &e)]),
@@ -140,7 +162,12 @@ fn remove<'a>(site: &Site<'_>, run: &str, group: &[&'a Item], progress: Progress
     }
     // A slot that is not empty by now holds what no journal names: it stays, and is said (I25).
     match found.tidy(site.settings.calls) {
-        Ok(strange) => faults.extend(strange.into_iter().filter(|_| done.len() == group.len()).map(|path| format!("`{path}` holds something that no journal names; it stays"))),
+        Ok(strange) => faults.extend(
+            strange
+                .into_iter()
+                .filter(|_| done.len() == group.len())
+                .map(|path| format!("`{path}` holds something that no journal names; it stays")),
+        ),
         Err(e) => {
             faults.push(format!("the trash of {} cannot be tidied: {e}", group[0].intent.session));
             return (Vec::new(), faults);
@@ -153,7 +180,13 @@ fn remove<'a>(site: &Site<'_>, run: &str, group: &[&'a Item], progress: Progress
 }
 
 /// Homes are passed so that a caller with a lock need not find them again.
-pub(super) fn purge_now(site: &Site<'_>, run: &str, progress: Progress<'_>, report: &mut PurgeReport) -> Result<(), ApplyError> {
-    let run = super::journal::history::read_run(Home::journal(site.home), run).map_err(ApplyError::io("read the journal"))?;
+pub(super) fn purge_now(
+    site: &Site<'_>,
+    run: &str,
+    progress: Progress<'_>,
+    report: &mut PurgeReport,
+) -> Result<(), ApplyError> {
+    let run = super::journal::history::read_run(Home::journal(site.home), run)
+        .map_err(ApplyError::io("read the journal"))?;
     purge_run(site, &run, true, progress, report)
 }

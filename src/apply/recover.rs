@@ -63,9 +63,16 @@ impl fmt::Display for Recovery {
                 (self.purged, "purged to the end"),
                 (self.lost, "gone"),
             ];
-            let said: Vec<String> =
-                parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-            f.write_str(&if said.is_empty() { "nothing was moved".to_owned() } else { said.join(", ") })?;
+            let said: Vec<String> = parts
+                .iter()
+                .filter(|(n, _)| *n > 0)
+                .map(|(n, what)| format!("{n} {what}"))
+                .collect();
+            f.write_str(&if said.is_empty() {
+                "nothing was moved".to_owned()
+            } else {
+                said.join(", ")
+            })?;
         }
         if !self.faults.is_empty() {
             write!(f, "; {}", self.faults.join("; "))?;
@@ -78,7 +85,11 @@ impl fmt::Display for Recovery {
 ///
 /// # Errors
 /// Another run is at work, a journal is newer than this program, or cannot be read or written.
-pub fn recover(root: &Root, settings: &Settings<'_>, progress: Progress<'_>) -> Result<Option<Recovery>, ApplyError> {
+pub fn recover(
+    root: &Root,
+    settings: &Settings<'_>,
+    progress: Progress<'_>,
+) -> Result<Option<Recovery>, ApplyError> {
     let (homes, _) = home::find(root).map_err(ApplyError::io("find journals"))?;
     let mut all = Recovery::default();
     for home in homes.iter().filter(|h| h.is_writable()) {
@@ -117,9 +128,11 @@ pub(super) fn at(site: &Site<'_>, progress: Progress<'_>) -> Result<Option<Recov
 fn recover_run(site: &Site<'_>, run: &Run) -> Result<Recovery, ApplyError> {
     let mut done = Recovery { runs: vec![run.id.clone()], ..Recovery::default() };
     if run.damaged {
-        done.faults.push(format!("the journal of run {} is damaged; look into its trash by hand", run.id));
+        done.faults
+            .push(format!("the journal of run {} is damaged; look into its trash by hand", run.id));
     }
     let mut journal = site.journal(run, Work::Recover)?;
+    let mut split = false;
     for items in by_session(run.items.values().filter(|i| !i.state.is_final())) {
         let intents: Vec<&Intent> = items.iter().map(|i| &i.intent).collect();
         let found = match Located::open(site.root, &run.id, &intents) {
@@ -131,22 +144,33 @@ fn recover_run(site: &Site<'_>, run: &Run) -> Result<Recovery, ApplyError> {
         };
         for item in items {
             if let Err(e) = recover_item(site, &found, item, &mut journal, &mut done) {
-                done.faults.push(format!("{} {} of run {}: {e}", item.intent.session, item.intent.id, run.id));
+                let (session, id) = (&item.intent.session, &item.intent.id);
+                done.faults.push(format!("{session} {id} of run {}: {e}", run.id));
+                split |= found.look(&item.intent).map_or(true, |seen| seen.is_split());
             }
         }
         // I24: what a record will say must be on disk before it.
         found.sync(site.settings.calls).map_err(ApplyError::io("sync the trash"))?;
-        journal.commit(site.settings.calls).map_err(ApplyError::io("write the journal"))?;
         if let Err(e) = found.tidy(site.settings.calls) {
             done.faults.push(format!("an empty trash folder of run {} stays: {e}", run.id));
         }
+        journal.commit(site.settings.calls).map_err(ApplyError::io("write the journal"))?;
     }
-    site.finish(journal, &run.id, None)?;
+    // P: what is still half way is looked at again by the next command.
+    if !split {
+        site.finish(journal, &run.id, None)?;
+    }
     Ok(done)
 }
 
 /// Looks where a checkpoint is, and makes it whole at one place or the other.
-fn recover_item(site: &Site<'_>, found: &Located, item: &Item, journal: &mut Journal, done: &mut Recovery) -> io::Result<()> {
+fn recover_item(
+    site: &Site<'_>,
+    found: &Located,
+    item: &Item,
+    journal: &mut Journal,
+    done: &mut Recovery,
+) -> io::Result<()> {
     let (calls, items) = (site.settings.calls, vec![item.intent.item]);
     let seen = found.look(&item.intent)?;
     if item.state == State::Purging {

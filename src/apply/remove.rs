@@ -44,7 +44,8 @@ pub fn tree(calls: &dyn Calls, slot: BorrowedFd<'_>, name: &CStr, most: u64) -> 
     if dir::kind(&stat) != FileType::Directory {
         return gone_is_fine(calls.unlink(slot, name));
     }
-    let mut walk = Walk { calls, buffer: Vec::with_capacity(BUFFER), left: most, levels: Vec::new() };
+    let mut walk =
+        Walk { calls, buffer: Vec::with_capacity(BUFFER), left: most, levels: Vec::new() };
     match dir::child(slot, name) {
         Ok(fd) => walk.descend(fd, name.to_owned())?,
         other => return gone_is_fine(other.map(drop)),
@@ -105,9 +106,10 @@ impl Walk<'_> {
             if name == c"." || name == c".." {
                 continue;
             }
-            self.left = self.left.checked_sub(1).ok_or_else(|| {
-                io::Error::other("there is no end to it; somebody writes in it")
-            })?;
+            self.left = self
+                .left
+                .checked_sub(1)
+                .ok_or_else(|| io::Error::other("there is no end to it; somebody writes in it"))?;
             if entry.file_type() == FileType::Directory || !unlink(self.calls, fd.as_fd(), name)? {
                 level.pending.push(name.to_owned());
                 if level.pending.len() >= MAX_PENDING {
@@ -138,7 +140,11 @@ impl Walk<'_> {
                 self.levels.pop();
                 Ok(true)
             }
-            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty || calls::is(&e, Errno::EXIST) => Ok(false),
+            Err(e)
+                if e.kind() == io::ErrorKind::DirectoryNotEmpty || calls::is(&e, Errno::EXIST) =>
+            {
+                Ok(false)
+            }
             Err(e) => Err(e),
         }
     }

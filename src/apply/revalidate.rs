@@ -174,7 +174,12 @@ pub fn measure(root: &Root, places: &[Place]) -> io::Result<Unit> {
 ///
 /// # Errors
 /// Somebody holds one.
-pub fn claim(calls: &dyn Calls, dirs: &Dirs, d: &Deletion, unit: &Unit) -> io::Result<Vec<OwnedFd>> {
+pub fn claim(
+    calls: &dyn Calls,
+    dirs: &Dirs,
+    d: &Deletion,
+    unit: &Unit,
+) -> io::Result<Vec<OwnedFd>> {
     let mut held = Vec::new();
     for (place, top) in d.parts.iter().zip(&unit.tops) {
         if top.kind != FileType::Directory {
@@ -203,7 +208,12 @@ pub fn inner_root(root: &Root, work: &[SessionWork]) -> io::Result<Option<Rel>> 
         let mut at = place.dir.clone();
         while !at.components().is_empty() && seen.insert(at.clone()) {
             if let Ok(fd) = dir::open(root.fd(), &at, dir::how()) {
-                let ours = fs::openat(&fd, OURS, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+                let ours = fs::openat(
+                    &fd,
+                    OURS,
+                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    Mode::empty(),
+                );
                 if let Ok(ours) = ours
                     && kind_is_dir(ours.as_fd())?
                     && dir::look(ours.as_fd(), c"root.toml")?.is_some()

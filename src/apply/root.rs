@@ -34,7 +34,9 @@ pub struct Root {
 /// Why a directory is no root. The CLI shows the text as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
-    #[error("the root is empty; a variable may be unset. Name a directory that holds training runs")]
+    #[error(
+        "the root is empty; a variable may be unset. Name a directory that holds training runs"
+    )]
     Empty,
     #[error("`{path}` does not exist; name an existing directory")]
     Missing { path: PathBuf },
@@ -44,13 +46,21 @@ pub enum RootError {
     Symlink { path: PathBuf },
     #[error("`{path}` is {what}; name a directory below it that holds only training runs")]
     System { path: PathBuf, what: String },
-    #[error("`{path}` is a home directory ({why}); name a directory below it that holds only training runs")]
+    #[error(
+        "`{path}` is a home directory ({why}); name a directory below it that holds only training runs"
+    )]
     Home { path: PathBuf, why: &'static str },
-    #[error("`{path}` lies inside the root `{outer}`; use that one and name sessions, or remove its `.retain`")]
+    #[error(
+        "`{path}` lies inside the root `{outer}`; use that one and name sessions, or remove its `.retain`"
+    )]
     Nested { path: PathBuf, outer: PathBuf },
-    #[error("`{path}/.retain/root.toml` is not usable: {why}; restore it from a backup, or move it away and run `retain init`")]
+    #[error(
+        "`{path}/.retain/root.toml` is not usable: {why}; restore it from a backup, or move it away and run `retain init`"
+    )]
     Marker { path: PathBuf, why: String },
-    #[error("`{path}` was copied, or another disk is mounted here: its `.retain/root.toml` belongs to another directory; run `retain init` to make this one a root of its own")]
+    #[error(
+        "`{path}` was copied, or another disk is mounted here: its `.retain/root.toml` belongs to another directory; run `retain init` to make this one a root of its own"
+    )]
     Moved { path: PathBuf },
     #[error("`{path}` cannot be read: {source}")]
     Io { path: PathBuf, source: io::Error },
@@ -106,7 +116,8 @@ fn open_dir(path: &Path) -> Result<(OwnedFd, PathBuf), RootError> {
         }
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = fs::openat(fs::CWD, plain.as_path(), flags, Mode::empty()).map_err(|e| fail(e.into()))?;
+    let fd =
+        fs::openat(fs::CWD, plain.as_path(), flags, Mode::empty()).map_err(|e| fail(e.into()))?;
     let dots = plain.components().any(|c| c == std::path::Component::ParentDir);
     let absolute = if dots { std::fs::canonicalize(&plain) } else { std::path::absolute(&plain) };
     let absolute = absolute.map_err(fail)?;

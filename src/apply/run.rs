@@ -15,9 +15,9 @@ use super::journal::record::{Begin, Record, Work};
 use super::outcome::{ApplyError, Event, Progress, PurgeReport, Report, Settings};
 use super::recover;
 use super::revalidate;
+use super::revalidate::Witness;
 use super::root::Root;
 use super::site::{self, Site};
-use super::revalidate::Witness;
 use super::work::{self, SessionWork};
 use super::{purge, random_hex};
 use crate::core::plan::PlanFile;
@@ -39,12 +39,19 @@ pub struct ApplyOptions<'a> {
 /// # Errors
 /// The plan or the root is refused, another run is at work, or (with a report of what was done)
 /// something is not as it must be and the run stopped.
-pub fn apply(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>, progress: Progress<'_>) -> Result<Report, ApplyError> {
+pub fn apply(
+    root: &Root,
+    plan: &PlanFile,
+    options: &ApplyOptions<'_>,
+    progress: Progress<'_>,
+) -> Result<Report, ApplyError> {
     check_plan(root, plan, options)?;
     let work = work::read(plan)?;
     let bytes = work.iter().flat_map(|w| &w.deletions).map(|d| d.bytes).sum();
     let checkpoints = work.iter().map(|w| w.deletions.len() as u64).sum();
-    if let Some(inner) = revalidate::inner_root(root, &work).map_err(ApplyError::io("look for other roots"))? {
+    if let Some(inner) =
+        revalidate::inner_root(root, &work).map_err(ApplyError::io("look for other roots"))?
+    {
         return Err(ApplyError::BadPlan(format!("`{inner}` is a root of its own")));
     }
     progress(Event::Begin { checkpoints, bytes });
@@ -92,7 +99,10 @@ fn check_plan(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>) -> Resul
     // A root that had no id when the plan was made has got one since; then its inode must do.
     let same_id = planned.id.is_none() || planned.id == root.id;
     if !same_id || planned.inode != root.inode {
-        return Err(ApplyError::OtherRoot { plan: planned.path.clone(), root: root.path.display().to_string() });
+        return Err(ApplyError::OtherRoot {
+            plan: planned.path.clone(),
+            root: root.path.display().to_string(),
+        });
     }
     plan.check_age(options.settings.now)?;
     Ok(())
@@ -100,7 +110,12 @@ fn check_plan(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>) -> Resul
 
 /// Which work is recorded where: all of it in the root's own home, or, for a user who may not write
 /// there, beside the checkpoints of each session.
-fn homes<'w>(root: &Root, options: &ApplyOptions<'_>, work: &'w [SessionWork], report: &mut Report) -> Result<Vec<(Home, Vec<&'w SessionWork>)>, ApplyError> {
+fn homes<'w>(
+    root: &Root,
+    options: &ApplyOptions<'_>,
+    work: &'w [SessionWork],
+    report: &mut Report,
+) -> Result<Vec<(Home, Vec<&'w SessionWork>)>, ApplyError> {
     let calls = options.settings.calls;
     let central = match Home::central(root).map_err(ApplyError::io("open `.retain`"))? {
         Some(home) => Some(home),
@@ -161,7 +176,8 @@ impl AtHome<'_> {
         // With an error the journal stays open: the next command sees that this run was cut off.
         ended?;
         let verified = verify_keepers(site, &kept, |unit, was| unit.identity == was.1);
-        let stopped = verified.as_ref().err().map(ToString::to_string).or(self.report.stopped.clone());
+        let stopped =
+            verified.as_ref().err().map(ToString::to_string).or(self.report.stopped.clone());
         site.finish(journal, &self.begin.run, stopped)?;
         verified?;
         if self.options.purge_now && !site.stopped() {
@@ -179,14 +195,22 @@ impl AtHome<'_> {
 
     /// I13: a plan that moved anything is not carried out again.
     fn refuse_twice(&self, runs: &[Run]) -> Result<(), ApplyError> {
-        let same = |r: &&Run| r.begin.as_ref().is_some_and(|b| b.plan == self.begin.plan && b.run != self.begin.run);
+        let same = |r: &&Run| {
+            r.begin.as_ref().is_some_and(|b| b.plan == self.begin.plan && b.run != self.begin.run)
+        };
         match runs.iter().find(same) {
             Some(run) => Err(ApplyError::AlreadyApplied { run: run.id.clone() }),
             None => Ok(()),
         }
     }
 
-    fn batches<'w>(&mut self, site: &Site<'_>, work: &[&'w SessionWork], journal: &mut Option<Journal>, kept: &mut Kept<'w>) -> Result<(), ApplyError> {
+    fn batches<'w>(
+        &mut self,
+        site: &Site<'_>,
+        work: &[&'w SessionWork],
+        journal: &mut Option<Journal>,
+        kept: &mut Kept<'w>,
+    ) -> Result<(), ApplyError> {
         for batch in batch::split(work) {
             // I29: a signal, between two batches and between two checkpoints of one.
             if site.stopped() {
@@ -200,7 +224,11 @@ impl AtHome<'_> {
     }
 
     /// The journal, created by the first batch that has something to say.
-    fn journal<'j>(&mut self, site: &Site<'_>, journal: &'j mut Option<Journal>) -> Result<&'j mut Journal, ApplyError> {
+    fn journal<'j>(
+        &mut self,
+        site: &Site<'_>,
+        journal: &'j mut Option<Journal>,
+    ) -> Result<&'j mut Journal, ApplyError> {
         if journal.is_none() {
             let mut new = Journal::create(site.settings.calls, site.home.journal(), self.begin)
                 .map_err(ApplyError::io("write the journal"))?;
@@ -215,14 +243,19 @@ impl AtHome<'_> {
 }
 
 /// I33: everything that was to stay is read again.
-fn verify_keepers(site: &Site<'_>, kept: &Kept<'_>, same: impl Fn(&Unit, &Witness<'_>) -> bool + Sync) -> Result<(), ApplyError> {
-    let wrong = super::parallel::map(site.settings.threads, kept, |was| {
-        match revalidate::measure(site.root, &was.0.parts) {
-            Ok(unit) if same(&unit, was) => None,
-            Ok(_) => Some(format!("{} was to stay and has changed", was.0.called)),
-            Err(e) => Some(format!("{} was to stay and cannot be read: {e}", was.0.called)),
-        }
-    });
+fn verify_keepers(
+    site: &Site<'_>,
+    kept: &Kept<'_>,
+    same: impl Fn(&Unit, &Witness<'_>) -> bool + Sync,
+) -> Result<(), ApplyError> {
+    let wrong =
+        super::parallel::map(site.settings.threads, kept, |was| {
+            match revalidate::measure(site.root, &was.0.parts) {
+                Ok(unit) if same(&unit, was) => None,
+                Ok(_) => Some(format!("{} was to stay and has changed", was.0.called)),
+                Err(e) => Some(format!("{} was to stay and cannot be read: {e}", was.0.called)),
+            }
+        });
     wrong.into_iter().flatten().next().map_or(Ok(()), |why| Err(halt(why)))
 }
 
@@ -238,7 +271,9 @@ fn with_report(error: &ApplyError, report: Report) -> ApplyError {
     };
     let left = report.moved.checkpoints.saturating_sub(report.purged.checkpoints);
     let restorable = match (&report.run, left) {
-        (Some(run), 1..) => format!("{left} checkpoints are in the trash; `retain undo {run}` brings them back"),
+        (Some(run), 1..) => {
+            format!("{left} checkpoints are in the trash; `retain undo {run}` brings them back")
+        }
         _ => "Nothing is in the trash".to_owned(),
     };
     ApplyError::Stopped { why, restorable, report: Box::new(report) }

@@ -26,7 +26,11 @@ pub(super) struct Site<'a> {
 
 impl<'a> Site<'a> {
     /// Takes the lock, and only then looks whether this is still the root it was.
-    pub fn enter(root: &'a Root, home: &'a Home, settings: Settings<'a>) -> Result<Site<'a>, ApplyError> {
+    pub fn enter(
+        root: &'a Root,
+        home: &'a Home,
+        settings: Settings<'a>,
+    ) -> Result<Site<'a>, ApplyError> {
         let lock = Lock::take(settings.calls, home.ours(), settings.lock_wait, settings.stop)?;
         let site = Site { root, home, settings, lock };
         site.check()?;
@@ -47,7 +51,8 @@ impl<'a> Site<'a> {
 
     /// The runs of this home; settled ones by their beginning only.
     pub fn runs(&self, all: bool) -> Result<Vec<Run>, ApplyError> {
-        let runs = history::read(self.home.journal(), all).map_err(ApplyError::io("read the journal"))?;
+        let runs =
+            history::read(self.home.journal(), all).map_err(ApplyError::io("read the journal"))?;
         refuse_newer(&runs)?;
         Ok(runs)
     }
@@ -88,13 +93,20 @@ impl<'a> Site<'a> {
     }
 
     /// Ends a file in order; marks the run if nothing is left to do for it.
-    pub fn finish(&self, mut journal: Journal, run: &str, stopped: Option<String>) -> Result<(), ApplyError> {
+    pub fn finish(
+        &self,
+        mut journal: Journal,
+        run: &str,
+        stopped: Option<String>,
+    ) -> Result<(), ApplyError> {
         journal.add(&Record::End { stopped });
         journal.commit(self.settings.calls).map_err(ApplyError::io("write the journal"))?;
         journal.close(self.settings.calls);
-        let runs = history::read_run(self.home.journal(), run).map_err(ApplyError::io("read the journal"))?;
+        let runs = history::read_run(self.home.journal(), run)
+            .map_err(ApplyError::io("read the journal"))?;
         if runs.is_done() && !runs.settled {
-            let name = CString::new(format!("{run}.{SETTLED}")).map_err(|e| ApplyError::io("name the journal")(e.into()))?;
+            let name = CString::new(format!("{run}.{SETTLED}"))
+                .map_err(|e| ApplyError::io("name the journal")(e.into()))?;
             // Only spares later commands a look; that it may fail, or be lost, changes nothing.
             if let Err(e) = self.settings.calls.create(self.home.journal(), &name, 0o644) {
                 tracing::debug!(error = %e, "the run is not marked as settled");
@@ -118,14 +130,14 @@ pub(super) fn tool() -> String {
 
 /// I30: only this user's journals are acted upon, and only those of this root.
 pub(super) fn may_act(root: &Root, run: &Run) -> Result<(), ApplyError> {
-    let uid = run.begin.as_ref().map_or(u32::MAX, |b| b.uid);
-    if !run.ours {
+    if let Some(uid) = run.foreign {
         return Err(ApplyError::OthersRun { run: run.id.clone(), uid });
     }
     match &run.begin {
-        Some(b) if Some(&b.root) != root.id.as_ref() => {
-            Err(ApplyError::OtherRoot { plan: b.root.clone(), root: root.path.display().to_string() })
-        }
+        Some(b) if Some(&b.root) != root.id.as_ref() => Err(ApplyError::OtherRoot {
+            plan: b.root.clone(),
+            root: root.path.display().to_string(),
+        }),
         _ => Ok(()),
     }
 }

@@ -21,11 +21,10 @@ const TRASH: &CStr = c"trash";
 /// An open slot and the directories on the way to it.
 #[derive(Debug)]
 pub struct Slot {
-    names: [CString; 2],
     ours: OwnedFd,
     trash: OwnedFd,
     run: OwnedFd,
-    slot: OwnedFd,
+    inner: OwnedFd,
 }
 
 impl Slot {
@@ -33,7 +32,12 @@ impl Slot {
     ///
     /// # Errors
     /// The directory is not writable, what stands in the way is not ours (N16), the slot exists.
-    pub fn create(calls: &dyn Calls, parent: BorrowedFd<'_>, run: &str, slot: &str) -> io::Result<Slot> {
+    pub fn create(
+        calls: &dyn Calls,
+        parent: BorrowedFd<'_>,
+        run: &str,
+        slot: &str,
+    ) -> io::Result<Slot> {
         let names = [CString::new(run)?, CString::new(slot)?];
         // A purge may tidy up an empty trash at any moment between two of these calls.
         for _ in 0..8 {
@@ -45,7 +49,11 @@ impl Slot {
         Err(Errno::NOENT.into())
     }
 
-    fn try_create(calls: &dyn Calls, parent: BorrowedFd<'_>, names: &[CString; 2]) -> io::Result<Slot> {
+    fn try_create(
+        calls: &dyn Calls,
+        parent: BorrowedFd<'_>,
+        names: &[CString; 2],
+    ) -> io::Result<Slot> {
         let ours = home::make_ours(calls, parent)?;
         let trash = enter(calls, ours.as_fd(), TRASH, 0o755)?;
         root::check_ours(parent, trash.as_fd())?;
@@ -53,9 +61,9 @@ impl Slot {
         private(run.as_fd())?;
         // I21: must not exist. A plain rename lands on an existing empty directory without a word.
         calls.mkdir(run.as_fd(), &names[1], 0o700)?;
-        let slot = dir::child(run.as_fd(), &names[1])?;
-        private(slot.as_fd())?;
-        Ok(Slot { names: names.clone(), ours, trash, run, slot })
+        let inner = dir::child(run.as_fd(), &names[1])?;
+        private(inner.as_fd())?;
+        Ok(Slot { ours, trash, run, inner })
     }
 
     /// Opens a slot that a journal names; `None` if it is not there.
@@ -70,9 +78,9 @@ impl Slot {
             root::check_ours(parent, trash.as_fd())?;
             let run = dir::child(trash.as_fd(), &names[0])?;
             private(run.as_fd())?;
-            let slot = dir::child(run.as_fd(), &names[1])?;
-            private(slot.as_fd())?;
-            Ok(Slot { names: names.clone(), ours, trash, run, slot })
+            let inner = dir::child(run.as_fd(), &names[1])?;
+            private(inner.as_fd())?;
+            Ok(Slot { ours, trash, run, inner })
         };
         match open() {
             Ok(slot) => Ok(Some(slot)),
@@ -82,7 +90,7 @@ impl Slot {
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.slot.as_fd()
+        self.inner.as_fd()
     }
 
     /// Makes what was moved into the slot durable: the slot, and its name in each directory above.
@@ -90,38 +98,49 @@ impl Slot {
     /// # Errors
     /// Fatal (I24).
     pub fn sync(&self, calls: &dyn Calls) -> io::Result<()> {
-        [&self.slot, &self.run, &self.trash, &self.ours].iter().try_for_each(|d| calls.sync(d.as_fd()))
+        [&self.inner, &self.run, &self.trash, &self.ours]
+            .iter()
+            .try_for_each(|d| calls.sync(d.as_fd()))
     }
+}
 
-    /// Removes the slot and what above it is empty then, and gives the first directory that stays,
-    /// to be synced, and whether the slot is gone. What is not empty stays: other runs use it, or it
-    /// holds what is not ours.
-    ///
-    /// # Errors
-    /// Anything else than a directory that is not empty, or gone.
-    pub fn tidy(self, calls: &dyn Calls, parent: BorrowedFd<'_>) -> io::Result<(OwnedFd, bool)> {
-        let steps = [
-            (self.run, self.names[1].as_c_str()),
-            (self.trash, self.names[0].as_c_str()),
-            (self.ours, TRASH),
-            (rustix::io::fcntl_dupfd_cloexec(parent, 0)?, OURS),
-        ];
-        let (mut stays, mut removed) = (self.slot, false);
-        for (above, name) in steps {
-            match calls.rmdir(above.as_fd(), name) {
-                Ok(()) => (stays, removed) = (above, true),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => (stays, removed) = (above, true),
-                Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty || calls::is(&e, Errno::EXIST) => break,
-                Err(e) => return Err(e),
-            }
+/// Removes a slot and what above it is empty then, as far as any of that exists. Gives the
+/// directory that was changed last, to be synced; `None` if the slot stays, because it is not empty.
+///
+/// # Errors
+/// Anything else than a directory that is not empty, or gone.
+pub fn tidy(
+    calls: &dyn Calls,
+    parent: BorrowedFd<'_>,
+    run: &str,
+    slot: &str,
+) -> io::Result<Option<OwnedFd>> {
+    let names = [OURS, TRASH, &CString::new(run)?, &CString::new(slot)?];
+    let mut above = vec![rustix::io::fcntl_dupfd_cloexec(parent, 0)?];
+    for name in &names[..3] {
+        match dir::child(above[above.len() - 1].as_fd(), name) {
+            Ok(fd) => above.push(fd),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => break,
+            Err(e) => return Err(e),
         }
-        Ok((stays, removed))
     }
-
-    /// The run it belongs to.
-    pub fn run_name(&self) -> String {
-        self.names[0].to_string_lossy().into_owned()
+    let mut changed = None;
+    for (fd, name) in above.into_iter().zip(names).rev() {
+        match calls.rmdir(fd.as_fd(), name) {
+            Ok(()) => changed = Some(fd),
+            Err(e)
+                if e.kind() == io::ErrorKind::NotFound
+                    && dir::look(fd.as_fd(), name)?.is_none() =>
+            {
+                changed = Some(fd);
+            }
+            // Other runs use it, or it holds what is not ours.
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => break,
+            Err(e) if calls::is(&e, Errno::EXIST) => break,
+            Err(e) => return Err(e),
+        }
     }
+    Ok(changed)
 }
 
 fn enter(calls: &dyn Calls, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd> {
@@ -153,7 +172,13 @@ pub fn is_there(dir: BorrowedFd<'_>, name: &CStr, top: Top) -> io::Result<bool> 
 ///
 /// # Errors
 /// It stays where it is.
-pub fn put(calls: &dyn Calls, from: BorrowedFd<'_>, name: &CStr, top: Top, slot: BorrowedFd<'_>) -> io::Result<bool> {
+pub fn put(
+    calls: &dyn Calls,
+    from: BorrowedFd<'_>,
+    name: &CStr,
+    top: Top,
+    slot: BorrowedFd<'_>,
+) -> io::Result<bool> {
     let mut done = calls.rename_new(from, name, slot, name);
     // NFS, Lustre, Gluster know no NOREPLACE; the slot is fresh and ours alone, so nothing is there.
     if done.as_ref().is_err_and(calls::unsupported) {
@@ -163,7 +188,10 @@ pub fn put(calls: &dyn Calls, from: BorrowedFd<'_>, name: &CStr, top: Top, slot:
         Ok(()) => Ok(true),
         // F15: done, but its answer was lost. The file system knows.
         Err(_) if is_there(slot, name, top).unwrap_or(false) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        // Gone is what is seen to be gone (I33).
+        Err(e) if e.kind() == io::ErrorKind::NotFound && dir::look(from, name)?.is_none() => {
+            Ok(false)
+        }
         // I21, I27: EXDEV, EACCES, EPERM, EBUSY: never copied, never forced.
         Err(e) => Err(e),
     }
@@ -174,7 +202,13 @@ pub fn put(calls: &dyn Calls, from: BorrowedFd<'_>, name: &CStr, top: Top, slot:
 ///
 /// # Errors
 /// Its place is taken (`AlreadyExists`), or it cannot be moved; it stays in the slot.
-pub fn take_back(calls: &dyn Calls, slot: BorrowedFd<'_>, name: &CStr, top: Top, to: BorrowedFd<'_>) -> io::Result<()> {
+pub fn take_back(
+    calls: &dyn Calls,
+    slot: BorrowedFd<'_>,
+    name: &CStr,
+    top: Top,
+    to: BorrowedFd<'_>,
+) -> io::Result<()> {
     let done = match calls.rename_new(slot, name, to, name) {
         Err(e) if calls::unsupported(&e) => take_back_slowly(calls, slot, name, top, to),
         other => other,
@@ -190,7 +224,13 @@ pub fn take_back(calls: &dyn Calls, slot: BorrowedFd<'_>, name: &CStr, top: Top,
     Ok(())
 }
 
-fn take_back_slowly(calls: &dyn Calls, slot: BorrowedFd<'_>, name: &CStr, top: Top, to: BorrowedFd<'_>) -> io::Result<()> {
+fn take_back_slowly(
+    calls: &dyn Calls,
+    slot: BorrowedFd<'_>,
+    name: &CStr,
+    top: Top,
+    to: BorrowedFd<'_>,
+) -> io::Result<()> {
     if dir::look(to, name)?.is_some() {
         return Err(Errno::EXIST.into());
     }

@@ -27,7 +27,8 @@ pub struct What<'a> {
 
 impl What<'_> {
     fn wants(&self, item: &Intent) -> bool {
-        self.session.is_none_or(|s| s == item.session) && self.checkpoint.is_none_or(|c| c == item.id)
+        self.session.is_none_or(|s| s == item.session)
+            && self.checkpoint.is_none_or(|c| c == item.id)
     }
 }
 
@@ -35,7 +36,12 @@ impl What<'_> {
 ///
 /// # Errors
 /// No such run, session or checkpoint; the run is another user's; the journal cannot be written.
-pub fn undo(root: &Root, what: &What<'_>, settings: &Settings<'_>, progress: Progress<'_>) -> Result<UndoReport, ApplyError> {
+pub fn undo(
+    root: &Root,
+    what: &What<'_>,
+    settings: &Settings<'_>,
+    progress: Progress<'_>,
+) -> Result<UndoReport, ApplyError> {
     let (homes, _) = home::find(root).map_err(ApplyError::io("find journals"))?;
     let run = pick(&homes, what.run)?;
     let mut report = UndoReport::default();
@@ -48,7 +54,8 @@ pub fn undo(root: &Root, what: &What<'_>, settings: &Settings<'_>, progress: Pro
         if let Some(recovered) = recover::at(&site, progress)? {
             report.recovered.get_or_insert_default().absorb(recovered);
         }
-        let run = super::journal::history::read_run(home.journal(), &run).map_err(ApplyError::io("read the journal"))?;
+        let run = super::journal::history::read_run(home.journal(), &run)
+            .map_err(ApplyError::io("read the journal"))?;
         may_act(root, &run)?;
         let items: Vec<&Item> = run.items.values().filter(|i| what.wants(&i.intent)).collect();
         asked += items.len();
@@ -58,7 +65,8 @@ pub fn undo(root: &Root, what: &What<'_>, settings: &Settings<'_>, progress: Pro
         }
     }
     if asked == 0 && (what.session.is_some() || what.checkpoint.is_some()) {
-        let what = [what.session, what.checkpoint].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let what =
+            [what.session, what.checkpoint].into_iter().flatten().collect::<Vec<_>>().join(" ");
         return Err(ApplyError::NotInRun { run, what });
     }
     Ok(report)
@@ -91,15 +99,27 @@ fn known(home: &Home, run: &str) -> Result<bool, ApplyError> {
     Ok(ids(home)?.iter().any(|id| id == run))
 }
 
-fn restore(site: &Site<'_>, run: &Run, items: &[&Item], progress: Progress<'_>, report: &mut UndoReport) -> Result<(), ApplyError> {
+fn restore(
+    site: &Site<'_>,
+    run: &Run,
+    items: &[&Item],
+    progress: Progress<'_>,
+    report: &mut UndoReport,
+) -> Result<(), ApplyError> {
     let mut todo = Vec::new();
     for item in items {
-        let skip = |why: &str| Skip { session: item.intent.session.clone(), id: Some(item.intent.id.clone()), why: why.to_owned() };
+        let skip = |why: &str| Skip {
+            session: item.intent.session.clone(),
+            id: Some(item.intent.id.clone()),
+            why: why.to_owned(),
+        };
         match item.state {
             State::Moved | State::Intent => todo.push(*item),
             State::Restored | State::Kept => report.already += 1,
             State::Purging | State::Purged => report.skipped.push(skip("it was purged")),
-            State::Gone | State::Lost => report.skipped.push(skip("it is neither in the trash nor at its path")),
+            State::Gone | State::Lost => {
+                report.skipped.push(skip("it is neither in the trash nor at its path"));
+            }
         }
     }
     if todo.is_empty() {
@@ -107,6 +127,7 @@ fn restore(site: &Site<'_>, run: &Run, items: &[&Item], progress: Progress<'_>, 
     }
     let calls = site.settings.calls;
     let mut journal = site.journal(run, Work::Undo)?;
+    let mut split = false;
     for group in by_session(todo.into_iter()) {
         if site.stopped() {
             report.stopped = Some("a signal".to_owned());
@@ -116,7 +137,9 @@ fn restore(site: &Site<'_>, run: &Run, items: &[&Item], progress: Progress<'_>, 
         let intents: Vec<&Intent> = group.iter().map(|i| &i.intent).collect();
         let skip = |item: &Intent, e: &io::Error| {
             let why = match e.kind() {
-                io::ErrorKind::AlreadyExists => "its place is taken; it stays in the trash".to_owned(),
+                io::ErrorKind::AlreadyExists => {
+                    "its place is taken; it stays in the trash".to_owned()
+                }
                 io::ErrorKind::NotFound => "it is neither in the trash nor at its path".to_owned(),
                 _ => e.to_string(),
             };
@@ -134,16 +157,24 @@ fn restore(site: &Site<'_>, run: &Run, items: &[&Item], progress: Progress<'_>, 
                 Ok(()) => {
                     journal.add(&Record::Restored { items: vec![item.item] });
                     report.restored.add(item.bytes);
-                    progress(Event::Restored { session: &item.session, id: &item.id, bytes: item.bytes });
+                    progress(Event::Restored {
+                        session: &item.session,
+                        id: &item.id,
+                        bytes: item.bytes,
+                    });
                 }
-                Err(e) => report.skipped.push(skip(item, &e)),
+                Err(e) => {
+                    report.skipped.push(skip(item, &e));
+                    split |= found.look(item).map_or(true, |seen| seen.is_split());
+                }
             }
         }
         found.sync(calls).map_err(ApplyError::io("sync what was restored"))?;
-        journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
         found.tidy(calls).map_err(ApplyError::io("remove an empty trash folder"))?;
+        journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
     }
-    site.finish(journal, &run.id, report.stopped.clone())
+    // P: what is half way stays the business of recovery.
+    if split { Ok(()) } else { site.finish(journal, &run.id, report.stopped.clone()) }
 }
 
 fn one(site: &Site<'_>, found: &Located, item: &Intent) -> io::Result<()> {
@@ -155,6 +186,8 @@ fn one(site: &Site<'_>, found: &Located, item: &Intent) -> io::Result<()> {
     // I26, I33: counted as restored only if it is what it was, every file of it.
     match found.identity(item, true)? {
         now if unit::hex(&now) == item.identity => Ok(()),
-        _ => Err(io::Error::other("it is back at its path, but somebody wrote in it while it was in the trash")),
+        _ => Err(io::Error::other(
+            "it is back at its path, but somebody wrote in it while it was in the trash",
+        )),
     }
 }

@@ -55,8 +55,8 @@ pub struct SessionWork {
 pub fn read(plan: &PlanFile) -> Result<Vec<SessionWork>, ApplyError> {
     let mut order: Vec<SessionWork> = Vec::new();
     let mut index: HashMap<&str, usize> = HashMap::new();
-    let mut item = 0;
-    for decision in plan.decisions.iter().filter(|d| d.verdict == "delete") {
+    let deletions = plan.decisions.iter().filter(|d| d.verdict == "delete");
+    for (item, decision) in (0..).zip(deletions) {
         let called = format!("{} {}", decision.session, decision.id);
         let at = *index.entry(&decision.session).or_insert_with(|| {
             order.push(SessionWork {
@@ -73,7 +73,6 @@ pub fn read(plan: &PlanFile) -> Result<Vec<SessionWork>, ApplyError> {
             parts: places(&called, &decision.paths)?,
             fingerprint: fingerprint(&called, decision.fingerprint.as_deref())?,
         });
-        item += 1;
     }
     for session in &plan.sessions {
         let Some(&at) = index.get(session.session.as_str()) else { continue };
@@ -90,7 +89,10 @@ pub fn read(plan: &PlanFile) -> Result<Vec<SessionWork>, ApplyError> {
     let listed: std::collections::HashSet<&str> =
         plan.sessions.iter().map(|s| s.session.as_str()).collect();
     if let Some(work) = order.iter().find(|w| !listed.contains(w.session.as_str())) {
-        return Err(ApplyError::BadPlan(format!("session {} has no witnesses listed", work.session)));
+        return Err(ApplyError::BadPlan(format!(
+            "session {} has no witnesses listed",
+            work.session
+        )));
     }
     disjoint(&order, plan)?;
     Ok(order)
@@ -150,7 +152,8 @@ fn disjoint(work: &[SessionWork], plan: &PlanFile) -> Result<(), ApplyError> {
     // In this order a path is followed by all that lie below it.
     let mut above: Vec<(&Rel, &(String, bool))> = Vec::new();
     for (path, entry) in &all {
-        while above.last().is_some_and(|(top, _)| !path.components().starts_with(top.components())) {
+        while above.last().is_some_and(|(top, _)| !path.components().starts_with(top.components()))
+        {
             above.pop();
         }
         if let Some((_, outer)) = above.iter().find(|(_, outer)| outer.1 || entry.1) {

@@ -49,12 +49,18 @@ fn a_session_or_one_checkpoint_comes_back_alone() {
     let before = store.picture();
     let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
     let one = What { run: &run[..15], session: Some("a/mnist/1"), checkpoint: Some("20") };
-    assert_eq!(undo(&store.root(), &one, &settings(now()), &silent).unwrap().restored.checkpoints, 1);
+    assert_eq!(
+        undo(&store.root(), &one, &settings(now()), &silent).unwrap().restored.checkpoints,
+        1
+    );
     let mut gone = GONE.to_vec();
     gone.retain(|p| *p != "a/mnist/1/checkpoint-20");
     assert_eq!(store.picture(), before.without(&gone));
     let session = What { run: &run, session: Some("b/mnist/2"), checkpoint: None };
-    assert_eq!(undo(&store.root(), &session, &settings(now()), &silent).unwrap().restored.checkpoints, 3);
+    assert_eq!(
+        undo(&store.root(), &session, &settings(now()), &silent).unwrap().restored.checkpoints,
+        3
+    );
     assert_eq!(store.picture(), before.without(&GONE[..3]).with(&before, GONE[1]));
     let none = What { run: &run, session: Some("c"), checkpoint: None };
     assert!(undo(&store.root(), &none, &settings(now()), &silent).is_err());
@@ -104,7 +110,8 @@ fn the_oldest_trash_goes_first_when_room_is_needed() {
     plan.delete("a/mnist/1", "20", &[GONE[1]]);
     let options = ApplyOptions { settings: settings(later(60)), ..options() };
     store.apply_with(&plan.seal(), &options).unwrap();
-    let done = purge(&store.root(), Which::Oldest { bytes: 1 }, &settings(later(90)), &silent).unwrap();
+    let done =
+        purge(&store.root(), Which::Oldest { bytes: 1 }, &settings(later(90)), &silent).unwrap();
     assert_eq!(done.purged.checkpoints, 1);
     let (runs, _) = runs(&store.root()).unwrap();
     assert_eq!(runs[0].items[0].state, State::Purged);
@@ -121,10 +128,20 @@ fn the_log_tells_what_became_of_everything() {
     assert!(faults.is_empty());
     let [seen] = &all[..] else { panic!("{all:?}") };
     assert_eq!((&seen.id, seen.at, seen.policy.as_str()), (&run, Some(now()), "test"));
-    assert_eq!((seen.planned.checkpoints, seen.in_trash.checkpoints, seen.restored.checkpoints), (6, 5, 1));
+    assert_eq!(
+        (seen.planned.checkpoints, seen.in_trash.checkpoints, seen.restored.checkpoints),
+        (6, 5, 1)
+    );
     assert_eq!(seen.expires, Some(later(20 * HOUR)));
     assert!(!seen.unfinished && !seen.damaged && seen.stopped.is_none());
-    assert_eq!(seen.items.iter().filter(|i| i.state == State::Restored).map(|i| &*i.id).collect::<Vec<_>>(), ["20"]);
+    assert_eq!(
+        seen.items
+            .iter()
+            .filter(|i| i.state == State::Restored)
+            .map(|i| &*i.id)
+            .collect::<Vec<_>>(),
+        ["20"]
+    );
 }
 
 #[test]

@@ -4,6 +4,12 @@
 //! with some mishap, and compares the whole tree, byte for byte and inode for inode, with what it
 //! was or must be.
 
-mod support;
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
+mod support;
+#[path = "../support/mod.rs"]
+mod trees;
+
+mod faulty;
 mod happy;
+mod sweep;

@@ -1,17 +1,18 @@
 //! A storage to work on, plans of it, and pictures of it before and after.
 
+use crate::trees::{Kind, Snapshot};
 use retain::apply::calls::{Calls, Os};
 use retain::apply::{ApplyError, ApplyOptions, Event, Report, Root, Settings, apply, init};
 use retain::core::model::Time;
 use retain::core::name;
-use retain::core::plan::{FORMAT, PlanDecision, PlanFile, PlanPolicy, PlanRoot, PlanSession, Witness};
+use retain::core::plan::{
+    FORMAT, PlanDecision, PlanFile, PlanPolicy, PlanRoot, PlanSession, Witness,
+};
 use retain::store::unit;
 use rustix::fd::AsFd as _;
-use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -42,6 +43,12 @@ pub struct Store {
 impl Store {
     pub fn new() -> Store {
         Store::within(&std::env::temp_dir())
+    }
+
+    /// In memory if there is such a place: for sweeps of thousands of runs, each full of fsyncs.
+    pub fn quick() -> Store {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Store::within(memory) } else { Store::new() }
     }
 
     pub fn within(place: &Path) -> Store {
@@ -75,7 +82,9 @@ impl Store {
     /// A checkpoint directory with two files and a folder.
     pub fn ckpt(&self, rel: impl AsRef<[u8]>) {
         let rel = rel.as_ref();
-        for (name, content) in [("model.bin", "weights"), ("state.json", "{}"), ("opt/a/rank0", "moments")] {
+        for (name, content) in
+            [("model.bin", "weights"), ("state.json", "{}"), ("opt/a/rank0", "moments")]
+        {
             self.file([rel, b"/", name.as_bytes()].concat(), content);
         }
     }
@@ -112,7 +121,11 @@ impl Store {
         self.apply_with(plan, &options())
     }
 
-    pub fn apply_with(&self, plan: &PlanFile, options: &ApplyOptions<'_>) -> Result<Report, ApplyError> {
+    pub fn apply_with(
+        &self,
+        plan: &PlanFile,
+        options: &ApplyOptions<'_>,
+    ) -> Result<Report, ApplyError> {
         apply(&self.root(), plan, options, &silent)
     }
 }
@@ -145,8 +158,16 @@ impl<'s> Plan<'s> {
             format: FORMAT.to_owned(),
             tool: "retain test".to_owned(),
             now: now().to_string(),
-            root: Some(PlanRoot { id: root.id.clone(), path: store.top.display().to_string(), inode: root.inode }),
-            policy: PlanPolicy { source: "test".to_owned(), grace_seconds: 20 * HOUR, ..PlanPolicy::default() },
+            root: Some(PlanRoot {
+                id: root.id.clone(),
+                path: store.top.display().to_string(),
+                inode: root.inode,
+            }),
+            policy: PlanPolicy {
+                source: "test".to_owned(),
+                grace_seconds: 20 * HOUR,
+                ..PlanPolicy::default()
+            },
             ..PlanFile::default()
         };
         Plan { store, plan }
@@ -170,7 +191,9 @@ impl<'s> Plan<'s> {
     fn session(&mut self, session: &str) -> &mut PlanSession {
         let known = self.plan.sessions.iter().position(|s| s.session == session);
         let at = known.unwrap_or_else(|| {
-            self.plan.sessions.push(PlanSession { session: session.to_owned(), ..PlanSession::default() });
+            self.plan
+                .sessions
+                .push(PlanSession { session: session.to_owned(), ..PlanSession::default() });
             self.plan.sessions.len() - 1
         });
         &mut self.plan.sessions[at]
@@ -193,7 +216,8 @@ impl<'s> Plan<'s> {
 
     pub fn keep(&mut self, session: &str, id: &str, paths: &[&str]) -> &mut Self {
         let (paths, fingerprint) = self.measure(paths);
-        let witness = Witness { session: session.to_owned(), id: id.to_owned(), paths, fingerprint };
+        let witness =
+            Witness { session: session.to_owned(), id: id.to_owned(), paths, fingerprint };
         self.session(session).witnesses.push(witness);
         self.plan.decisions.push(PlanDecision {
             session: session.to_owned(),
@@ -209,99 +233,50 @@ impl<'s> Plan<'s> {
     }
 }
 
-/// Everything about a tree that an undo must bring back, by path; `.retain` left out.
+/// Everything about a tree that an undo must bring back, `.retain` left out. A folder's own mtime
+/// counts only inside a checkpoint: a rename in it changes it, and no tool can keep it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Picture(pub BTreeMap<Vec<u8>, Entry>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub inode: u64,
-    pub mode: u32,
-    pub owner: (u32, u32),
-    /// Of files and links; a directory's changes with every rename in it.
-    pub mtime: Option<(i64, i64)>,
-    pub content: Vec<u8>,
-    pub links: u64,
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-}
+pub struct Picture(pub Snapshot);
 
 impl Picture {
     pub fn of(top: &Path) -> Picture {
-        let mut out = BTreeMap::new();
-        let mut todo = vec![top.to_path_buf()];
-        while let Some(dir) = todo.pop() {
-            for entry in fs::read_dir(&dir).unwrap() {
-                let path = entry.unwrap().path();
-                if path.file_name() == Some(OsStr::new(".retain")) {
-                    continue;
-                }
-                let meta = fs::symlink_metadata(&path).unwrap();
-                let kind = meta.file_type();
-                let content = if kind.is_symlink() {
-                    fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec()
-                } else if kind.is_file() {
-                    fs::read(&path).unwrap()
-                } else {
-                    Vec::new()
-                };
-                if kind.is_dir() {
-                    todo.push(path.clone());
-                }
-                let rel = path.strip_prefix(top).unwrap().as_os_str().as_bytes().to_vec();
-                out.insert(rel, Entry {
-                    inode: meta.ino(),
-                    mode: meta.permissions().mode(),
-                    owner: (meta.uid(), meta.gid()),
-                    mtime: (!kind.is_dir()).then(|| (meta.mtime(), meta.mtime_nsec())),
-                    content,
-                    links: if kind.is_dir() { 0 } else { meta.nlink() },
-                    xattrs: if kind.is_symlink() { Vec::new() } else { xattrs(&path) },
-                });
+        let mut all = Snapshot::of(top).without(".retain");
+        for (path, entry) in &mut all.entries {
+            let inside = path.iter().any(|c| c.as_bytes().starts_with(b"checkpoint"));
+            if entry.kind == Kind::Dir && !inside {
+                entry.mtime = 0;
             }
         }
-        Picture(out)
+        Picture(all)
     }
 
     /// Without what lies at or below any of these paths.
     pub fn without(&self, paths: &[&str]) -> Picture {
-        let lost = |p: &[u8]| {
-            paths.iter().any(|gone| {
-                let gone = name::decode(gone);
-                p == &*gone || p.strip_prefix(&*gone).is_some_and(|rest| rest.starts_with(b"/"))
-            })
-        };
-        Picture(self.0.iter().filter(|(p, _)| !lost(p)).map(|(p, e)| (p.clone(), e.clone())).collect())
+        let mut left = self.clone();
+        left.0.entries.retain(|p, _| !paths.iter().any(|gone| p.starts_with(raw(gone))));
+        left
     }
 
     /// With what another picture has at and below `path`.
     pub fn with(mut self, other: &Picture, path: &str) -> Picture {
-        let rest = other.without(&[path]);
-        for (p, e) in &other.0 {
-            if !rest.0.contains_key(p) {
-                self.0.insert(p.clone(), e.clone());
-            }
-        }
+        let found = other.0.entries.iter().filter(|(p, _)| p.starts_with(raw(path)));
+        self.0.entries.extend(found.map(|(p, e)| (p.clone(), e.clone())));
         self
     }
 
     pub fn has(&self, path: &str) -> bool {
-        self.0.contains_key(&*name::decode(path))
+        self.0.entries.contains_key(&raw(path))
+    }
+
+    /// Panics with the differences.
+    #[track_caller]
+    pub fn assert_same(&self, now: &Picture) {
+        self.0.assert_same(&now.0);
     }
 }
 
-fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut names = vec![0; 4096];
-    let Ok(n) = rustix::fs::listxattr(path, &mut names[..]) else { return Vec::new() };
-    names[..n]
-        .split(|b| *b == 0)
-        .filter(|n| !n.is_empty())
-        .map(|n| {
-            let mut value = vec![0; 4096];
-            let len = rustix::fs::getxattr(path, n, &mut value[..]).unwrap();
-            value.truncate(len);
-            (n.to_vec(), value)
-        })
-        .collect()
+fn raw(path: &str) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(&name::decode(path)))
 }
 
 /// All of `.retain` below a root but the journals and the marker: what is left of trashes.
@@ -311,7 +286,8 @@ pub fn trash(store: &Store) -> Vec<String> {
     while let Some(dir) = todo.pop() {
         for entry in fs::read_dir(&dir).unwrap() {
             let path = entry.unwrap().path();
-            let rel = name::encode(path.strip_prefix(&store.top).unwrap().as_os_str().as_bytes()).into_owned();
+            let rel = name::encode(path.strip_prefix(&store.top).unwrap().as_os_str().as_bytes())
+                .into_owned();
             if fs::symlink_metadata(&path).unwrap().is_dir() {
                 todo.push(path);
             }

@@ -53,7 +53,8 @@ pub struct Decoded {
 pub fn decode(bytes: &[u8], name: &str) -> Decoded {
     let mut out = Decoded::default();
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    let version = std::str::from_utf8(line).ok().and_then(|l| l.strip_prefix(MAGIC)?.parse::<u32>().ok());
+    let version =
+        std::str::from_utf8(line).ok().and_then(|l| l.strip_prefix(MAGIC)?.parse::<u32>().ok());
     if version.is_some_and(|v| v > VERSION) {
         out.newer = true;
         return out;

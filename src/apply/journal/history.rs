@@ -75,8 +75,8 @@ pub struct Run {
     /// A file has a hole: some records are missing.
     pub damaged: bool,
     pub newer: bool,
-    /// All files belong to this user, so that their content may be acted upon (I30).
-    pub ours: bool,
+    /// A user who is not this one owns a file of it, so that its content is not acted upon (I30).
+    pub foreign: Option<u32>,
     pub settled: bool,
     /// Files whose writer did not come to an end, or has not yet.
     pub open: Vec<CString>,
@@ -188,10 +188,10 @@ fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], all: bool) -> io::Re
     let uid = rustix::process::geteuid().as_raw();
     let is_mark = |name: &CStr| name.to_bytes().ends_with(SETTLED.as_bytes());
     let settled = names.iter().any(|n| is_mark(n));
-    let mut run = Run { id, settled, ours: true, ..Run::default() };
+    let mut run = Run { id, settled, ..Run::default() };
     for name in names.iter().filter(|n| !is_mark(n)) {
         let (decoded, owner) = read_file(dir, name)?;
-        run.ours &= owner == uid;
+        run.foreign = run.foreign.or((owner != uid).then_some(owner));
         run.damaged |= decoded.damaged;
         run.newer |= decoded.newer;
         let (mut work, mut ended) = (Work::Apply, false);
@@ -231,5 +231,6 @@ pub fn parse_name(name: &str) -> Option<(&str, &str)> {
     let (run, suffix) = name.split_once('.')?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     let number = suffix.len() == 4 && suffix.bytes().all(|b| b.is_ascii_digit());
-    (!run.is_empty() && run.bytes().all(plain) && (number || suffix == SETTLED)).then_some((run, suffix))
+    (!run.is_empty() && run.bytes().all(plain) && (number || suffix == SETTLED))
+        .then_some((run, suffix))
 }

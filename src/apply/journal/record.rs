@@ -10,22 +10,42 @@ pub enum Record {
     /// These parts are about to be renamed into the trash.
     Intent(Intent),
     /// Whole in the trash, verified, and synced.
-    Moved { items: Vec<u32> },
+    Moved {
+        items: Vec<u32>,
+    },
     /// Whole at its own path: never moved, or moved back.
-    Kept { items: Vec<u32>, why: String },
+    Kept {
+        items: Vec<u32>,
+        why: String,
+    },
     /// It was gone before it could be moved.
-    Gone { items: Vec<u32> },
+    Gone {
+        items: Vec<u32>,
+    },
     /// A session of the plan that loses nothing (more).
-    Skipped { session: String, why: String },
+    Skipped {
+        session: String,
+        why: String,
+    },
     /// From here on it can only be purged.
-    Purging { items: Vec<u32> },
-    Purged { items: Vec<u32> },
+    Purging {
+        items: Vec<u32>,
+    },
+    Purged {
+        items: Vec<u32>,
+    },
     /// Back at its own path.
-    Restored { items: Vec<u32> },
+    Restored {
+        items: Vec<u32>,
+    },
     /// Neither in the trash nor at its own path: somebody else removed it.
-    Lost { items: Vec<u32> },
+    Lost {
+        items: Vec<u32>,
+    },
     /// The process ended in order.
-    End { stopped: Option<String> },
+    End {
+        stopped: Option<String>,
+    },
 }
 
 /// Which work a journal file belongs to.

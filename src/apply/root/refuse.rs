@@ -11,18 +11,70 @@ use std::path::{Path, PathBuf};
 
 /// Refused themselves; what lies below may be a root.
 const SYSTEM: &[&str] = &[
-    "/", "/bin", "/boot", "/dev", "/dev/shm", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32",
-    "/lost+found", "/media", "/mnt", "/nix", "/opt", "/proc", "/root", "/run", "/run/user", "/sbin",
-    "/snap", "/srv", "/sys", "/tmp", "/usr", "/usr/local", "/usr/local/bin", "/usr/local/lib",
-    "/usr/local/share", "/usr/src", "/var", "/var/cache", "/var/lib", "/var/log", "/var/mail",
-    "/var/opt", "/var/run", "/var/spool", "/var/tmp",
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/dev/shm",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/lost+found",
+    "/media",
+    "/mnt",
+    "/nix",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/run/user",
+    "/sbin",
+    "/snap",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/usr/local/share",
+    "/usr/src",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/mail",
+    "/var/opt",
+    "/var/run",
+    "/var/spool",
+    "/var/tmp",
 ];
 
 /// Refused with everything below.
 const TREES: &[&str] = &[
-    "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin", "/sys",
-    "/usr/bin", "/usr/include", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/sbin", "/usr/share",
-    "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/systemd",
+    "/bin",
+    "/boot",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/proc",
+    "/sbin",
+    "/sys",
+    "/usr/bin",
+    "/usr/include",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/sbin",
+    "/usr/share",
+    "/var/lib/dpkg",
+    "/var/lib/rpm",
+    "/var/lib/systemd",
 ];
 
 /// More levels than any mounted tree has.
@@ -84,7 +136,9 @@ fn holds_marker(dir: BorrowedFd<'_>) -> io::Result<bool> {
     let flags = UP | OFlags::NOFOLLOW;
     match fs::openat(dir, OURS, flags, Mode::empty()) {
         Ok(ours) => Ok(matches!(dir::look(ours.as_fd(), super::marker::NAME), Ok(Some(_)))),
-        Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => Err(io::Error::other("too many open files")),
+        Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
+            Err(io::Error::other("too many open files"))
+        }
         Err(_) => Ok(false),
     }
 }

@@ -2,13 +2,13 @@
 
 use super::session::{Done, Ready};
 use super::{AtHome, Kept};
+use crate::apply::journal::Journal;
 use crate::apply::journal::record::Record;
 use crate::apply::outcome::{ApplyError, Event, Skip};
 use crate::apply::parallel;
 use crate::apply::site::Site;
 use crate::apply::trash::Slot;
 use crate::apply::work::SessionWork;
-use crate::apply::journal::Journal;
 use std::sync::atomic::AtomicBool;
 
 /// Bounds descriptors: a session holds one for each of its folders and four for each slot.
@@ -24,7 +24,9 @@ pub(super) fn split<'s, 'w>(mut work: &'s [&'w SessionWork]) -> Vec<&'s [&'w Ses
     let mut out = Vec::new();
     while !work.is_empty() {
         let (mut n, mut items) = (0, 0);
-        while n < work.len().min(MAX_SESSIONS) && (n == 0 || items + work[n].deletions.len() <= MAX_ITEMS) {
+        while n < work.len().min(MAX_SESSIONS)
+            && (n == 0 || items + work[n].deletions.len() <= MAX_ITEMS)
+        {
             items += work[n].deletions.len();
             n += 1;
         }
@@ -36,7 +38,13 @@ pub(super) fn split<'s, 'w>(mut work: &'s [&'w SessionWork]) -> Vec<&'s [&'w Ses
 }
 
 impl AtHome<'_> {
-    pub(super) fn batch<'w>(&mut self, site: &Site<'_>, batch: &[&'w SessionWork], journal: &mut Option<Journal>, kept: &mut Kept<'w>) -> Result<(), ApplyError> {
+    pub(super) fn batch<'w>(
+        &mut self,
+        site: &Site<'_>,
+        batch: &[&'w SessionWork],
+        journal: &mut Option<Journal>,
+        kept: &mut Kept<'w>,
+    ) -> Result<(), ApplyError> {
         let settings = site.settings;
         let looked = parallel::map(settings.threads, batch, |work| Ready::look(site.root, work));
         let mut ready = Vec::new();
@@ -61,7 +69,9 @@ impl AtHome<'_> {
             room += PER_SESSION + session.seen.deletions.len() as u64 * PER_ITEM;
             session.intents().for_each(|intent| journal.add(&Record::Intent(intent)));
         }
-        journal.reserve(settings.calls, room).map_err(ApplyError::io("reserve space for the journal"))?;
+        journal
+            .reserve(settings.calls, room)
+            .map_err(ApplyError::io("reserve space for the journal"))?;
         journal.commit(settings.calls).map_err(ApplyError::io("write the journal"))?;
 
         let halt = AtomicBool::new(false);
@@ -92,7 +102,13 @@ impl AtHome<'_> {
     }
 
     /// Queues the records of a session; gives the reason to stop, if there is one.
-    fn record<'w>(&mut self, journal: &mut Journal, session: &Ready<'w>, done: Done, kept: &mut Kept<'w>) -> Option<String> {
+    fn record<'w>(
+        &mut self,
+        journal: &mut Journal,
+        session: &Ready<'w>,
+        done: Done,
+        kept: &mut Kept<'w>,
+    ) -> Option<String> {
         if !done.moved.is_empty() {
             session.bytes_of(&done.moved).for_each(|bytes| self.report.moved.add(bytes));
             kept.extend(session.seen.witnesses.iter().copied());

@@ -48,7 +48,10 @@ enum Moved {
     /// Whole at its path, or back there.
     No(String),
     /// Not what it was. `whole`: back at its path; else half way, and left to recovery.
-    Broken { why: String, whole: bool },
+    Broken {
+        why: String,
+        whole: bool,
+    },
 }
 
 impl<'w> Ready<'w> {
@@ -93,11 +96,21 @@ impl<'w> Ready<'w> {
     /// Bytes of the deletions with these numbers, one by one.
     pub fn bytes_of(&self, items: &[u32]) -> impl Iterator<Item = u64> {
         let items: HashSet<u32> = items.iter().copied().collect();
-        self.seen.deletions.iter().filter(move |(d, _)| items.contains(&d.item)).map(|(d, _)| d.bytes)
+        self.seen
+            .deletions
+            .iter()
+            .filter(move |(d, _)| items.contains(&d.item))
+            .map(|(d, _)| d.bytes)
     }
 
     /// Moves the session's checkpoints, until something is not as it was.
-    pub fn carry_out(&self, site: &Site<'_>, run: &str, halt: &AtomicBool, progress: Progress<'_>) -> Done {
+    pub fn carry_out(
+        &self,
+        site: &Site<'_>,
+        run: &str,
+        halt: &AtomicBool,
+        progress: Progress<'_>,
+    ) -> Done {
         let calls = site.settings.calls;
         let mut done = Done::default();
         done.why = self.prepare(calls, run, &mut done.slots).err();
@@ -114,7 +127,11 @@ impl<'w> Ready<'w> {
             match self.shift(calls, d, unit, &mut done) {
                 Moved::Yes => {
                     done.moved.push(d.item);
-                    progress(Event::Moved { session: &self.seen.work.session, id: &d.id, bytes: d.bytes });
+                    progress(Event::Moved {
+                        session: &self.seen.work.session,
+                        id: &d.id,
+                        bytes: d.bytes,
+                    });
                 }
                 Moved::Gone => done.gone.push(d.item),
                 Moved::No(why) => {
@@ -131,9 +148,10 @@ impl<'w> Ready<'w> {
                 }
             }
         }
-        if done.moved.is_empty() && done.halt.is_none() {
-            for (rel, slot) in std::mem::take(&mut done.slots) {
-                if let Err(e) = self.seen.dirs.get(&rel).and_then(|parent| slot.tidy(calls, parent)) {
+        if done.moved.is_empty() {
+            for (rel, name) in &self.slots {
+                let tidied = self.seen.dirs.get(rel).and_then(|p| trash::tidy(calls, p, run, name));
+                if let Err(e) = tidied {
                     tracing::warn!(error = %e, folder = %rel, "an empty trash folder stays");
                 }
             }
@@ -142,11 +160,20 @@ impl<'w> Ready<'w> {
     }
 
     /// The last look at the witnesses, and the slots.
-    fn prepare(&self, calls: &dyn Calls, run: &str, slots: &mut BTreeMap<Rel, Slot>) -> Result<(), String> {
+    fn prepare(
+        &self,
+        calls: &dyn Calls,
+        run: &str,
+        slots: &mut BTreeMap<Rel, Slot>,
+    ) -> Result<(), String> {
         revalidate::witnesses_hold(&self.seen)?;
         for (rel, name) in &self.slots {
-            let slot = self.seen.dirs.get(rel).and_then(|parent| Slot::create(calls, parent, run, name));
-            slots.insert(rel.clone(), slot.map_err(|e| format!("no trash can be made in {rel}: {e}"))?);
+            let slot =
+                self.seen.dirs.get(rel).and_then(|parent| Slot::create(calls, parent, run, name));
+            slots.insert(
+                rel.clone(),
+                slot.map_err(|e| format!("no trash can be made in {rel}: {e}"))?,
+            );
         }
         Ok(())
     }
@@ -160,14 +187,18 @@ impl<'w> Ready<'w> {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 return Moved::No(format!("{} is in use: a process holds a lock on it", d.id));
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => return Moved::Gone,
+            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => {
+                return Moved::Gone;
+            }
             Err(e) => return Moved::No(format!("{} cannot be claimed: {e}", d.id)),
         };
         // I14: nothing happened to it while the journal was written.
         match dirs.measure(&d.parts) {
             Ok(now) if now.identity == unit.identity => {}
             Ok(_) => return Moved::No(format!("{} has changed just now", d.id)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => return Moved::Gone,
+            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => {
+                return Moved::Gone;
+            }
             Err(e) => return Moved::No(format!("{} cannot be read: {e}", d.id)),
         }
         // P: the part that makes it loadable goes first, and comes back last.
@@ -182,18 +213,24 @@ impl<'w> Ready<'w> {
             };
             return match self.put_back(calls, d, unit, done) {
                 Ok(()) => Moved::No(why),
-                Err(e) => Moved::Broken { why: format!("{why}, nor moved back: {e}"), whole: false },
+                Err(e) => {
+                    Moved::Broken { why: format!("{why}, nor moved back: {e}"), whole: false }
+                }
             };
         }
         // I22: what lies in the trash is what was planned, file by file.
         let why = match Self::measure_in(&done.slots, d) {
             Ok(now) if now.identity == unit.identity => return Moved::Yes,
             Ok(_) => format!("{} {} changed while it was moved", self.seen.work.session, d.id),
-            Err(e) => format!("{} {} cannot be read after its move: {e}", self.seen.work.session, d.id),
+            Err(e) => {
+                format!("{} {} cannot be read after its move: {e}", self.seen.work.session, d.id)
+            }
         };
         match self.put_back(calls, d, unit, done) {
             Ok(()) => Moved::Broken { why: format!("{why}; it is back at its path"), whole: true },
-            Err(e) => Moved::Broken { why: format!("{why}, and cannot be moved back: {e}"), whole: false },
+            Err(e) => {
+                Moved::Broken { why: format!("{why}, and cannot be moved back: {e}"), whole: false }
+            }
         }
     }
 
@@ -212,7 +249,13 @@ impl<'w> Ready<'w> {
     }
 
     /// Moves back whatever of it is in its slots, in reverse order.
-    fn put_back(&self, calls: &dyn Calls, d: &Deletion, unit: &Unit, done: &Done) -> io::Result<()> {
+    fn put_back(
+        &self,
+        calls: &dyn Calls,
+        d: &Deletion,
+        unit: &Unit,
+        done: &Done,
+    ) -> io::Result<()> {
         for (place, top) in d.parts.iter().zip(&unit.tops).rev() {
             let slot = done.slots.get(&place.dir).ok_or(io::ErrorKind::NotFound)?.fd();
             if trash::is_there(slot, &place.name, *top)? {

@@ -1,0 +1,133 @@
+//! The operating system with one mishap at one call.
+
+use retain::apply::calls::{Calls, Os};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// The process dies before the call: it and all later calls do nothing.
+    CrashBefore,
+    /// The process dies after the call.
+    CrashAfter,
+    /// The call fails, once.
+    Fail(Errno),
+    /// The call and all later ones of its kind fail.
+    FailEver(Errno),
+    /// The call is done and says that it failed.
+    DoneButFailed(Errno),
+    /// The call does nothing and says that it succeeded.
+    Lie,
+}
+
+/// [`Os`] with a mishap at the `at`-th call (from 0).
+#[derive(Debug)]
+pub struct Faulty {
+    pub mishap: Mishap,
+    pub at: usize,
+    count: AtomicUsize,
+    /// The kind of call that was hit.
+    pub hit: Mutex<Option<&'static str>>,
+}
+
+impl Faulty {
+    pub fn new(mishap: Mishap, at: usize) -> Faulty {
+        Faulty { mishap, at, count: AtomicUsize::new(0), hit: Mutex::new(None) }
+    }
+
+    pub fn was_hit(&self) -> bool {
+        self.hit.lock().unwrap().is_some()
+    }
+
+    fn call<T>(
+        &self,
+        kind: &'static str,
+        nothing: Option<T>,
+        real: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let n = self.count.fetch_add(1, Ordering::SeqCst);
+        let mut hit = self.hit.lock().unwrap();
+        if n == self.at {
+            *hit = Some(kind);
+        }
+        let same = *hit == Some(kind);
+        let (before, here) = (n < self.at, n == self.at);
+        drop(hit);
+        let dead = || Err(Errno::IO.into());
+        match self.mishap {
+            _ if before => real(),
+            Mishap::CrashBefore => dead(),
+            Mishap::CrashAfter if here => real().and_then(|_| dead()),
+            Mishap::CrashAfter => dead(),
+            Mishap::Fail(e) if here => Err(e.into()),
+            Mishap::FailEver(e) if same => Err(e.into()),
+            Mishap::DoneButFailed(e) if here => real().and_then(|_| Err(e.into())),
+            Mishap::Lie if here => nothing.map_or_else(real, Ok),
+            _ => real(),
+        }
+    }
+}
+
+impl Calls for Faulty {
+    fn rename_new(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
+        self.call("rename", Some(()), || Os.rename_new(from, name, to, to_name))
+    }
+    fn rename(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
+        self.call("rename", Some(()), || Os.rename(from, name, to, to_name))
+    }
+    fn link(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
+        self.call("link", Some(()), || Os.link(from, name, to, to_name))
+    }
+    fn mkdir(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()> {
+        self.call("mkdir", Some(()), || Os.mkdir(dir, name, mode))
+    }
+    fn unlink(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        self.call("unlink", Some(()), || Os.unlink(dir, name))
+    }
+    fn rmdir(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        self.call("rmdir", Some(()), || Os.rmdir(dir, name))
+    }
+    fn create(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd> {
+        self.call("create", None, || Os.create(dir, name, mode))
+    }
+    fn write(&self, file: BorrowedFd<'_>, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.call("write", None, || Os.write(file, bytes, at))
+    }
+    fn reserve(&self, file: BorrowedFd<'_>, at: u64, len: u64) -> io::Result<()> {
+        self.call("reserve", Some(()), || Os.reserve(file, at, len))
+    }
+    fn truncate(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()> {
+        self.call("truncate", Some(()), || Os.truncate(file, len))
+    }
+    fn sync(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        self.call("sync", Some(()), || Os.sync(file))
+    }
+    fn lock(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        Os.lock(file)
+    }
+    fn give(&self, file: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
+        self.call("give", Some(()), || Os.give(file, uid))
+    }
+}
