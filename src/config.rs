@@ -5,6 +5,7 @@
 //! directory itself. Settings belong to the root: a `retain.toml` counts if it stands at or above
 //! the root, or if it names it.
 
+use crate::scan::Owner;
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,21 +47,6 @@ impl How {
     }
 }
 
-/// Whom a session is charged to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The component of its name with this number, from 1.
-    Path(usize),
-    /// The user that owns the session's directory.
-    Uid,
-}
-
-impl Default for Owner {
-    fn default() -> Owner {
-        Owner::Path(1)
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("the root is empty")]
@@ -69,9 +55,13 @@ pub enum ConfigError {
     Read { path: String, source: io::Error },
     #[error("{path} is not valid:\n{source}")]
     Syntax { path: String, source: toml::de::Error },
-    #[error("{path}: owner = \"{value}\" is not known; write \"path:1\" (a component of the name) or \"uid\"")]
+    #[error(
+        "{path}: owner = \"{value}\" is not known; write \"path:1\" (a component of the name) or \"uid\""
+    )]
     Owner { path: String, value: String },
-    #[error("{path}: roots is empty; name a directory, or leave it out for the one that holds the file")]
+    #[error(
+        "{path}: roots is empty; name a directory, or leave it out for the one that holds the file"
+    )]
     NoRoots { path: String },
     #[error("{path} has several roots; choose one with --root: {roots}")]
     SeveralRoots { path: String, roots: String },
@@ -159,7 +149,9 @@ impl Settings {
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
             // Nothing there, or above a file.
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+            {
                 return Ok(None);
             }
             Err(source) => return Err(ConfigError::Read { path, source }),
@@ -168,8 +160,10 @@ impl Settings {
             .map_err(|source| ConfigError::Syntax { path: path.clone(), source })?;
         let owner = match raw.owner.as_deref() {
             None => Owner::default(),
-            Some(value) => parse_owner(value)
-                .ok_or_else(|| ConfigError::Owner { path: path.clone(), value: value.to_owned() })?,
+            Some(value) => Owner::parse(value).ok_or_else(|| ConfigError::Owner {
+                path: path.clone(),
+                value: value.to_owned(),
+            })?,
         };
         let roots = match raw.roots {
             None => vec![dir.to_owned()],
@@ -201,14 +195,6 @@ impl Settings {
     }
 }
 
-fn parse_owner(value: &str) -> Option<Owner> {
-    if value == "uid" {
-        return Some(Owner::Uid);
-    }
-    let n = value.strip_prefix("path:")?.parse().ok()?;
-    (1..=64).contains(&n).then_some(Owner::Path(n))
-}
-
 fn display(path: &Path) -> String {
     crate::core::name::encode(path.as_os_str().as_encoded_bytes()).into_owned()
 }
@@ -237,11 +223,12 @@ mod tests {
     fn the_nearest_declaration_wins() {
         let dir = storage();
         let a = dir.path().join("a");
-        fs::write(a.join(FILE), "roots = [\"runs\"]\npolicy = \"p.toml\"\nowner = \"path:2\"").unwrap();
+        fs::write(a.join(FILE), "roots = [\"runs\"]\npolicy = \"p.toml\"\nowner = \"path:2\"")
+            .unwrap();
         let config = Config::find(None, &a.join("runs/team/x")).unwrap();
         assert_eq!(config.root, a.join("runs"));
         assert_eq!(config.policy, Some(a.join("p.toml")));
-        assert_eq!(config.owner, Owner::Path(2));
+        assert_eq!(Some(config.owner), Owner::parse("path:2"));
 
         fs::create_dir_all(a.join("runs/team/.retain")).unwrap();
         fs::write(a.join("runs/team/.retain/root.toml"), "").unwrap();

@@ -9,6 +9,7 @@ use super::{
     why,
 };
 use crate::core::model::Time;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -43,7 +44,7 @@ pub struct Global {
     ///
     /// Otherwise the nearest `retain.toml` or `.retain/root.toml` in the working directory or above
     /// says where, else it is the working directory itself.
-    #[arg(short = 'C', long, global = true, value_name = "DIR", env = "RETAIN_ROOT")]
+    #[arg(short = 'C', long, global = true, value_name = "DIR", env = "RETAIN_ROOT", hide_env_values = true, value_parser = any_path())]
     pub root: Option<PathBuf>,
 
     /// The policy file
@@ -68,10 +69,11 @@ pub struct Global {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
 
-    /// Decide as of this instant (RFC 3339) instead of the machine's clock
+    /// Take this instant (RFC 3339) for the machine's time
     ///
-    /// It moves decisions only: ages, calendar periods, expiries. What a run records about itself
-    /// goes by the machine's clock in any case.
+    /// Ages, calendar periods and expiries are counted to it, and what a run records about itself
+    /// is recorded with it. The rules about clocks hold for it as they do for the machine's: a root
+    /// refuses a run that is dated before an earlier one.
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Time>,
 
@@ -140,6 +142,11 @@ pub struct Consent {
     /// Do not ask; needed where there is no terminal
     #[arg(short = 'y', long, conflicts_with = "dry_run")]
     pub yes: bool,
+}
+
+/// An empty path comes from an unset variable: it is refused as a root, not as a spelling.
+fn any_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 fn parse_time(text: &str) -> Result<Time, String> {

@@ -72,10 +72,7 @@ impl Exit {
     /// The one that both together amount to.
     #[must_use]
     pub fn and(self, other: Exit) -> Exit {
-        Self::PRECEDENCE
-            .into_iter()
-            .find(|e| *e == self || *e == other)
-            .unwrap_or(Exit::Done)
+        Self::PRECEDENCE.into_iter().find(|e| *e == self || *e == other).unwrap_or(Exit::Done)
     }
 
     /// `other` as well, if `holds`.
@@ -137,6 +134,10 @@ mod tests {
     #[test]
     fn the_documentation_has_the_table() {
         let page = include_str!("../../docs/exit-codes.md");
-        assert!(page.contains(&Exit::markdown()), "docs/exit-codes.md lacks:\n{}", Exit::markdown());
+        assert!(
+            page.contains(&Exit::markdown()),
+            "docs/exit-codes.md lacks:\n{}",
+            Exit::markdown()
+        );
     }
 }

@@ -131,7 +131,9 @@ pub fn checkpoint(inventory: &Inventory, session: usize, arg: &str) -> Result<us
     let picked = checkpoints(inventory, &[session], &[arg.to_owned()])?;
     match picked.as_slice() {
         [(_, list)] if list.len() == 1 => Ok(list[0]),
-        _ => Err(Failure::usage(format!("`{arg}` stands for several checkpoints, and this needs one"))),
+        _ => Err(Failure::usage(format!(
+            "`{arg}` stands for several checkpoints, and this needs one"
+        ))),
     }
 }
 
@@ -154,10 +156,13 @@ fn no_session(inventory: &Inventory, arg: &str) -> Failure {
     let failure = Failure::usage(format!("no session matches `{arg}`"));
     let folder = format!("{arg}/");
     if inventory.sessions.is_empty() {
-        return failure.help("the root holds no sessions that retain recognises; see `retain ls --unrecognised`");
+        return failure.help(
+            "the root holds no sessions that retain recognises; see `retain ls --unrecognised`",
+        );
     }
     if inventory.sessions.iter().any(|s| s.name.starts_with(&folder)) {
-        return failure.help(format!("it is a folder of sessions; write '{arg}/**' for all of them"));
+        return failure
+            .help(format!("it is a folder of sessions; write '{arg}/**' for all of them"));
     }
     failure.help(nearest(arg, inventory.sessions.iter().map(|s| s.name.as_ref())))
 }
@@ -184,7 +189,8 @@ const SUGGESTIONS: usize = 3;
 /// `the nearest names are a, b, c`.
 fn nearest<'a>(arg: &str, names: impl Iterator<Item = &'a str>) -> String {
     let plain: String = arg.chars().filter(|c| !"*?[]{}".contains(*c)).collect();
-    let mut list: Vec<(usize, &str)> = names.map(|n| (strsim::osa_distance(&plain, n), n)).collect();
+    let mut list: Vec<(usize, &str)> =
+        names.map(|n| (strsim::osa_distance(&plain, n), n)).collect();
     list.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| natural_cmp(a.1, b.1)));
     list.truncate(SUGGESTIONS);
     let list: Vec<&str> = list.into_iter().map(|(_, n)| n).collect();
@@ -213,7 +219,9 @@ mod tests {
     fn names(inventory: &Inventory, args: &[&str]) -> Result<String, String> {
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         sessions(inventory, &args)
-            .map(|list| list.iter().map(|i| &*inventory.sessions[*i].name).collect::<Vec<_>>().join(" "))
+            .map(|list| {
+                list.iter().map(|i| &*inventory.sessions[*i].name).collect::<Vec<_>>().join(" ")
+            })
             .map_err(|f| f.render())
     }
 
@@ -250,7 +258,9 @@ mod tests {
         let ids = |args: &[&str]| {
             let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
             let picked = checkpoints(&inv, &[0], &args).map_err(|f| f.render())?;
-            let list = picked.iter().flat_map(|(s, l)| l.iter().map(|i| &*inv.sessions[*s].checkpoints[*i].id));
+            let list = picked
+                .iter()
+                .flat_map(|(s, l)| l.iter().map(|i| &*inv.sessions[*s].checkpoints[*i].id));
             Ok::<_, String>(list.collect::<Vec<_>>().join(" "))
         };
         assert_eq!(ids(&["?1"]).unwrap(), "11 21 31 41");

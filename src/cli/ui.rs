@@ -68,7 +68,10 @@ impl Ui {
     ///
     /// # Errors
     /// As [`Ui::out`].
-    pub fn raw(&self, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Failure> {
+    pub fn raw(
+        &self,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
         let mut out = io::BufWriter::new(io::stdout().lock());
         let written = write(&mut out).and_then(|()| out.flush());
         self.settle(written)
@@ -109,6 +112,11 @@ impl Ui {
         self.err_line("warning: ", text.as_ref());
     }
 
+    /// One line on stderr that starts with `help:`, in any case.
+    pub fn help(&self, text: impl AsRef<str>) {
+        self.err_line("help: ", text.as_ref());
+    }
+
     fn err_line(&self, label: &str, text: &str) {
         self.err(&format!("{label}{}\n", sanitize::terminal_lines(text)));
     }
@@ -118,11 +126,6 @@ impl Ui {
     pub fn err(&self, text: &str) {
         let mut stream = AutoStream::new(io::stderr().lock(), self.choice);
         let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
-    }
-
-    /// Whether a question can be asked and its answer read.
-    pub fn can_ask(&self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Whether progress may be drawn.
@@ -141,4 +144,9 @@ impl Ui {
         let answer = answer.trim();
         Ok(answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"))
     }
+}
+
+/// Whether a question can be asked and its answer read.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }

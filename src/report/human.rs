@@ -59,6 +59,18 @@ fn span(seconds: i64) -> String {
     format!("{n} {unit}{}", plural(n))
 }
 
+/// A length of time such as a policy's grace: `20 hours`, `90 minutes`, `3 days`.
+pub fn length(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let (n, unit) = match seconds {
+        s if s % DAY == 0 && s > 0 => (s / DAY, "day"),
+        s if s % HOUR == 0 && s > 0 => (s / HOUR, "hour"),
+        s if s % MINUTE == 0 && s > 0 => (s / MINUTE, "minute"),
+        s => (s, "second"),
+    };
+    format!("{n} {unit}{}", plural(n))
+}
+
 /// `s` unless it is one.
 pub fn plural(n: impl TryInto<u64>) -> &'static str {
     if n.try_into().is_ok_and(|n| n == 1) { "" } else { "s" }
@@ -162,5 +174,9 @@ mod tests {
         assert_eq!(count(1, "session"), "1 session");
         assert_eq!(count(1_234_567, "checkpoint"), "1,234,567 checkpoints");
         assert_eq!(grouped(999), "999");
+        assert_eq!(length(20 * 3600), "20 hours");
+        assert_eq!(length(24 * 3600), "1 day");
+        assert_eq!(length(90 * 60), "90 minutes");
+        assert_eq!(length(0), "0 seconds");
     }
 }

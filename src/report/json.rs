@@ -17,9 +17,10 @@ pub struct Ls {
     pub root: String,
     pub now: String,
     pub sessions: Vec<LsSession>,
+    /// The first ones, with `--unrecognised`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unrecognised: Option<Vec<String>>,
-    pub unrecognised_count: u64,
+    pub unrecognised_files: u64,
     pub faults: Vec<String>,
 }
 
@@ -47,7 +48,10 @@ pub struct LsCheckpoint {
     pub saved_at: Option<String>,
     pub elapsed: Option<f64>,
     pub summary: Option<String>,
+    /// Allocated.
     pub bytes: u64,
+    /// Lengths of its files; `null` where only the allocation is known.
+    pub apparent_bytes: Option<u64>,
     pub files: u32,
     pub metrics: Map<String, Value>,
     pub marks: Vec<&'static str>,
@@ -88,6 +92,7 @@ impl LsCheckpoint {
             elapsed: c.elapsed,
             summary: c.summary().map(str::to_owned),
             bytes: c.bytes,
+            apparent_bytes: c.extra.as_ref().map(|e| e.apparent).filter(|n| *n > 0),
             files: c.files,
             metrics: metrics(c, names),
             marks: c.marks.names().collect(),

@@ -82,10 +82,15 @@ pub fn checkpoints<'a>(checkpoints: impl IntoIterator<Item = &'a Checkpoint>, no
             Cell::new(modified(c, now)),
             Cell::new(c.elapsed.map(human::elapsed).unwrap_or_default()),
             Cell::new(human::summary(c.summary().unwrap_or_default())),
-            Cell::new(human::nsml_size(c.bytes)),
+            Cell::new(human::nsml_size(length(c))),
         ]);
     }
     table.render()
+}
+
+/// What NSML counted: lengths of files. A disk's blocks are what plans and limits count.
+fn length(checkpoint: &Checkpoint) -> u64 {
+    checkpoint.extra.as_ref().map(|e| e.apparent).filter(|n| *n > 0).unwrap_or(checkpoint.bytes)
 }
 
 fn modified(checkpoint: &Checkpoint, now: Time) -> String {
@@ -120,7 +125,7 @@ pub fn checkpoints_long(rows: &[Protected<'_>], names: &Names, now: Time) -> Str
             Cell::new(number(c.step)),
             Cell::new(number(c.epoch)),
             Cell::new(metrics(c, names)),
-            Cell::new(human::nsml_size(c.bytes)),
+            Cell::new(human::size(c.bytes)),
             Cell::new(marks(c).join(" ")),
             Cell::new(&row.reasons).style(Style::new().dimmed()),
         ]);

@@ -209,7 +209,10 @@ pub(super) mod tests {
              warning: team/b: metadata.json is damaged\n\n\
              4 checkpoints in 2 sessions: delete 1 (366.74 MiB of 1.43 GiB), keep 3\n"
         );
-        assert!(plain(Detail { all: true, brief: false }).contains("team/b\n  keep  0  366.74 MiB  tainted"));
+        assert!(
+            plain(Detail { all: true, brief: false })
+                .contains("team/b\n  keep  0  366.74 MiB  tainted")
+        );
         assert!(plain(Detail { all: false, brief: true }).starts_with("warning: team/b"));
     }
 

@@ -38,7 +38,8 @@ pub fn csv(text: &str) -> Cow<'_, str> {
 
 /// For running text and table cells of Markdown (GitHub's), where HTML is understood as well.
 pub fn markdown(text: &str) -> Cow<'_, str> {
-    let special = |c: char| is_treacherous(c) || (c.is_ascii_punctuation() && !"-.,:/%'".contains(c));
+    let special =
+        |c: char| is_treacherous(c) || (c.is_ascii_punctuation() && !"-.,:/%'".contains(c));
     escape(text, special, |out, c| match c {
         '<' => out.push_str("&lt;"),
         '>' => out.push_str("&gt;"),

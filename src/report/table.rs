@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn columns_line_up_by_display_width() {
-        let mut table = Table::new([("Name", Align::Left), ("Size", Align::Right), ("Note", Align::Left)]);
+        let mut table =
+            Table::new([("Name", Align::Left), ("Size", Align::Right), ("Note", Align::Left)]);
         table.row(["a".into(), "1 B".into(), "x".into()]);
         table.row(["大大大".into(), "100 B".into()]);
         table.row([Cell::new("c").style(Style::new().bold()), "".into(), "y".into()]);
