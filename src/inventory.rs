@@ -65,9 +65,9 @@ impl fmt::Display for ReadErrors {
 impl std::error::Error for ReadErrors {}
 
 impl ReadErrors {
-    fn push(&mut self, line: u64, text: impl ToString) {
+    fn push(&mut self, line: u64, text: impl Into<String>) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(LineFault { line, text: text.to_string() });
+            self.faults.push(LineFault { line, text: text.into() });
         } else {
             self.more += 1;
         }

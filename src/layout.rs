@@ -116,7 +116,7 @@ pub struct Note {
 }
 
 impl Notes {
-    pub fn fault(&mut self, path: Vec<u8>, text: impl ToString) {
-        self.faults.push(Note { path, text: text.to_string() });
+    pub fn fault(&mut self, path: Vec<u8>, text: impl Into<String>) {
+        self.faults.push(Note { path, text: text.into() });
     }
 }

@@ -1,11 +1,14 @@
 //! The inventory as a file: what is written is read, and what is wrong is told.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use proptest::prelude::*;
 use retain::core::model::{
     Checkpoint, Extra, Inventory, Marks, Names, Pin, Pointer, Session, SharedFile, Space, Status,
     Step, Time,
 };
 use retain::inventory::{InventoryFile, MAX_FAULTS, merge, read, write};
+use std::fmt::Write as _;
 
 fn written(inventory: &Inventory) -> String {
     let mut out = Vec::new();
@@ -21,7 +24,8 @@ fn parsed(text: &str) -> Result<InventoryFile, String> {
 fn content(inventory: &Inventory) -> String {
     let mut out = format!("{:?} {:?} {:?}\n", inventory.root, inventory.now, inventory.space);
     for session in &inventory.sessions {
-        out.push_str(&format!("{:?}\n", Session { checkpoints: Vec::new(), ..session.clone() }));
+        let bare = Session { checkpoints: Vec::new(), ..session.clone() };
+        let _ = writeln!(out, "{bare:?}");
         for c in &session.checkpoints {
             let name = |id: u32| inventory.names.name(id).to_owned();
             let mut metrics: Vec<_> =
@@ -34,7 +38,7 @@ fn content(inventory: &Inventory) -> String {
                     .extend(extra.sources.drain(..).map(|s| format!("{:?} {:?}", name(s.0), s.1)));
                 metrics.sort();
             }
-            out.push_str(&format!("{bare:?} {metrics:?}\n"));
+            let _ = writeln!(out, "{bare:?} {metrics:?}");
         }
     }
     out
@@ -292,7 +296,9 @@ prop_compose! {
         extra in extra(),
     ) -> (Checkpoint, Vec<(Box<str>, f64, Option<Box<str>>)>) {
         let mut set = Marks::default();
-        marks.into_iter().for_each(|m| set.set(m));
+        for mark in marks {
+            set.set(mark);
+        }
         let checkpoint = Checkpoint {
             id: Box::default(),
             step: steps.0, epoch: steps.1, saved_at: times.0, last_write: times.1,

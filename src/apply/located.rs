@@ -33,16 +33,20 @@ pub struct Located {
 pub struct Seen {
     pub home: usize,
     pub trash: usize,
+    /// Entries in the trash that bear a part's name and are something else: a rename took them
+    /// along in place of what was meant, and did not live to notice.
+    pub strange: usize,
     pub parts: usize,
 }
 
 impl Seen {
     /// Some parts here, some there, or one of them nowhere.
     pub fn is_split(&self) -> bool {
-        self.home < self.parts && self.trash < self.parts && self.home + self.trash > 0
+        self.strange > 0
+            || self.home < self.parts && self.trash < self.parts && self.home + self.trash > 0
     }
     pub fn whole_in_trash(&self) -> bool {
-        self.trash == self.parts && self.home == 0
+        self.trash == self.parts && self.home + self.strange == 0
     }
 }
 
@@ -89,7 +93,11 @@ impl Located {
                 seen.home += usize::from(trash::is_there(parent, &name, top)?);
             }
             if let Some(slot) = self.slot(part) {
-                seen.trash += usize::from(trash::is_there(slot, &name, top)?);
+                if trash::is_there(slot, &name, top)? {
+                    seen.trash += 1;
+                } else if dir::look(slot, &name)?.is_some() {
+                    seen.strange += 1;
+                }
             }
         }
         Ok(seen)
@@ -131,8 +139,8 @@ impl Located {
         Ok(false)
     }
 
-    /// Moves what is in the trash back, the part that makes it loadable last (P). Nothing is
-    /// overwritten; with a place taken, nothing is moved.
+    /// Moves back what is in the trash under its name, whatever it is, the part that makes it
+    /// loadable last (P). Nothing is overwritten; with a place taken, nothing is moved.
     ///
     /// # Errors
     /// A part stays in the trash.
@@ -141,12 +149,9 @@ impl Located {
             return Err(Errno::EXIST.into());
         }
         for part in item.parts.iter().rev() {
-            let (name, top) = plain(part)?;
-            let Some(slot) = self.slot(part) else { continue };
-            if trash::is_there(slot, &name, top)? {
-                let parent = self.parent(part).ok_or(io::ErrorKind::NotFound)?;
-                trash::take_back(calls, slot, &name, top, parent)?;
-            }
+            let (name, _) = plain(part)?;
+            let (Some(slot), Some(parent)) = (self.slot(part), self.parent(part)) else { continue };
+            trash::take_back(calls, slot, &name, parent)?;
         }
         Ok(())
     }

@@ -191,7 +191,7 @@ fn recover_item(
         }
     }
     let restoring = item.state == State::Moved;
-    if seen.trash > 0 {
+    if seen.trash + seen.strange > 0 {
         found.take_back(calls, &item.intent)?;
     } else if seen.home == 0 {
         journal.add(&if restoring { Record::Lost { items } } else { Record::Gone { items } });

@@ -179,7 +179,7 @@ fn restore(
 
 fn one(site: &Site<'_>, found: &Located, item: &Intent) -> io::Result<()> {
     let seen = found.look(item)?;
-    if seen.trash + seen.home < seen.parts {
+    if seen.trash + seen.strange + seen.home < seen.parts {
         return Err(io::ErrorKind::NotFound.into());
     }
     found.take_back(site.settings.calls, item)?;

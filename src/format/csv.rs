@@ -5,11 +5,14 @@
 
 use std::borrow::Cow;
 
+/// The fields of one line.
+type Record<'a> = Vec<Cow<'a, str>>;
+
 /// A table with named columns.
 #[derive(Clone, Debug, Default)]
 pub struct Table<'a> {
-    pub header: Vec<Cow<'a, str>>,
-    rows: Vec<Vec<Cow<'a, str>>>,
+    pub header: Record<'a>,
+    rows: Vec<Record<'a>>,
 }
 
 /// Why a file is not a table.
@@ -85,7 +88,7 @@ struct Records<'a> {
 
 impl<'a> Records<'a> {
     /// The next record with the number of its first line.
-    fn next_record(&mut self) -> Result<Option<(usize, Vec<Cow<'a, str>>)>, CsvError> {
+    fn next_record(&mut self) -> Result<Option<(usize, Record<'a>)>, CsvError> {
         if self.rest.is_empty() {
             return Ok(None);
         }

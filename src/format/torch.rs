@@ -95,13 +95,12 @@ impl Torch {
 /// Steps over the opcode that remembers the key.
 fn skip_memo(pickle: &[u8]) -> &[u8] {
     match pickle {
-        [b'q', _, rest @ ..] | [b'r', _, _, _, _, rest @ ..] | [0x94, rest @ ..] => rest,
-        rest => rest,
+        [b'q', _, rest @ ..] | [b'r', _, _, _, _, rest @ ..] | [0x94, rest @ ..] | rest => rest,
     }
 }
 
 fn is_pickle(name: &[u8]) -> bool {
-    name.ends_with(b"/data.pkl") && name.iter().filter(|b| **b == b'/').count() == 1
+    name.strip_suffix(b"/data.pkl").is_some_and(|top| !top.contains(&b'/'))
 }
 
 /// A local header: what precedes an entry's data.
@@ -269,7 +268,7 @@ mod tests {
         let mut out =
             b"\x80\x02}q\0(X\x05\0\0\0epochq\x01K\x04X\x0b\0\0\0global_stepq\x02".to_vec();
         out.extend(step);
-        out.extend(b"X\x07\0\0\0versionq\x03X\x05\0\0\02.6.6q\x04");
+        out.extend(b"X\x07\0\0\0versionq\x03X\x05\0\0\x002.6.6q\x04");
         out
     }
 

@@ -31,12 +31,11 @@ pub fn merge(mut a: Inventory, b: Inventory) -> (Inventory, Vec<String>) {
         for checkpoint in &mut session.checkpoints {
             checkpoint.renumber(&b.names, &mut a.names);
         }
-        match index.get(&session.name) {
-            Some(&i) => join(&mut a.sessions[i], session, &mut conflicts),
-            None => {
-                index.insert(session.name.clone(), a.sessions.len());
-                a.sessions.push(session);
-            }
+        if let Some(&i) = index.get(&session.name) {
+            join(&mut a.sessions[i], session, &mut conflicts);
+        } else {
+            index.insert(session.name.clone(), a.sessions.len());
+            a.sessions.push(session);
         }
     }
     a.sessions.sort_by(|x, y| natural_cmp(&x.name, &y.name));

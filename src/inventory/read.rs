@@ -74,7 +74,7 @@ impl Reader {
         let value = match json::parse(line) {
             Ok(value) if value.as_object().is_some() => value,
             Ok(_) => return self.errors.push(number, "not an object"),
-            Err(e) => return self.errors.push(number, e),
+            Err(e) => return self.errors.push(number, e.to_string()),
         };
         let done = if value.get("retain-inventory").is_some() {
             self.header(number, &value)

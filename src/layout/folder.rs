@@ -6,7 +6,10 @@ use crate::store::{self, Dir, Entry, Kind};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Listings by the names of their directories.
+type Listings = HashMap<Box<[u8]>, Arc<[Entry]>>;
 
 /// An open directory of a scan, with its listing and the directories above it.
 pub struct Folder<'a> {
@@ -17,7 +20,7 @@ pub struct Folder<'a> {
     entries: Arc<[Entry]>,
     /// Listings of subdirectories that a recogniser looked into, so that the scan need not list
     /// them again. Descriptors are not kept: there may be thousands of subdirectories.
-    peeked: Mutex<HashMap<Box<[u8]>, Arc<[Entry]>>>,
+    peeked: Mutex<Listings>,
 }
 
 /// A subdirectory, open while it is looked into.
@@ -86,7 +89,7 @@ impl<'a> Folder<'a> {
         Ok(Peek { dir, entries })
     }
 
-    fn peeked(&self) -> std::sync::MutexGuard<'_, HashMap<Box<[u8]>, Arc<[Entry]>>> {
+    fn peeked(&self) -> MutexGuard<'_, Listings> {
         // A map of listings is whole whatever panicked while it was locked.
         self.peeked.lock().unwrap_or_else(PoisonError::into_inner)
     }

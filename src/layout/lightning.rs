@@ -44,7 +44,7 @@ impl Layout for Lightning {
                 Ok(Content::CutShort) => cut_short.push(&entry.name),
                 Ok(Content::Other) => {}
                 Err(e) => {
-                    notes.fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e))
+                    notes.fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e));
                 }
             }
         }
@@ -60,7 +60,7 @@ impl Layout for Lightning {
             }
         }
         let own_components = usize::from(folder.name() == b"checkpoints");
-        vec![Series { claims, own_components, ..Series::default() }]
+        vec![Series { own_components, claims, ..Series::default() }]
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -55,10 +55,9 @@ fn open(folder: BorrowedFd<'_>) -> Result<OwnedFd, MarksError> {
 fn lock(dir: &OwnedFd) -> Result<(), MarksError> {
     for _ in 0..TRIES {
         match fs::flock(dir, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(()),
-            Err(Errno::AGAIN | Errno::INTR) => std::thread::sleep(PAUSE),
             // Some network file systems have no such locks: the rename still is one step.
-            Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK) => return Ok(()),
+            Ok(()) | Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK) => return Ok(()),
+            Err(Errno::AGAIN | Errno::INTR) => std::thread::sleep(PAUSE),
             Err(e) => return Err(MarksError::Directory(e.into())),
         }
     }

@@ -104,14 +104,13 @@ fn follow_parents(drafts: &mut [Draft]) {
         let target = find_session(drafts, &running, &parent.session).and_then(|session| {
             session.checkpoints.iter_mut().find(|c| *c.id == parent.checkpoint)
         });
-        match target {
-            Some(checkpoint) => checkpoint.extra_mut().pointers.push(pointer),
-            None => {
-                let Parent { session, checkpoint } = parent;
-                let text = format!("started from {checkpoint} of {session}, which is not here");
-                let path = drafts[i].folder.clone();
-                drafts[i].faults.push(Note { path, text });
-            }
+        if let Some(checkpoint) = target {
+            checkpoint.extra_mut().pointers.push(pointer);
+        } else {
+            let Parent { session, checkpoint } = parent;
+            let text = format!("started from {checkpoint} of {session}, which is not here");
+            let path = drafts[i].folder.clone();
+            drafts[i].faults.push(Note { path, text });
         }
     }
 }

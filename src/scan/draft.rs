@@ -71,7 +71,7 @@ pub fn drafts(
         .into_iter()
         .map(|Found { layout, series }| {
             let name = layouts[layout].name();
-            Draft { uid, layout, ..draft(folder, name, series, marks.as_ref(), notes) }
+            Draft { layout, uid, ..draft(folder, name, series, marks.as_ref(), notes) }
         })
         .collect()
 }
@@ -114,13 +114,12 @@ fn draft(
         }
         let (mut checkpoint, modified) = measured(folder, claim, &mut names, notes);
         session.last_write = session.last_write.max(modified);
-        match marks {
-            Some(marks) => marks.apply(&series.prefix, &mut checkpoint),
-            None => {
-                checkpoint.marks.set(Marks::PINNED);
-                let why = Some("its marks file cannot be read".into());
-                checkpoint.extra_mut().pin = Some(Pin { until: None, why });
-            }
+        if let Some(marks) = marks {
+            marks.apply(&series.prefix, &mut checkpoint);
+        } else {
+            checkpoint.marks.set(Marks::PINNED);
+            let why = Some("its marks file cannot be read".into());
+            checkpoint.extra_mut().pin = Some(Pin { until: None, why });
         }
         session.checkpoints.push(checkpoint);
     }

@@ -6,7 +6,7 @@
 //! pointer keeps its session: nobody knows what it was meant to protect (I6).
 
 use super::draft::Draft;
-use crate::core::model::{Marks, Pointer};
+use crate::core::model::Pointer;
 use crate::core::name::encode;
 use crate::layout::folder::{cannot_read, join, last_component};
 use crate::layout::{Folder, Note, Notes, pointer};
@@ -46,7 +46,7 @@ pub fn read_links(folder: &Folder<'_>, among_checkpoints: bool, notes: &mut Note
             }
         };
         let end = if among_checkpoints || target.starts_with(b"/") {
-            end(folder.dir.stat_target(&entry.name))
+            end(&folder.dir.stat_target(&entry.name))
         } else {
             End::NotAsked
         };
@@ -56,8 +56,8 @@ pub fn read_links(folder: &Folder<'_>, among_checkpoints: bool, notes: &mut Note
 }
 
 /// Errors other than "nothing there" count as nothing there: the target is not to be had.
-fn end(stat: io::Result<Stat>) -> End {
-    match stat {
+fn end(stat: &io::Result<Stat>) -> End {
+    match *stat {
         Ok(Stat { inode, device, .. }) => End::Object { inode, device },
         Err(_) => End::Nothing,
     }
@@ -203,7 +203,7 @@ fn attach(draft: &mut Draft, checkpoint: u32, link: &[u8]) {
     };
     let pointer = Pointer { name: shown.into(), external: !inside };
     let checkpoint = &mut draft.session.checkpoints[checkpoint as usize];
-    let mark = pointer::mark(&encode(short)).unwrap_or(Marks::default());
+    let mark = pointer::mark(&encode(short)).unwrap_or_default();
     checkpoint.marks.set(mark);
     let pointers = &mut checkpoint.extra_mut().pointers;
     if !pointers.contains(&pointer) {

@@ -32,7 +32,7 @@ impl LocalStore {
         use std::os::fd::AsRawFd as _;
         let link = format!("/proc/self/fd/{}", root.as_raw_fd());
         let absolute = fs::readlink(link, Vec::new()).ok().map(CString::into_bytes);
-        LocalStore { root: root, absolute }
+        LocalStore { root, absolute }
     }
 }
 

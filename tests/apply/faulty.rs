@@ -131,3 +131,86 @@ impl Calls for Faulty {
         self.call("give", Some(()), || Os.give(file, uid))
     }
 }
+
+/// [`Os`] with something else happening right before and right after the renames.
+pub struct Meanwhile<F: Fn(Moment, usize) + Sync> {
+    /// Told the moment, and how many renames there were before.
+    pub then: F,
+    renames: AtomicUsize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Before,
+    After,
+}
+
+impl<F: Fn(Moment, usize) + Sync> Meanwhile<F> {
+    pub fn new(then: F) -> Self {
+        Meanwhile { then, renames: AtomicUsize::new(0) }
+    }
+}
+
+impl<F: Fn(Moment, usize) + Sync> Calls for Meanwhile<F> {
+    fn rename_new(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
+        let n = self.renames.fetch_add(1, Ordering::SeqCst);
+        (self.then)(Moment::Before, n);
+        let done = Os.rename_new(from, name, to, to_name);
+        (self.then)(Moment::After, n);
+        done
+    }
+    fn rename(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
+        Os.rename(from, name, to, to_name)
+    }
+    fn link(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
+        Os.link(from, name, to, to_name)
+    }
+    fn mkdir(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()> {
+        Os.mkdir(dir, name, mode)
+    }
+    fn unlink(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        Os.unlink(dir, name)
+    }
+    fn rmdir(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        Os.rmdir(dir, name)
+    }
+    fn create(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd> {
+        Os.create(dir, name, mode)
+    }
+    fn write(&self, file: BorrowedFd<'_>, bytes: &[u8], at: u64) -> io::Result<()> {
+        Os.write(file, bytes, at)
+    }
+    fn reserve(&self, file: BorrowedFd<'_>, at: u64, len: u64) -> io::Result<()> {
+        Os.reserve(file, at, len)
+    }
+    fn truncate(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()> {
+        Os.truncate(file, len)
+    }
+    fn sync(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        Os.sync(file)
+    }
+    fn lock(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        Os.lock(file)
+    }
+    fn give(&self, file: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
+        Os.give(file, uid)
+    }
+}

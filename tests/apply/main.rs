@@ -10,6 +10,8 @@ mod support;
 #[path = "../support/mod.rs"]
 mod trees;
 
+mod changed;
 mod faulty;
 mod happy;
+mod refused;
 mod sweep;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Names that mean something to a layout, and names that hurt.
 fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -80,7 +80,7 @@ fn node() -> impl Strategy<Value = Node> {
 }
 
 /// Names that are taken already are left out.
-fn build(path: PathBuf, nodes: &[Node]) {
+fn build(path: &Path, nodes: &[Node]) {
     for node in nodes {
         match node {
             Node::File(name, content) => {
@@ -98,7 +98,7 @@ fn build(path: PathBuf, nodes: &[Node]) {
             Node::Dir(name, children) => {
                 let path = path.join(OsStr::from_bytes(name));
                 if std::fs::create_dir(&path).is_ok() {
-                    build(path, children);
+                    build(&path, children);
                 }
             }
         }
@@ -111,7 +111,7 @@ proptest! {
     #[test]
     fn any_tree(nodes in proptest::collection::vec(node(), 1..8)) {
         let tree = Tree::new();
-        build(tree.path().to_owned(), &nodes);
+        build(tree.path(), &nodes);
         let scan = tree.scan();
 
         let mut names = HashSet::new();

@@ -1,4 +1,5 @@
 use crate::tree::{Tree, brief, full};
+use retain::core::model::Checkpoint;
 use std::fs;
 
 #[test]
@@ -60,7 +61,7 @@ fn a_name_and_a_log_that_disagree_are_a_conflict() {
     let scan = tree.scan();
     let session = scan.inventory.sessions.iter().find(|s| *s.name == *RUN).unwrap();
     assert!(session.tainted.is_empty());
-    let conflicts: Vec<_> = session.checkpoints.iter().flat_map(|c| c.conflicts()).collect();
+    let conflicts: Vec<_> = session.checkpoints.iter().flat_map(Checkpoint::conflicts).collect();
     assert_eq!(conflicts, [&Box::from("val_loss is 2.8 in its name and 3.1 in metrics.csv")]);
     let loss = scan.inventory.names.get("val_loss").unwrap();
     assert_eq!(session.checkpoints[2].metric(loss), Some(3.1));

@@ -95,9 +95,9 @@ fn hard_links_are_told() {
     std::fs::remove_file(&shard).unwrap();
     std::fs::hard_link(tree.at("run/checkpoint-1/model.safetensors"), &shard).unwrap();
     let scan = tree.scan();
-    let shared: Vec<_> =
+    let found: Vec<_> =
         scan.inventory.sessions[0].checkpoints.iter().map(|c| c.shared().to_vec()).collect();
-    assert_eq!(shared[0].len(), 1);
-    assert_eq!(shared[0], shared[1]);
-    assert_eq!(shared[0][0].links, 2);
+    assert_eq!(found[0].len(), 1);
+    assert_eq!(found[0], found[1]);
+    assert_eq!(found[0][0].links, 2);
 }

@@ -1,5 +1,5 @@
 use crate::tree::{Tree, brief};
-use retain::core::model::Marks;
+use retain::core::model::{Marks, Pin};
 use retain::core::select::{Globs, Scope};
 use retain::scan::{Owner, ScanEvent, ScanOptions, scan};
 use retain::store::local::LocalStore;
@@ -78,7 +78,7 @@ fn nothing_inside_a_checkpoint_is_a_checkpoint() {
 fn the_last_write_counts_logs_and_not_directories() {
     let at = |secs: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
     let set = |path: std::path::PathBuf, secs| {
-        File::options().write(true).open(path).unwrap().set_modified(at(secs)).unwrap()
+        File::options().write(true).open(path).unwrap().set_modified(at(secs)).unwrap();
     };
     let tree = Tree::unpacked("lightning.tar.gz");
     let home = "lightning/last_is_symlink/lightning_logs/version_0";
@@ -111,7 +111,7 @@ fn marks_are_read_from_beside_the_checkpoints() {
     let dir = File::open(tree.at("run")).unwrap();
     retain::marks::edit(&dir, |file| {
         let mark = file.entry(retain::marks::Subject::new(Some("checkpoint-1")));
-        mark.pin = Some(Default::default());
+        mark.pin = Some(Pin::default());
         mark.tags.insert("paper".to_owned());
     })
     .unwrap();

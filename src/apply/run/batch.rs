@@ -127,6 +127,7 @@ impl AtHome<'_> {
         } else if !why.is_empty() && done.halt.is_none() {
             let session = &session.seen.work.session;
             (self.progress)(Event::Skipped { session, why: &why });
+            journal.add(&Record::Skipped { session: session.clone(), why: short(&why) });
             self.report.skipped.push(Skip { session: session.clone(), id: None, why });
         }
         done.halt

@@ -211,7 +211,7 @@ impl<'w> Ready<'w> {
                 Ok(false) => format!("a part of {} vanished", d.id),
                 Err(e) => format!("{} cannot be moved: {e}", d.id),
             };
-            return match self.put_back(calls, d, unit, done) {
+            return match self.put_back(calls, d, done) {
                 Ok(()) => Moved::No(why),
                 Err(e) => {
                     Moved::Broken { why: format!("{why}, nor moved back: {e}"), whole: false }
@@ -226,7 +226,7 @@ impl<'w> Ready<'w> {
                 format!("{} {} cannot be read after its move: {e}", self.seen.work.session, d.id)
             }
         };
-        match self.put_back(calls, d, unit, done) {
+        match self.put_back(calls, d, done) {
             Ok(()) => Moved::Broken { why: format!("{why}; it is back at its path"), whole: true },
             Err(e) => {
                 Moved::Broken { why: format!("{why}, and cannot be moved back: {e}"), whole: false }
@@ -248,19 +248,11 @@ impl<'w> Ready<'w> {
         unit::measure_parts(&found.collect::<io::Result<Vec<_>>>()?)
     }
 
-    /// Moves back whatever of it is in its slots, in reverse order.
-    fn put_back(
-        &self,
-        calls: &dyn Calls,
-        d: &Deletion,
-        unit: &Unit,
-        done: &Done,
-    ) -> io::Result<()> {
-        for (place, top) in d.parts.iter().zip(&unit.tops).rev() {
+    /// Moves back whatever bears its names in its slots, in reverse order.
+    fn put_back(&self, calls: &dyn Calls, d: &Deletion, done: &Done) -> io::Result<()> {
+        for place in d.parts.iter().rev() {
             let slot = done.slots.get(&place.dir).ok_or(io::ErrorKind::NotFound)?.fd();
-            if trash::is_there(slot, &place.name, *top)? {
-                trash::take_back(calls, slot, &place.name, *top, self.seen.dirs.get(&place.dir)?)?;
-            }
+            trash::take_back(calls, slot, &place.name, self.seen.dirs.get(&place.dir)?)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `metrics.csv` of Lightning's CSVLogger, and which of its rows belong to a checkpoint.
+//! `metrics.csv` of Lightning's `CSVLogger`, and which of its rows belong to a checkpoint.
 //!
 //! A row's `step` is the index of the batch, a checkpoint's is the number of batches done: one
 //! more. Validation has rows of its own. Where no row has the checkpoint's step, the epoch's value

@@ -1,0 +1,223 @@
+//! Plans and clocks that are refused before anything is touched (I1, I11, I12, I13, T21, T22, T28).
+
+use crate::support::*;
+use retain::apply::{ApplyError, ApplyOptions, Kind, Which, purge};
+use retain::core::plan::{PlanError, PlanFile};
+use std::fs;
+
+/// Nothing may differ, not even in `.retain`.
+fn untouched(store: &Store, about: &str, run: impl FnOnce() -> ApplyError) -> ApplyError {
+    let before = crate::trees::Snapshot::of(&store.top);
+    let error = run();
+    let after = crate::trees::Snapshot::of(&store.top);
+    let mut diff = before.diff(&after);
+    // The lock file may appear, and with it the times of its folder change.
+    diff = diff.lines().filter(|l| !l.contains(".retain/lock")).map(|l| format!("{l}\n")).collect();
+    assert!(!diff.lines().any(|l| l.starts_with(['-', '+'])), "{about}:\n{diff}");
+    error
+}
+
+fn sealed(store: &Store, change: impl FnOnce(&mut PlanFile)) -> PlanFile {
+    let mut plan = store.sample_plan();
+    change(&mut plan);
+    plan.seal()
+}
+
+type Case = (&'static str, fn(&mut PlanFile), Kind, &'static str);
+
+const PLANS: &[Case] = &[
+    ("brake", |p| p.brake = Some("7 of 8".to_owned()), Kind::Refused, "brake holds: 7 of 8"),
+    ("foreign", |p| p.root = None, Kind::Refused, "another tool"),
+    (
+        "other root",
+        |p| p.root.as_mut().unwrap().id = Some("0".repeat(32)),
+        Kind::Stale,
+        "another root",
+    ),
+    ("other inode", |p| p.root.as_mut().unwrap().inode += 1, Kind::Stale, "another root"),
+    (
+        "other inode, no id",
+        |p| {
+            let root = p.root.as_mut().unwrap();
+            (root.id, root.inode) = (None, root.inode + 1);
+        },
+        Kind::Stale,
+        "another root",
+    ),
+    ("other format", |p| p.format = "retain-plan/2".to_owned(), Kind::Stale, "retain-plan/2"),
+    ("old", |p| p.now = "2026-02-09T11:59:59Z".to_owned(), Kind::Stale, "24 hours"),
+    ("of tomorrow", |p| p.now = "2026-02-11T12:00:00Z".to_owned(), Kind::Refused, "in the future"),
+    ("no time", |p| p.now = "yesterday".to_owned(), Kind::Stale, "is not a time"),
+    ("no session entry", |p| p.sessions.clear(), Kind::Refused, "no witnesses listed"),
+    ("no fingerprint", |p| p.decisions[0].fingerprint = None, Kind::Refused, "no fingerprint"),
+    (
+        "odd fingerprint",
+        |p| p.decisions[0].fingerprint = Some("zz".repeat(16)),
+        Kind::Refused,
+        "no fingerprint",
+    ),
+    ("no paths", |p| p.decisions[0].paths.clear(), Kind::Refused, "no paths"),
+    ("the root", |p| p.decisions[0].paths = vec![".".to_owned()], Kind::Refused, "the root itself"),
+    ("empty", |p| p.decisions[0].paths = vec![String::new()], Kind::Refused, "the root itself"),
+    (
+        "absolute",
+        |p| p.decisions[0].paths = vec!["/etc/passwd".to_owned()],
+        Kind::Refused,
+        "absolute",
+    ),
+    ("above", |p| p.decisions[0].paths = vec!["a/../../x".to_owned()], Kind::Refused, "`..`"),
+    ("dot", |p| p.decisions[0].paths = vec!["a/./x".to_owned()], Kind::Refused, "`.`"),
+    (
+        "double slash",
+        |p| p.decisions[0].paths = vec!["a//x".to_owned()],
+        Kind::Refused,
+        "empty component",
+    ),
+    ("N16", |p| p.decisions[0].paths = vec!["a/.retain".to_owned()], Kind::Refused, "`.retain`"),
+    (
+        "escaped slash",
+        |p| p.decisions[0].paths = vec!["a\\x2f..\\x2fx\\xff".to_owned()],
+        Kind::Refused,
+        "`..`",
+    ),
+    ("NUL", |p| p.decisions[0].paths = vec!["a/\0".to_owned()], Kind::Refused, "NUL"),
+    (
+        "T21 in another",
+        |p| p.decisions[0].paths = vec!["a/mnist/1/checkpoint-20/opt".to_owned()],
+        Kind::Refused,
+        "overlap",
+    ),
+    (
+        "T21 around another",
+        |p| p.decisions[0].paths = vec!["a/mnist".to_owned()],
+        Kind::Refused,
+        "overlap",
+    ),
+    (
+        "the same twice",
+        |p| p.decisions[0].paths = p.decisions[1].paths.clone(),
+        Kind::Refused,
+        "overlap",
+    ),
+    (
+        "I4 a keeper",
+        |p| p.decisions[0].paths = p.sessions[0].witnesses[0].paths.clone(),
+        Kind::Refused,
+        "overlap",
+    ),
+    (
+        "I4 in a keeper",
+        |p| p.decisions[0].paths = vec!["a/mnist/1/checkpoint-40/opt".to_owned()],
+        Kind::Refused,
+        "overlap",
+    ),
+];
+
+#[test]
+fn plans_that_are_refused() {
+    for (what, change, kind, said) in PLANS {
+        let store = Store::sample();
+        let plan = sealed(&store, change);
+        let error = untouched(&store, what, || store.apply(&plan).unwrap_err());
+        assert_eq!(error.kind(), *kind, "{what}: {error}");
+        assert!(error.to_string().contains(said), "{what}: {error}");
+    }
+}
+
+#[test]
+fn i13_any_field_changed_by_hand_is_noticed() {
+    let store = Store::sample();
+    let plan = store.sample_plan();
+    let text = serde_json::to_string(&plan).unwrap();
+    assert!(PlanFile::parse(text.as_bytes()).is_ok());
+    let changes: &[fn(&mut PlanFile)] = &[
+        |p| p.decisions[3].verdict = "delete".to_owned(),
+        |p| p.decisions[0].paths = vec!["b/mnist/2/checkpoint-40".to_owned()],
+        |p| p.decisions[0].bytes += 1,
+        |p| p.sessions[0].witnesses.clear(),
+        |p| p.now = "2026-02-10T12:00:01Z".to_owned(),
+        |p| p.policy.grace_seconds = 0,
+        |p| p.root.as_mut().unwrap().id = None,
+        |p| p.tool.push('x'),
+        |p| p.digest.clear(),
+    ];
+    for (n, change) in changes.iter().enumerate() {
+        let mut edited = plan.clone();
+        change(&mut edited);
+        let error = untouched(&store, "edited", || store.apply(&edited).unwrap_err());
+        assert!(matches!(error, ApplyError::Plan(PlanError::Digest)), "{n}: {error}");
+        assert_eq!(error.kind(), Kind::Stale);
+        assert!(PlanFile::parse(&serde_json::to_vec(&edited).unwrap()).is_err(), "{n}");
+    }
+}
+
+#[test]
+fn a_plan_is_carried_out_once() {
+    let store = Store::sample();
+    let plan = store.sample_plan();
+    let run = store.apply(&plan).unwrap().run.unwrap();
+    for purged in [false, true] {
+        if purged {
+            purge(&store.root(), Which::All, &settings(now()), &silent).unwrap();
+        }
+        let error = store.apply(&plan).unwrap_err();
+        assert!(matches!(&error, ApplyError::AlreadyApplied { run: r } if *r == run), "{error}");
+        assert_eq!(error.kind(), Kind::Stale);
+    }
+}
+
+#[test]
+fn i12_a_clock_that_jumped_stops_apply_and_purge() {
+    let store = Store::sample();
+    let plan = sealed(&store, |p| p.now = "2019-12-31T23:00:00Z".to_owned());
+    let at = time("2019-12-31T23:59:59Z");
+    let early = ApplyOptions { settings: settings(at), ..options() };
+    assert!(matches!(store.apply_with(&plan, &early).unwrap_err(), ApplyError::Clock { .. }));
+    store.apply(&store.sample_plan()).unwrap();
+    store.ckpt("c/checkpoint-1");
+    let mut back = Plan::of(&store);
+    back.delete("c", "1", &["c/checkpoint-1"]);
+    back.plan.now = "2026-02-10T11:00:00Z".to_owned();
+    let back = back.seal();
+    let at = time("2026-02-10T11:00:00Z");
+    let error =
+        store.apply_with(&back, &ApplyOptions { settings: settings(at), ..options() }).unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused, "{error}");
+    assert!(error.to_string().contains("before run 20260210-120000"), "{error}");
+    assert!(purge(&store.root(), Which::All, &settings(at), &silent).is_err());
+    // Two machines need not agree to the second.
+    assert!(
+        purge(&store.root(), Which::Expired, &settings(time("2026-02-10T11:59:00Z")), &silent)
+            .is_ok()
+    );
+}
+
+#[test]
+fn t28_a_root_without_its_marker_is_refused() {
+    let store = Store::sample();
+    let plan = store.sample_plan();
+    fs::remove_file(store.path(".retain/root.toml")).unwrap();
+    let error = untouched(&store, "no marker", || store.apply(&plan).unwrap_err());
+    assert!(matches!(error, ApplyError::NoMarker(_)), "{error}");
+    assert_eq!(error.kind(), Kind::Refused);
+    // Made anew it is another root.
+    store.init();
+    let error = store.apply(&plan).unwrap_err();
+    assert!(matches!(error, ApplyError::OtherRoot { .. }), "{error}");
+}
+
+#[test]
+fn a_plan_of_a_directory_that_became_a_root_since_is_good() {
+    let store = Store::sample();
+    let plan = sealed(&store, |p| p.root.as_mut().unwrap().id = None);
+    assert_eq!(store.apply(&plan).unwrap().moved.checkpoints, 6);
+}
+
+#[test]
+fn t22_a_root_inside_the_root_is_left_alone() {
+    let store = Store::sample();
+    store.file("b/.retain/root.toml", "");
+    let plan = store.sample_plan();
+    let error = untouched(&store, "inner root", || store.apply(&plan).unwrap_err());
+    assert!(error.to_string().contains("`b` is a root of its own"), "{error}");
+}
