@@ -73,7 +73,8 @@ fn set_up(cli: &Cli) -> Result<(), Failure> {
         _ => tracing::Level::TRACE,
     };
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(ui::LogSink::default)
+        .with_ansi(false)
         .with_max_level(level)
         .with_target(false)
         .without_time()

@@ -59,10 +59,12 @@ fn saved(context: &Context, args: &ApplyArgs, path: &Path) -> Result<Exit, Failu
         Failure::new(exit, anyhow::Error::new(e).context(shown))
             .help("`retain plan -o FILE` makes a new one")
     })?;
+    // Before anybody is asked about it.
+    plan.check_age(context.now).map_err(|e| carry::failure(e.into()))?;
     let config = context.config()?;
     // A plan knows its root; only a root that was named on purpose is held against it.
     let root = match (&plan.root, config.how) {
-        (Some(root), how) if how != How::Given => {
+        (Some(root), how) if how != How::Given && !root.path.is_empty() => {
             context::open(Path::new(OsStr::from_bytes(&name::decode(&root.path))))?
         }
         _ => context::open(&config.root)?,

@@ -9,7 +9,7 @@ use super::work::{self, Seen};
 use super::{by_hand, pick};
 use crate::core::model::{Marks, Session};
 use crate::core::plan::{self, PlanFile, PlanReason, PlanWarning};
-use crate::report::human;
+use crate::report::{self, human};
 use clap::Args;
 use std::collections::HashSet;
 
@@ -65,7 +65,7 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
     };
     let exit = carry::carry_out(context, root, &job)?;
     for (s, c) in &judged.refused {
-        explain_refusal(context, &seen.inventory.sessions[*s], *c);
+        explain_refusal(context, &seen.inventory.sessions[*s], *c, &job.plan);
     }
     Ok(work::finish(context, &seen).and(exit).and_if(refused > 0, Exit::Refused))
 }
@@ -119,15 +119,14 @@ fn plan_file(context: &Context, seen: &Seen, judged: &by_hand::ByHand) -> PlanFi
     file.seal()
 }
 
-fn explain_refusal(context: &Context, session: &Session, checkpoint: usize) {
+fn explain_refusal(context: &Context, session: &Session, checkpoint: usize, plan: &PlanFile) {
     let c = &session.checkpoints[checkpoint];
-    context.ui.warn(format!("{} {} stays", session.name, c.id));
+    let decision = plan.decisions.iter().find(|d| d.session == *session.name && d.id == *c.id);
+    let why = decision.map(|d| report::plan::reasons(&d.reasons)).unwrap_or_default();
+    context.ui.warn(format!("{} {} stays: {why}", session.name, c.id));
     if c.marks.has(Marks::PINNED) {
-        context.ui.help(format!(
-            "`retain unpin {} {}` takes its pin away",
-            quoted(&session.name),
-            quoted(&c.id)
-        ));
+        let (session, id) = (quoted(&session.name), quoted(&c.id));
+        context.ui.help(format!("`retain unpin {session} {id}` takes its pin away"));
     }
 }
 

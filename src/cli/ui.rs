@@ -150,3 +150,20 @@ impl Ui {
 pub fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
+
+/// Log lines go to stderr like everything that is said, and are escaped like it: a field may hold
+/// a name from a disk.
+#[derive(Debug, Default)]
+pub struct LogSink;
+
+impl io::Write for LogSink {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        io::stderr().lock().write_all(sanitize::terminal_lines(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -112,11 +112,14 @@ pub fn read_inventory(path: &Path) -> Result<Seen, Failure> {
     let file = read.map_err(|e| {
         Failure::new(Exit::Usage, anyhow::Error::msg(format!("{shown} is not an inventory:\n{e}")))
     })?;
+    // A file of our own names its root, which apply will hold against the one it finds.
+    let id = file.inventory.root.as_deref().filter(|_| file.applicable);
+    let root = id.map(|id| PlanRoot { id: Some(id.to_owned()), ..PlanRoot::default() });
     Ok(Seen {
         inventory: file.inventory,
         unrecognised: Unrecognised::default(),
         faults: Vec::new(),
-        root: None,
+        root,
         root_shown: shown,
     })
 }

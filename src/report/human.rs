@@ -81,6 +81,11 @@ pub fn count(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), plural(n))
 }
 
+/// `1 is`, `3 are`.
+pub fn are(n: u64) -> String {
+    format!("{} {}", grouped(n), if n == 1 { "is" } else { "are" })
+}
+
 /// `1,234,567`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();

@@ -135,7 +135,14 @@ pub fn totals(plan: &PlanFile) -> String {
         return "Nothing to delete: no checkpoints were found.\n".to_owned();
     }
     if t.delete == 0 {
-        return format!("Nothing to delete: {seen}, {} in all.\n", human::size(t.bytes));
+        let young = |d: &&PlanDecision| d.reasons.iter().any(|r| r.kind == "young");
+        let young = plan.decisions.iter().filter(young).count() as u64;
+        // Who tries a policy on fresh files wonders why it does nothing.
+        let hint = match young {
+            0 => String::new(),
+            n => format!("; {} younger than min-age", human::are(n)),
+        };
+        return format!("Nothing to delete: {seen}, {} in all{hint}.\n", human::size(t.bytes));
     }
     let mut out = format!(
         "{seen}: delete {} ({} of {}), keep {}",
@@ -226,5 +233,7 @@ pub(super) mod tests {
             render(&plan, Detail::default()),
             "Nothing to delete: 4 checkpoints in 2 sessions, 1.43 GiB in all.\n"
         );
+        plan.decisions[0].reasons[0].kind = "young".to_owned();
+        assert!(totals(&plan).ends_with("in all; 1 is younger than min-age.\n"));
     }
 }

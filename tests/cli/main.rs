@@ -14,6 +14,7 @@ mod marks;
 mod nsml;
 mod planning;
 mod plans;
+mod real;
 mod removing;
 mod roots;
 mod settings;

@@ -105,6 +105,25 @@ fn a_foreign_inventorys_plan_cannot_be_carried_out() {
 }
 
 #[test]
+fn the_plan_of_our_own_inventory_can_be_carried_out_on_its_root() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let (inventory, plan) = (world.home().join("i.jsonl"), world.home().join("plan.json"));
+    world.run(["inventory", "-o", text(&inventory)]).ok();
+    let elsewhere = World::new();
+    let args = ["plan", "--inventory", text(&inventory), "--policy", &policy, "-o", text(&plan)];
+    elsewhere.run(args).ok();
+
+    let other = nsml::storage();
+    let refused = elsewhere.run(["apply", text(&plan), "--yes", "-C", text(other.path())]);
+    refused.code(5).warns("another root");
+    assert_eq!(left(&other, SESSION), IDS);
+    elsewhere.run(["apply", text(&plan), "--yes", "-C", text(tree.path())]).ok();
+    assert_eq!(left(&tree, SESSION), ["31", "41"]);
+}
+
+#[test]
 fn a_plan_that_is_not_there() {
     World::new().run(["apply", "nowhere.json", "--yes"]).code(2).warns("nowhere.json");
 }

@@ -53,7 +53,7 @@ fn a_pin_stays_and_is_explained() {
     world(&tree).run(["pin", SESSION, "3", "--why", "released"]).ok();
     let run = world(&tree).run(["rm", SESSION, "{0..3}", "--yes"]).code(6);
     assert_eq!(left(&tree, SESSION).join(" "), "3 4 11 21 31 41");
-    run.warns("retain unpin nsmlteam/mnist/4 3");
+    run.warns("3 stays: pinned: released").warns("retain unpin nsmlteam/mnist/4 3");
     world(&tree).run(["unpin", SESSION, "3"]).ok();
     world(&tree).run(["rm", SESSION, "3", "--yes"]).ok();
     assert_eq!(left(&tree, SESSION).join(" "), "4 11 21 31 41");
