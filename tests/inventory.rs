@@ -341,7 +341,7 @@ prop_compose! {
                 c.metrics = values.into();
                 c
             }).collect();
-            Session { name, owner, layout, status, last_write, tainted, tags, checkpoints }
+            Session { name, owner, layout, status, last_write, tainted, tags, checkpoints, ..Session::default() }
         }).collect();
         let space = space.map(|(total, free)| Space { total, free });
         let mut inventory = Inventory { root, now, space, names, sessions };

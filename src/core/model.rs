@@ -214,6 +214,8 @@ pub struct Session {
     pub tainted: Vec<Box<str>>,
     /// Tags of the session itself.
     pub tags: Vec<Box<str>>,
+    /// Which of several series in one directory it is, as its marks call it; usually empty.
+    pub series: Box<str>,
     /// In any order; no decision depends on it.
     pub checkpoints: Vec<Checkpoint>,
 }
