@@ -134,11 +134,15 @@ pub struct SessionDecision {
 }
 
 impl SessionDecision {
-    pub fn with_capacity(policy: Option<u16>, checkpoints: usize) -> SessionDecision {
+    pub fn with_capacity(
+        policy: Option<u16>,
+        checkpoints: usize,
+        reasons: usize,
+    ) -> SessionDecision {
         SessionDecision {
             policy,
             decisions: Vec::with_capacity(checkpoints),
-            reasons: Vec::with_capacity(checkpoints * 2),
+            reasons: Vec::with_capacity(reasons),
         }
     }
 
@@ -154,7 +158,11 @@ impl SessionDecision {
 
     /// Turns kept checkpoints into deleted ones: each gets its reason in front of those that kept it.
     pub fn evict(&mut self, evicted: &[(u32, Reason)]) {
-        let mut rebuilt = SessionDecision::with_capacity(self.policy, self.len());
+        let mut rebuilt = SessionDecision::with_capacity(
+            self.policy,
+            self.len(),
+            self.reasons.len() + evicted.len(),
+        );
         let mut why: Vec<Option<Reason>> = vec![None; self.len()];
         for (checkpoint, reason) in evicted {
             why[*checkpoint as usize] = Some(*reason);

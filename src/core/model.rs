@@ -214,6 +214,8 @@ pub struct Session {
     pub tainted: Vec<Box<str>>,
     /// Tags of the session itself.
     pub tags: Vec<Box<str>>,
+    /// Which of several series in one directory it is, as its marks call it; usually empty.
+    pub series: Box<str>,
     /// In any order; no decision depends on it.
     pub checkpoints: Vec<Checkpoint>,
 }
@@ -356,6 +358,20 @@ impl Checkpoint {
     /// When anything in it was last written, as far as is known.
     pub fn written(&self) -> Option<Time> {
         self.last_write.or(self.saved_at)
+    }
+
+    /// Gives the metrics, named in `from`, their ids in `to`.
+    pub fn renumber(&mut self, from: &Names, to: &mut Names) {
+        for metric in &mut self.metrics {
+            metric.0 = to.intern(from.name(metric.0));
+        }
+        self.metrics.sort_by_key(|m| m.0);
+        if let Some(extra) = &mut self.extra {
+            for source in &mut extra.sources {
+                source.0 = to.intern(from.name(source.0));
+            }
+            extra.sources.sort_by_key(|s| s.0);
+        }
     }
 
     pub fn extra_mut(&mut self) -> &mut Extra {

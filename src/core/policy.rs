@@ -3,9 +3,52 @@
 //! These types cannot express a broken policy; `policy/raw` and `policy/check` turn text into
 //! them and collect every fault on the way.
 
-use super::calendar::{Period, Span};
+mod codes;
+mod diagnostic;
+mod discard;
+mod expected;
+mod load;
+mod matching;
+mod origin;
+mod outcome;
+pub mod raw;
+pub mod raw_test;
+mod reader;
+mod redundant;
+mod rules;
+mod scalar;
+mod schema;
+mod settings;
+mod show;
+mod size;
+mod space;
+mod suggest;
+mod syntax;
+mod tables;
+mod testing;
+mod when;
+
+pub use codes::{ALL as ALL_CODES, Code};
+pub use diagnostic::{Diagnostic, Position, Severity};
+pub use load::{Loaded, VERSION, load};
+pub use matching::LAYOUTS;
+pub use origin::{Origin, Origins};
+pub use outcome::{Failure, TestResult};
+pub use schema::{KeyDoc, place, schema, tables};
+pub use show::show;
+pub use size::{SizeError, format as format_size, parse as parse_size};
+pub use testing::PolicyTest;
+
+pub use super::calendar::Span;
+
+use super::calendar::Period;
 use super::model::{Status, Step, Time};
 use super::select::Globs;
+
+/// The policy that holds where none is given; a file of the repository with its own tests.
+pub const DEFAULT: &str = include_str!("../../policies/default.toml");
+/// What `retain policy new` prints: a policy to start from, every line explained.
+pub const STARTER: &str = include_str!("policy/starter.toml");
 
 /// A whole policy file.
 #[derive(Clone, Debug)]

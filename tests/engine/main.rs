@@ -7,6 +7,7 @@
     reason = "tests fail by panicking, and their numbers are small and exact"
 )]
 
+mod draws;
 mod explain;
 mod ladder;
 mod laws;

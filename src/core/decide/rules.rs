@@ -157,26 +157,28 @@ fn wait_for_values(
     members: &[Member<'_>],
     answers: &mut [Answer],
 ) {
+    let rankable_any =
+        |m: &Member<'_>| metrics.iter().any(|id| rankable(m.checkpoint, *id).is_some());
+    // Per session: has it any of the metrics at all, and has a newer member a value. A single
+    // session has one, or there would be no ranking.
     let one_session = members.windows(2).all(|w| w[0].session == w[1].session);
-    let measured = |session: u32, ids: &[u32]| {
-        members.iter().any(|m| {
-            m.session == session && ids.iter().any(|id| rankable(m.checkpoint, *id).is_some())
-        })
-    };
-    // Per session: has a newer member a value; has the session any of the metrics at all.
     let mut sessions: HashMap<u32, (bool, bool)> = HashMap::new();
+    if !one_session {
+        for m in members {
+            sessions.entry(m.session).or_default().0 |= rankable_any(m);
+        }
+    }
+    let mut single = (true, false);
     for (i, m) in members.iter().enumerate() {
-        let state = sessions
-            .entry(m.session)
-            .or_insert_with(|| (false, one_session || measured(m.session, metrics)));
+        let state = if one_session { &mut single } else { sessions.entry(m.session).or_default() };
         if rankable(m.checkpoint, metric).is_some() {
-            state.0 = true;
+            state.1 = true;
             continue;
         }
         let worse = u32::MAX - place(members.len() - i);
-        if !state.1 {
+        if !state.0 {
             answers[i] = Answer { hit: true, reason: Reason::NoMetric { rule }, worse };
-        } else if best.missing == Missing::Keep || (best.missing == Missing::Wait && !state.0) {
+        } else if best.missing == Missing::Keep || (best.missing == Missing::Wait && !state.1) {
             answers[i] = Answer { hit: true, reason: Reason::NoValueYet { rule, metric }, worse };
         }
     }

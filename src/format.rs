@@ -1,0 +1,9 @@
+//! The file formats that training frameworks write, read leniently and within bounds.
+//!
+//! Metadata on a disk is not trusted: it may be torn, written by another version, or made to hurt.
+//! These readers accept what frameworks are known to write (Python's bare `NaN`, a byte order
+//! mark, a last line cut short), refuse the rest with a reason, and never run anything.
+
+pub mod csv;
+pub mod json;
+pub mod torch;

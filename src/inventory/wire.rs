@@ -1,0 +1,120 @@
+//! The lines as they are written.
+
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
+#[derive(Serialize)]
+pub struct Header<'a> {
+    #[serde(rename = "retain-inventory")]
+    pub version: u64,
+    pub root: Option<&'a str>,
+    pub now: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space: Option<Space>,
+}
+
+#[derive(Serialize)]
+pub struct Space {
+    pub total: u64,
+    pub free: u64,
+}
+
+#[derive(Serialize)]
+pub struct SessionLine<'a> {
+    pub session: &'a str,
+    pub owner: &'a str,
+    pub layout: Option<&'a str>,
+    pub status: &'a str,
+    pub last_write: Option<String>,
+    pub tainted: &'a [Box<str>],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub tags: &'a [Box<str>],
+}
+
+#[derive(Serialize)]
+pub struct CheckpointLine<'a> {
+    pub v: u64,
+    pub session: &'a str,
+    pub id: &'a str,
+    pub step: Option<Step>,
+    pub epoch: Option<Step>,
+    pub saved_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_write: Option<String>,
+    pub elapsed: Option<Number>,
+    pub bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apparent: Option<u64>,
+    pub files: u32,
+    pub metrics: BTreeMap<&'a str, Number>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub conflicts: &'a [Box<str>],
+    pub summary: Option<&'a str>,
+    pub marks: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin<'a>>,
+    pub tags: &'a [Box<str>],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pointers: Vec<Pointer<'a>>,
+    pub complete: bool,
+    pub needs: &'a [Box<str>],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<Shared>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub paths: &'a [Box<str>],
+    pub fingerprint: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Pin<'a> {
+    pub until: Option<String>,
+    pub why: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub struct Pointer<'a> {
+    pub name: &'a str,
+    pub external: bool,
+}
+
+#[derive(Serialize)]
+pub struct Shared {
+    pub inode: u64,
+    pub bytes: u64,
+    pub links: u32,
+}
+
+#[derive(Serialize)]
+pub struct Trailer {
+    pub end: bool,
+    pub sessions: usize,
+    pub checkpoints: usize,
+}
+
+/// A number that JSON may not have: NaN and the infinities are texts.
+pub struct Number(pub f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            x if x.is_nan() => serializer.serialize_str("NaN"),
+            f64::INFINITY => serializer.serialize_str("Infinity"),
+            f64::NEG_INFINITY => serializer.serialize_str("-Infinity"),
+            x => serializer.serialize_f64(x),
+        }
+    }
+}
+
+/// A whole step stays exact.
+pub struct Step(pub crate::core::model::Step);
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            crate::core::model::Step::Whole(n) => serializer.serialize_u64(n),
+            crate::core::model::Step::Fraction(x) => serializer.serialize_f64(x),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What training frameworks leave on a disk, and how it is recognised.
+//!
+//! A [`Layout`] knows one framework. It is asked about one directory at a time, in the order of
+//! [`builtin`], and answers with the checkpoints that lie in it, grouped into series: one series
+//! becomes one session. A claim needs a name *and* content that fits (I2); what nobody claims is
+//! never touched. Recognition looks at structure; [`Layout::enrich`] reads the facts afterwards,
+//! once it is settled which claims stand.
+
+use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
+use crate::store::Unit;
+
+pub mod folder;
+pub mod hf_trainer;
+pub mod lightning;
+pub mod metric;
+pub mod nsml;
+pub mod pointer;
+
+pub use folder::{Folder, Peek};
+pub use metric::{Metrics, Source};
+
+/// One framework's way to leave checkpoints on a disk.
+pub trait Layout: Send + Sync {
+    /// The name in inventories and policies: `hf_trainer`.
+    fn name(&self) -> &str;
+
+    /// The checkpoints among the entries of `folder`. Opens only what it needs to be sure.
+    fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series>;
+
+    /// Reads what the framework recorded about a series: metrics, pointers, completeness.
+    fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes);
+}
+
+/// The built-in layouts, in the order they are asked.
+pub fn builtin() -> Vec<Box<dyn Layout>> {
+    vec![Box::new(nsml::Nsml), Box::new(hf_trainer::HfTrainer), Box::new(lightning::Lightning)]
+}
+
+/// Checkpoints of one training run in one directory.
+#[derive(Debug, Default)]
+pub struct Series {
+    /// Tells several series in one directory apart; empty if there is only one.
+    pub prefix: String,
+    /// How many of the directory's last components are the layout's own (`checkpoints`), and so no
+    /// part of the session's name.
+    pub own_components: usize,
+    pub status: Status,
+    pub tags: Vec<String>,
+    /// What the session continues: protected there while this one is running.
+    pub parent: Option<Parent>,
+    pub claims: Vec<Claim>,
+}
+
+/// A checkpoint of another session that this one started from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    pub session: String,
+    pub checkpoint: String,
+}
+
+/// One checkpoint as a layout sees it.
+#[derive(Debug, Default)]
+pub struct Claim {
+    /// Names of the entries it is made of; the one that makes it loadable comes first.
+    pub entries: Vec<Box<[u8]>>,
+    /// Unique in its series.
+    pub id: String,
+    pub step: Option<Step>,
+    pub epoch: Option<Step>,
+    /// As the framework recorded it; the files' own time is used without it.
+    pub saved_at: Option<Time>,
+    pub elapsed: Option<f64>,
+    pub summary: Option<String>,
+    pub complete: bool,
+    pub marks: Marks,
+    pub tags: Vec<String>,
+    pub needs: Vec<String>,
+    pub pointers: Vec<Pointer>,
+    pub metrics: Metrics,
+    pub pin: Option<Pin>,
+    /// Filled in by the scan.
+    pub unit: Unit,
+}
+
+impl Claim {
+    /// A complete checkpoint that is one entry.
+    pub fn of_entry(name: &[u8]) -> Claim {
+        Claim {
+            entries: vec![name.into()],
+            id: crate::core::name::encode(name).into_owned(),
+            complete: true,
+            ..Claim::default()
+        }
+    }
+
+    /// The name of its first entry.
+    pub fn name(&self) -> &[u8] {
+        self.entries.first().map_or(b"", |e| e)
+    }
+}
+
+/// What went wrong, or must be left alone, while a directory was looked at.
+#[derive(Debug, Default)]
+pub struct Notes {
+    pub faults: Vec<Note>,
+    /// Entries that are no checkpoints and must not be entered either.
+    pub closed: Vec<Box<[u8]>>,
+}
+
+/// Something that could not be read or resolved: the sessions of its directory lose nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Path below the root, raw.
+    pub path: Vec<u8>,
+    pub text: String,
+}
+
+impl Notes {
+    pub fn fault(&mut self, path: Vec<u8>, text: impl Into<String>) {
+        self.faults.push(Note { path, text: text.into() });
+    }
+}

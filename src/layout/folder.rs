@@ -1,0 +1,144 @@
+//! A directory as recognisers see it: listed once, its subdirectories looked into at will.
+
+use crate::core::name::encode;
+use crate::format::json::{self, Value};
+use crate::store::{self, Dir, Entry, Kind};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Listings by the names of their directories.
+type Listings = HashMap<Box<[u8]>, Arc<[Entry]>>;
+
+/// An open directory of a scan, with its listing and the directories above it.
+pub struct Folder<'a> {
+    pub dir: Box<dyn Dir>,
+    /// Path below the root, raw; empty for the root itself.
+    pub path: Vec<u8>,
+    pub parent: Option<&'a Folder<'a>>,
+    entries: Arc<[Entry]>,
+    /// Listings of subdirectories that a recogniser looked into, so that the scan need not list
+    /// them again. Descriptors are not kept: there may be thousands of subdirectories.
+    peeked: Mutex<Listings>,
+}
+
+/// A subdirectory, open while it is looked into.
+pub struct Peek {
+    pub dir: Box<dyn Dir>,
+    entries: Arc<[Entry]>,
+}
+
+impl<'a> Folder<'a> {
+    /// Lists a directory, unless its listing is known from a peek.
+    ///
+    /// # Errors
+    /// The listing fails, or breaks off.
+    pub fn new(
+        dir: Box<dyn Dir>,
+        path: Vec<u8>,
+        parent: Option<&'a Folder<'a>>,
+    ) -> io::Result<Folder<'a>> {
+        let known = parent.and_then(|p| p.peeked().remove(last_component(&path)));
+        let entries = match known {
+            Some(entries) => entries,
+            None => dir.list()?.into(),
+        };
+        Ok(Folder { dir, path, parent, entries, peeked: Mutex::default() })
+    }
+
+    /// All entries, in byte order of their names.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub fn entry(&self, name: &[u8]) -> Option<&Entry> {
+        find(&self.entries, name)
+    }
+
+    pub fn has_file(&self, name: &[u8]) -> bool {
+        self.entry(name).is_some_and(|e| e.kind == Kind::File)
+    }
+
+    /// The subdirectories.
+    pub fn dirs(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|e| e.kind == Kind::Dir)
+    }
+
+    /// Its own name; empty for the root.
+    pub fn name(&self) -> &[u8] {
+        last_component(&self.path)
+    }
+
+    /// The path below the root of one of its entries.
+    pub fn join(&self, name: &[u8]) -> Vec<u8> {
+        join(&self.path, name)
+    }
+
+    /// Opens a subdirectory and lists it, or takes the listing from an earlier peek.
+    ///
+    /// # Errors
+    /// It cannot be opened or listed, or is a mount point.
+    pub fn peek(&self, name: &[u8]) -> io::Result<Peek> {
+        let dir = self.dir.open(name)?;
+        if let Some(entries) = self.peeked().get(name) {
+            return Ok(Peek { dir, entries: Arc::clone(entries) });
+        }
+        let entries: Arc<[Entry]> = dir.list()?.into();
+        self.peeked().insert(name.into(), Arc::clone(&entries));
+        Ok(Peek { dir, entries })
+    }
+
+    fn peeked(&self) -> MutexGuard<'_, Listings> {
+        // A map of listings is whole whatever panicked while it was locked.
+        self.peeked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Peek {
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub fn entry(&self, name: &[u8]) -> Option<&Entry> {
+        find(&self.entries, name)
+    }
+
+    pub fn has_file(&self, name: &[u8]) -> bool {
+        self.entry(name).is_some_and(|e| e.kind == Kind::File)
+    }
+}
+
+/// Reads a JSON file; the error is text for a person.
+///
+/// # Errors
+/// It cannot be read, is too large, or is not JSON.
+pub fn read_json(dir: &dyn Dir, name: &[u8]) -> Result<Value, String> {
+    let shown = encode(name);
+    let bytes = store::read_metadata(dir, name).map_err(|e| cannot_read(&shown, &e))?;
+    json::parse(&bytes).map_err(|e| format!("{shown} is damaged: {e}"))
+}
+
+/// How a failure to read is said.
+pub fn cannot_read(what: &str, e: &io::Error) -> String {
+    format!("{what} cannot be read: {e}")
+}
+
+fn find<'e>(entries: &'e [Entry], name: &[u8]) -> Option<&'e Entry> {
+    entries.binary_search_by(|e| (*e.name).cmp(name)).ok().map(|i| &entries[i])
+}
+
+/// Joins a raw path below the root and a name.
+pub fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
+    if path.is_empty() { name.to_vec() } else { [path, b"/", name].concat() }
+}
+
+/// What follows the last `/`.
+pub fn last_component(path: &[u8]) -> &[u8] {
+    path.rsplit(|b| *b == b'/').next().unwrap_or(path)
+}
+
+/// A raw path below the root as text; `.` for the root itself.
+pub fn show(path: &[u8]) -> Cow<'_, str> {
+    if path.is_empty() { Cow::Borrowed(".") } else { encode(path) }
+}

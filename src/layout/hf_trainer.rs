@@ -1,0 +1,249 @@
+//! Hugging Face Trainer: directories `checkpoint-<global step>`.
+//!
+//! The Trainer writes `trainer_state.json` last, so its absence means an unfinished save. Each
+//! state holds the history of the whole run: the newest one knows every step's metrics, also
+//! those of checkpoints that were saved before they were evaluated. It also names the best one, by
+//! a path that was often written on another machine.
+
+use super::folder::{Folder, Peek, cannot_read, read_json};
+use super::metric::Source;
+use super::{Claim, Layout, Notes, Series, pointer};
+use crate::core::model::{Marks, Step};
+use crate::core::name::encode;
+use crate::format::json::Value;
+use std::collections::HashMap;
+
+pub struct HfTrainer;
+
+const STATE: &[u8] = b"trainer_state.json";
+const PREFIX: &str = "checkpoint-";
+/// Some versions saved under this name and renamed it at the end.
+const UNFINISHED_PREFIX: &str = "tmp-checkpoint-";
+
+impl Layout for HfTrainer {
+    fn name(&self) -> &'static str {
+        "hf_trainer"
+    }
+
+    fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
+        let mut claims = Vec::new();
+        let mut weak = Vec::new();
+        for entry in folder.dirs() {
+            let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
+            if !name.starts_with(PREFIX) && !name.starts_with(UNFINISHED_PREFIX) {
+                continue;
+            }
+            let peek = match folder.peek(&entry.name) {
+                Ok(peek) => peek,
+                Err(e) => {
+                    notes.fault(folder.join(&entry.name), cannot_read(name, &e));
+                    continue;
+                }
+            };
+            let evidence = evidence(&peek);
+            let Some(step) = step_of(name) else {
+                // The Trainer never writes such a name. Whatever it is, it is left alone whole.
+                if evidence != Evidence::None {
+                    notes.closed.push(entry.name.clone());
+                }
+                continue;
+            };
+            let mut claim = Claim {
+                step: Some(Step::Whole(step)),
+                complete: !name.starts_with(UNFINISHED_PREFIX),
+                ..Claim::of_entry(&entry.name)
+            };
+            if !name.ends_with(&format!("-{step}")) {
+                // Padded with zeros by another hand: shown, and kept.
+                claim.marks.set(Marks::AMBIGUOUS);
+            }
+            match evidence {
+                Evidence::Trainer => claims.push(claim),
+                Evidence::Weights => weak.push(claim),
+                Evidence::None => {}
+            }
+        }
+        if claims.is_empty() {
+            return Vec::new();
+        }
+        // Weights alone could be anyone's; beside real ones they are a save that was cut short.
+        claims.append(&mut weak);
+        vec![Series { claims, ..Series::default() }]
+    }
+
+    fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
+        let mut newest: Option<State> = None;
+        for claim in &mut series.claims {
+            match read_state(folder, claim) {
+                Ok(Read::State(state)) => {
+                    offer(claim, &state);
+                    if newest.as_ref().is_none_or(|n| state.step > n.step) {
+                        newest = Some(state);
+                    }
+                }
+                // Its history is not to be trusted either.
+                Ok(Read::OfAnotherStep) => claim.marks.set(Marks::AMBIGUOUS),
+                Ok(Read::Unfinished) => claim.complete = false,
+                Err(text) => {
+                    claim.complete = false;
+                    notes.fault(folder.join(claim.name()), text);
+                }
+            }
+        }
+        let Some(newest) = newest else { return };
+        for claim in &mut series.claims {
+            offer(claim, &newest);
+        }
+        let Some(best) = &newest.best else { return };
+        let path = folder.join(newest.source.as_bytes());
+        match series.claims.iter_mut().find(|c| pointer::means(best.as_bytes(), c)) {
+            Some(claim) => pointer::attach(claim, "best_model_checkpoint"),
+            None => notes.fault(path, format!("best_model_checkpoint `{best}` is not here")),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Evidence {
+    /// A file that only the Trainer writes.
+    Trainer,
+    /// Weights, which anyone may have written.
+    Weights,
+    None,
+}
+
+fn evidence(peek: &Peek) -> Evidence {
+    if peek.entry(STATE).is_some() || peek.has_file(b"training_args.bin") {
+        return Evidence::Trainer;
+    }
+    let is_weights = |name: &[u8]| {
+        let stem = [&b"model"[..], b"pytorch_model", b"adapter_model"].iter().any(|s| {
+            name.strip_prefix(*s)
+                .is_some_and(|rest| rest.starts_with(b".") || rest.starts_with(b"-"))
+        });
+        stem && (name.ends_with(b".safetensors") || name.ends_with(b".bin"))
+    };
+    if peek.entries().iter().any(|e| is_weights(&e.name)) {
+        Evidence::Weights
+    } else {
+        Evidence::None
+    }
+}
+
+/// The step of a name: ASCII digits only, and no overflow.
+fn step_of(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix(UNFINISHED_PREFIX).or_else(|| name.strip_prefix(PREFIX))?;
+    let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
+    all_digits.then(|| digits.parse().ok()).flatten()
+}
+
+/// What one `trainer_state.json` says.
+struct State {
+    /// Its path relative to the session.
+    source: String,
+    step: u64,
+    /// The last value of each metric at each step, in the order they were logged.
+    history: HashMap<u64, Vec<(String, f64)>>,
+    best: Option<String>,
+}
+
+enum Read {
+    State(State),
+    /// The name says one step and the content another.
+    OfAnotherStep,
+    Unfinished,
+}
+
+fn read_state(folder: &Folder<'_>, claim: &mut Claim) -> Result<Read, String> {
+    let peek = folder.peek(claim.name()).map_err(|e| cannot_read(&encode(claim.name()), &e))?;
+    if !claim.complete || peek.entry(STATE).is_none() {
+        return Ok(Read::Unfinished);
+    }
+    let value = read_json(&*peek.dir, STATE)?;
+    if value.as_object().is_none() {
+        return Err("trainer_state.json is damaged: not an object".to_owned());
+    }
+    let step = value
+        .get("global_step")
+        .and_then(Value::as_u64)
+        .ok_or("trainer_state.json is damaged: global_step is missing")?;
+    let best = match value.get("best_model_checkpoint") {
+        None | Some(Value::Null) => None,
+        Some(Value::Text(best)) => Some(best.clone()),
+        Some(_) => return Err("best_model_checkpoint in trainer_state.json is no path".to_owned()),
+    };
+    let history = history(&value)?;
+    if peek.entry(b"checkpoint-is-incomplete.txt").is_some() {
+        claim.complete = false;
+    }
+    if claim.step != Some(Step::Whole(step)) {
+        return Ok(Read::OfAnotherStep);
+    }
+    claim.epoch = value.get("epoch").and_then(Value::as_f64).and_then(Step::from_f64);
+    let source = format!("{}/trainer_state.json", claim.id);
+    Ok(Read::State(State { source, step, history, best }))
+}
+
+fn history(state: &Value) -> Result<HashMap<u64, Vec<(String, f64)>>, String> {
+    let mut history: HashMap<u64, Vec<(String, f64)>> = HashMap::new();
+    let entries = match state.get("log_history") {
+        None | Some(Value::Null) => return Ok(history),
+        Some(entries) => entries,
+    };
+    let damaged = || "trainer_state.json is damaged: log_history is no list of objects".to_owned();
+    for entry in entries.as_list().ok_or_else(damaged)? {
+        let members = entry.as_object().ok_or_else(damaged)?;
+        let Some(step) = entry.get("step").and_then(Value::as_u64) else { continue };
+        for (key, value) in members {
+            if key != "loss" && !key.starts_with("eval_") {
+                continue;
+            }
+            let number = match value {
+                Value::Bool(_) | Value::List(_) | Value::Object(_) => continue,
+                other => other.as_f64().unwrap_or(f64::NAN),
+            };
+            let logged = history.entry(step).or_default();
+            match logged.iter_mut().find(|(k, _)| k == key) {
+                // A resumed run logs a step again; the later entry is what the weights went on from.
+                Some(known) => known.1 = number,
+                None => logged.push((key.clone(), number)),
+            }
+        }
+    }
+    Ok(history)
+}
+
+fn offer(claim: &mut Claim, state: &State) {
+    let Some(Step::Whole(step)) = claim.step else { return };
+    for (key, value) in state.history.get(&step).into_iter().flatten() {
+        claim.metrics.offer(key, *value, Source::File(state.source.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_steps() {
+        let table = [
+            ("checkpoint-5", Some(5)),
+            ("checkpoint-0", Some(0)),
+            ("checkpoint-18446744073709551615", Some(u64::MAX)),
+            ("tmp-checkpoint-7", Some(7)),
+            ("checkpoint-18446744073709551616", None),
+            ("checkpoint--5", None),
+            ("checkpoint-+5", None),
+            ("checkpoint-1e3", None),
+            ("checkpoint-007", Some(7)),
+            ("checkpoint-٣", None),
+            ("checkpoint-", None),
+            ("checkpoint-5 ", None),
+            ("Checkpoint-5", None),
+            ("checkpoint_5", None),
+        ];
+        for (name, step) in table {
+            assert_eq!(step_of(name), step, "{name}");
+        }
+    }
+}

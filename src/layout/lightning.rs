@@ -1,0 +1,178 @@
+//! PyTorch Lightning: files `*.ckpt`.
+//!
+//! Names are templates that users write, so the content decides: a zip of `torch.save` whose
+//! pickle has the key `pytorch-lightning_version`. The name gives epoch, step and rounded metrics,
+//! `metrics.csv` the exact ones. A save is moved into place from another folder, across devices by
+//! copying: a file whose zip directory is missing is still on its way, or was never finished.
+
+use super::folder::{Folder, cannot_read};
+use super::metric::Source;
+use super::{Claim, Layout, Notes, Series};
+use crate::core::model::{Marks, Step};
+use crate::core::name::encode;
+use crate::format::torch::Torch;
+use crate::store::{self, Blob, Kind};
+use std::io;
+
+pub mod history;
+pub mod name;
+
+use history::History;
+use name::ParsedName;
+
+pub struct Lightning;
+
+const METRICS: &[u8] = b"metrics.csv";
+const VERSION_KEY: &str = "pytorch-lightning_version";
+/// A file shorter than this cannot hold the first key of the pickle.
+const HEADER: u64 = 64;
+
+impl Layout for Lightning {
+    fn name(&self) -> &'static str {
+        "lightning"
+    }
+
+    fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
+        let mut claims = Vec::new();
+        let mut cut_short = Vec::new();
+        for entry in folder.entries() {
+            if entry.kind != Kind::File || !entry.name.ends_with(b".ckpt") {
+                continue;
+            }
+            match folder.dir.file(&entry.name).and_then(|f| Content::of(&*f)) {
+                Ok(Content::Checkpoint(seen)) => claims.push(claim(&entry.name, &seen)),
+                Ok(Content::CutShort) => cut_short.push(&entry.name),
+                Ok(Content::Other) => {}
+                Err(e) => {
+                    notes.fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e));
+                }
+            }
+        }
+        if claims.is_empty() {
+            return Vec::new();
+        }
+        // A file that breaks off before the key that proves it: its name and its neighbours do.
+        let none = Seen::default();
+        for name in cut_short {
+            let claim = claim(name, &none);
+            if claim.step.is_some() || claim.epoch.is_some() {
+                claims.push(claim);
+            }
+        }
+        let own_components = usize::from(folder.name() == b"checkpoints");
+        vec![Series { own_components, claims, ..Series::default() }]
+    }
+
+    fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
+        recognise_copies(&mut series.claims);
+        let home = if series.own_components == 0 { None } else { folder.parent };
+        let mut homes = [Some(folder), home].into_iter().flatten();
+        let Some(home) = homes.find(|f| f.entry(METRICS).is_some()) else {
+            return name_metrics(&mut series.claims, &[]);
+        };
+        let read = store::read_metadata(&*home.dir, METRICS)
+            .map_err(|e| cannot_read("metrics.csv", &e))
+            .and_then(|bytes| History::parse(&bytes).map_err(|e| format!("metrics.csv: {e}")));
+        match read {
+            Ok(history) => {
+                name_metrics(&mut series.claims, history.columns());
+                let in_folder = std::ptr::eq(home, folder) && series.own_components > 0;
+                let source = if in_folder { "checkpoints/metrics.csv" } else { "metrics.csv" };
+                for claim in series.claims.iter_mut().filter(|c| !is_copy(c)) {
+                    for (name, value) in history.at(claim.step, claim.epoch) {
+                        claim.metrics.offer(&name, value, Source::File(source.to_owned()));
+                    }
+                }
+            }
+            Err(text) => {
+                name_metrics(&mut series.claims, &[]);
+                notes.fault(home.join(METRICS), text);
+            }
+        }
+    }
+}
+
+/// What the pickle says of itself.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    whole: bool,
+    epoch: Option<u64>,
+    step: Option<u64>,
+}
+
+enum Content {
+    Checkpoint(Seen),
+    CutShort,
+    Other,
+}
+
+impl Content {
+    fn of(file: &dyn Blob) -> io::Result<Content> {
+        let Some(torch) = Torch::look(file)? else {
+            let head = file.read_at(0, 4)?;
+            let torn = file.len() < HEADER && b"PK\x03\x04".starts_with(&head);
+            return Ok(if torn { Content::CutShort } else { Content::Other });
+        };
+        if torch.has_key(VERSION_KEY) {
+            return Ok(Content::Checkpoint(Seen {
+                whole: torch.whole,
+                epoch: torch.number_before("epoch", VERSION_KEY),
+                step: torch.number_before("global_step", VERSION_KEY),
+            }));
+        }
+        Ok(if torch.whole { Content::Other } else { Content::CutShort })
+    }
+}
+
+fn claim(name: &[u8], seen: &Seen) -> Claim {
+    let mut claim = Claim { complete: seen.whole, ..Claim::of_entry(name) };
+    let parsed = ParsedName::parse(&claim.id, &[]);
+    // Before version 1.6 the pickle counted one more than the name.
+    let contradict = |name: Option<u64>, content: Option<u64>| {
+        name.zip(content).is_some_and(|(a, b)| a.abs_diff(b) > 1)
+    };
+    if contradict(parsed.epoch, seen.epoch) || contradict(parsed.step, seen.step) {
+        claim.marks.set(Marks::AMBIGUOUS);
+    }
+    claim.step = parsed.step.or(seen.step).map(Step::Whole);
+    claim.epoch = parsed.epoch.or(seen.epoch).map(Step::Whole);
+    if parsed.is_last {
+        claim.marks.set(Marks::LATEST);
+    }
+    claim
+}
+
+/// A `last.ckpt` that holds the same step as another checkpoint is its copy.
+///
+/// It must not take that one's place in a rule's count, so it has no step and no metrics of its
+/// own; its name protects it anyway.
+fn recognise_copies(claims: &mut [Claim]) {
+    for i in 0..claims.len() {
+        if !claims[i].marks.has(Marks::LATEST) || !claims[i].complete || claims[i].step.is_none() {
+            continue;
+        }
+        let same = |c: &&Claim| {
+            !c.marks.has(Marks::LATEST) && (c.step, c.epoch) == (claims[i].step, claims[i].epoch)
+        };
+        if let Some(original) = claims.iter().find(same) {
+            let summary = format!("{COPY_OF}{}", original.id);
+            claims[i].summary = Some(summary);
+            (claims[i].step, claims[i].epoch) = (None, None);
+        }
+    }
+}
+
+const COPY_OF: &str = "copy of ";
+
+fn is_copy(claim: &Claim) -> bool {
+    claim.summary.as_ref().is_some_and(|s| s.starts_with(COPY_OF))
+}
+
+/// The metrics in the names; `columns` of the log tell what is a metric and what is free text.
+fn name_metrics(claims: &mut [Claim], columns: &[String]) {
+    for claim in claims.iter_mut().filter(|c| !is_copy(c)) {
+        for (name, value, half_unit) in ParsedName::parse(&claim.id, columns).metrics {
+            claim.metrics.offer(&name, value, Source::Name { half_unit });
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Renders values for people and for programs; decides nothing.
+
+pub mod diagnostic;
+pub mod human;
+pub mod json;
+pub mod listing;
+pub mod markdown;
+pub mod plan;
+pub mod sanitize;
+pub mod table;

@@ -1,0 +1,200 @@
+//! A session as it is built: measured, marked, not yet named.
+
+use super::arbitrate::Found;
+use crate::core::model::{Checkpoint, Extra, Marks, Names, Pin, Session, Time};
+use crate::core::name::encode;
+use crate::layout::folder::{cannot_read, join};
+use crate::layout::{Claim, Folder, Layout, Note, Notes, Parent, Series};
+use crate::marks::{self, MarksFile};
+
+/// A session whose name depends on what else the scan finds.
+pub struct Draft {
+    /// Names in [`Draft::names`], checkpoints in the order of `tops`.
+    pub session: Session,
+    pub names: Names,
+    /// The directory that holds the checkpoints.
+    pub folder: Vec<u8>,
+    pub own_components: usize,
+    pub prefix: String,
+    /// Index of its layout.
+    pub layout: usize,
+    pub parent: Option<Parent>,
+    pub uid: Option<u32>,
+    /// Inode and entry name of everything that is claimed, with the checkpoint it belongs to.
+    pub tops: Vec<Top>,
+    pub faults: Vec<Note>,
+}
+
+/// One entry of a checkpoint.
+pub struct Top {
+    pub name: Box<[u8]>,
+    pub inode: u64,
+    pub checkpoint: u32,
+}
+
+impl Draft {
+    /// The directory it is called after.
+    pub fn home(&self) -> &[u8] {
+        let mut home = &self.folder[..];
+        for _ in 0..self.own_components {
+            home = home.iter().rposition(|b| *b == b'/').map_or(b"", |i| &home[..i]);
+        }
+        home
+    }
+}
+
+/// Measures every claim of a directory and applies the marks people set.
+pub fn drafts(
+    folder: &Folder<'_>,
+    found: Vec<Found>,
+    layouts: &[Box<dyn Layout>],
+    notes: &mut Notes,
+) -> Vec<Draft> {
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let marks = match read_marks(folder) {
+        Ok(marks) => Some(marks),
+        Err(text) => {
+            notes.fault(folder.join(b".retain/marks.toml"), text);
+            None
+        }
+    };
+    let uid = match folder.dir.stat() {
+        Ok(stat) => Some(stat.uid),
+        Err(e) => {
+            notes.fault(folder.path.clone(), cannot_read("the directory", &e));
+            None
+        }
+    };
+    found
+        .into_iter()
+        .map(|Found { layout, series }| {
+            let name = layouts[layout].name();
+            Draft { layout, uid, ..draft(folder, name, series, marks.as_ref(), notes) }
+        })
+        .collect()
+}
+
+fn read_marks(folder: &Folder<'_>) -> Result<MarksFile, String> {
+    match folder.entry(b".retain") {
+        None => Ok(MarksFile::default()),
+        Some(_) => marks::read(&*folder.dir).map_err(|e| e.to_string()),
+    }
+}
+
+/// `marks`: `None` if they could not be read, which pins everything (I10).
+fn draft(
+    folder: &Folder<'_>,
+    layout: &str,
+    series: Series,
+    marks: Option<&MarksFile>,
+    notes: &mut Notes,
+) -> Draft {
+    let mut names = Names::default();
+    let mut session = Session {
+        layout: Some(layout.into()),
+        status: series.status,
+        tags: series.tags.into_iter().map(Into::into).collect(),
+        series: series.prefix.as_str().into(),
+        ..Session::default()
+    };
+    if let Some(marks) = marks {
+        for tag in marks.session_tags(&series.prefix) {
+            if session.tags.iter().all(|t| **t != *tag) {
+                session.tags.push(tag.into());
+            }
+        }
+    }
+    let mut tops = Vec::new();
+    for (i, claim) in (0..).zip(series.claims) {
+        for name in &claim.entries {
+            let inode = folder.entry(name).map_or(0, |e| e.inode);
+            tops.push(Top { name: name.clone(), inode, checkpoint: i });
+        }
+        let (mut checkpoint, modified) = measured(folder, claim, &mut names, notes);
+        session.last_write = session.last_write.max(modified);
+        if let Some(marks) = marks {
+            marks.apply(&series.prefix, &mut checkpoint);
+        } else {
+            checkpoint.marks.set(Marks::PINNED);
+            let why = Some("its marks file cannot be read".into());
+            checkpoint.extra_mut().pin = Some(Pin { until: None, why });
+        }
+        session.checkpoints.push(checkpoint);
+    }
+    Draft {
+        session,
+        names,
+        folder: folder.path.clone(),
+        own_components: series.own_components,
+        prefix: series.prefix,
+        layout: 0,
+        parent: series.parent,
+        uid: None,
+        tops,
+        faults: Vec::new(),
+    }
+}
+
+/// The checkpoint, and the newest mtime of its files.
+fn measured(
+    folder: &Folder<'_>,
+    claim: Claim,
+    names: &mut Names,
+    notes: &mut Notes,
+) -> (Checkpoint, Option<Time>) {
+    let entries: Vec<&[u8]> = claim.entries.iter().map(|e| &**e).collect();
+    let path = || folder.join(claim.name());
+    let unit = match folder.dir.measure(&entries) {
+        Ok(unit) if unit.crosses_mount => {
+            notes.fault(path(), "a mount lies inside this checkpoint");
+            None
+        }
+        Ok(unit) => Some(unit),
+        Err(e) => {
+            notes.fault(path(), cannot_read("the checkpoint", &e));
+            None
+        }
+    };
+    let paths = entries.iter().map(|e| encode(&join(&folder.path, e)).into()).collect();
+    let modified = unit.as_ref().and_then(|u| u.modified);
+    let readings = claim.metrics.readings();
+    let mut sources: Vec<_> =
+        readings.iter().map(|r| (names.intern(&r.name), r.source.label().into())).collect();
+    let mut metrics: Vec<_> =
+        readings.iter().filter_map(|r| Some((names.get(&r.name)?, r.value))).collect();
+    sources.sort_by_key(|s| s.0);
+    metrics.sort_by_key(|m| m.0);
+    let boxed = |list: Vec<String>| list.into_iter().map(Into::into).collect();
+    let conflicts = claim.metrics.conflicts.clone();
+    let unit = unit.as_ref();
+    let extra = Extra {
+        summary: claim.summary.map(Into::into),
+        tags: boxed(claim.tags),
+        needs: boxed(claim.needs),
+        pointers: claim.pointers,
+        pin: claim.pin,
+        conflicts: boxed(conflicts),
+        shared: unit.map_or_else(Vec::new, |u| u.shared.clone()),
+        paths,
+        apparent: unit.map_or(0, |u| u.apparent),
+        sources,
+    };
+    let checkpoint = Checkpoint {
+        id: claim.id.into(),
+        step: claim.step,
+        epoch: claim.epoch,
+        saved_at: claim.saved_at.or(modified),
+        last_write: unit.and_then(|u| u.last_write),
+        elapsed: claim.elapsed,
+        bytes: unit.map_or(0, |u| u.bytes),
+        files: unit.map_or(0, |u| u.files),
+        metrics: metrics.into(),
+        marks: claim.marks,
+        complete: claim.complete,
+        fingerprint: unit.map(|u| u.fingerprint),
+        extra: Some(Box::new(extra)),
+    };
+    (checkpoint, modified)
+}

@@ -1,0 +1,223 @@
+//! Symlinks that name a checkpoint, found wherever they lie.
+//!
+//! A link is never followed into a directory. Where it leads is computed from the texts of the
+//! links the scan saw; only if that does not tell is the kernel asked what lies at its end, and
+//! the answer compared by inode. A link among checkpoints that leads nowhere and looks like a
+//! pointer keeps its session: nobody knows what it was meant to protect (I6).
+
+use super::draft::Draft;
+use crate::core::model::Pointer;
+use crate::core::name::encode;
+use crate::layout::folder::{cannot_read, join, last_component};
+use crate::layout::{Folder, Note, Notes, pointer};
+use crate::store::{Kind, Stat, Store};
+use std::collections::HashMap;
+use std::io;
+
+/// A symlink outside of checkpoints.
+pub struct Link {
+    pub path: Vec<u8>,
+    pub target: Vec<u8>,
+    /// Whether it lies in a directory that holds checkpoints.
+    among_checkpoints: bool,
+    end: End,
+}
+
+/// What the kernel finds at the end of a link.
+enum End {
+    NotAsked,
+    Object { inode: u64, device: (u32, u32) },
+    Nothing,
+}
+
+/// More links than this in a row are a loop, as for the kernel.
+const MAX_HOPS: usize = 40;
+
+/// Reads the symlinks of one directory.
+pub fn read_links(folder: &Folder<'_>, among_checkpoints: bool, notes: &mut Notes) -> Vec<Link> {
+    let mut links = Vec::new();
+    for entry in folder.entries().iter().filter(|e| e.kind == Kind::Symlink) {
+        let path = folder.join(&entry.name);
+        let target = match folder.dir.read_link(&entry.name) {
+            Ok(target) => target,
+            Err(e) => {
+                notes.fault(path, cannot_read(&encode(&entry.name), &e));
+                continue;
+            }
+        };
+        let end = if among_checkpoints || target.starts_with(b"/") {
+            end(&folder.dir.stat_target(&entry.name))
+        } else {
+            End::NotAsked
+        };
+        links.push(Link { path, target, among_checkpoints, end });
+    }
+    links
+}
+
+/// Errors other than "nothing there" count as nothing there: the target is not to be had.
+fn end(stat: &io::Result<Stat>) -> End {
+    match *stat {
+        Ok(Stat { inode, device, .. }) => End::Object { inode, device },
+        Err(_) => End::Nothing,
+    }
+}
+
+/// Gives every checkpoint that a link leads to, or into, its pointer.
+pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
+    if links.is_empty() || drafts.is_empty() {
+        return;
+    }
+    let device = store.root().and_then(|d| d.stat()).map(|s| s.device).ok();
+    let map = Map::new(store, drafts, links);
+    let mut found = Vec::new();
+    let mut lost = Vec::new();
+    for link in links {
+        let by_text = map.resolve(link);
+        let by_inode = || match link.end {
+            End::Object { inode, device: d } if Some(d) == device => {
+                map.inodes.get(&inode).copied()
+            }
+            _ => None,
+        };
+        let by_name = || match link.end {
+            // From another machine, or before the folder was moved.
+            End::Nothing if link.among_checkpoints => map.in_same_folder(drafts, link),
+            _ => None,
+        };
+        match by_text.or_else(by_inode).or_else(by_name) {
+            Some(place) => found.push((place, link)),
+            None if matches!(link.end, End::Nothing) && link.among_checkpoints => lost.push(link),
+            None => {}
+        }
+    }
+    for ((d, c), link) in found {
+        attach(&mut drafts[d], c, &link.path);
+    }
+    for link in lost {
+        let folder = parent_of(&link.path);
+        for draft in drafts.iter_mut().filter(|d| d.folder == folder) {
+            if looks_like_pointer(draft, link) {
+                let target = encode(&link.target).into_owned();
+                let text = format!("points at `{target}`, which is not here");
+                draft.faults.push(Note { path: link.path.clone(), text });
+            }
+        }
+    }
+}
+
+/// Draft and checkpoint.
+type Place = (usize, u32);
+
+struct Map<'l> {
+    links: HashMap<&'l [u8], &'l Link>,
+    units: HashMap<Vec<u8>, Place>,
+    inodes: HashMap<u64, Place>,
+    absolute: Option<Vec<u8>>,
+}
+
+impl<'l> Map<'l> {
+    fn new(store: &dyn Store, drafts: &[Draft], links: &'l [Link]) -> Map<'l> {
+        let mut units = HashMap::new();
+        let mut inodes = HashMap::new();
+        for (d, draft) in drafts.iter().enumerate() {
+            for top in &draft.tops {
+                units.insert(join(&draft.folder, &top.name), (d, top.checkpoint));
+                inodes.insert(top.inode, (d, top.checkpoint));
+            }
+        }
+        inodes.remove(&0);
+        let links = links.iter().map(|l| (&*l.path, l)).collect();
+        Map { links, units, inodes, absolute: store.absolute().map(<[u8]>::to_vec) }
+    }
+
+    /// Walks the link's text, through other links, until it is at or in a checkpoint.
+    fn resolve(&self, link: &Link) -> Option<Place> {
+        let mut at = parent_of(&link.path).to_vec();
+        let mut todo = Vec::new();
+        self.push(&link.target, &mut at, &mut todo)?;
+        let mut hops = 0;
+        while let Some(component) = todo.pop() {
+            match &component[..] {
+                b"" | b"." => {}
+                b".." if at.is_empty() => return None,
+                b".." => at.truncate(parent_of(&at).len()),
+                name => {
+                    let next = join(&at, name);
+                    if let Some(place) = self.units.get(&next) {
+                        return Some(*place);
+                    }
+                    match self.links.get(&*next) {
+                        Some(link) => {
+                            hops += 1;
+                            if hops > MAX_HOPS {
+                                return None;
+                            }
+                            self.push(&link.target, &mut at, &mut todo)?;
+                        }
+                        None => at = next,
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Puts a target's components on the stack; `None` if it is absolute and outside the root.
+    fn push(&self, target: &[u8], at: &mut Vec<u8>, todo: &mut Vec<Vec<u8>>) -> Option<()> {
+        let mut rest = target;
+        if target.starts_with(b"/") {
+            let root = self.absolute.as_deref()?;
+            rest = rest
+                .strip_prefix(root)
+                .filter(|r| r.is_empty() || r.starts_with(b"/") || root.ends_with(b"/"))?;
+            at.clear();
+        }
+        todo.extend(rest.rsplit(|b| *b == b'/').map(<[u8]>::to_vec));
+        Some(())
+    }
+
+    /// The checkpoint beside the link that its target's last components name.
+    fn in_same_folder(&self, drafts: &[Draft], link: &Link) -> Option<Place> {
+        let folder = parent_of(&link.path);
+        let place = |c: &[u8]| self.units.get(&join(folder, c)).copied();
+        pointer::components(&link.target).find_map(place).filter(|p| drafts[p.0].folder == folder)
+    }
+}
+
+/// Everything before the last `/`; empty at the root.
+fn parent_of(path: &[u8]) -> &[u8] {
+    path.iter().rposition(|b| *b == b'/').map_or(b"", |i| &path[..i])
+}
+
+fn attach(draft: &mut Draft, checkpoint: u32, link: &[u8]) {
+    let home = draft.home();
+    let inside = home.is_empty() || link.strip_prefix(home).is_some_and(|r| r.starts_with(b"/"));
+    let short = last_component(link);
+    let shown = if parent_of(link) == draft.folder {
+        encode(short)
+    } else if inside && !home.is_empty() {
+        encode(&link[home.len() + 1..])
+    } else {
+        encode(link)
+    };
+    let pointer = Pointer { name: shown.into(), external: !inside };
+    let checkpoint = &mut draft.session.checkpoints[checkpoint as usize];
+    let mark = pointer::mark(&encode(short)).unwrap_or_default();
+    checkpoint.marks.set(mark);
+    let pointers = &mut checkpoint.extra_mut().pointers;
+    if !pointers.contains(&pointer) {
+        pointers.push(pointer);
+    }
+}
+
+/// Called like a pointer, or leading to what is called like one of the checkpoints.
+fn looks_like_pointer(draft: &Draft, link: &Link) -> bool {
+    let name = last_component(&link.path);
+    let shape = |n: &[u8]| n.iter().copied().filter(|b| !b.is_ascii_digit()).collect::<Vec<u8>>();
+    let known = |n: &[u8]| draft.tops.iter().any(|t| shape(&t.name) == shape(n));
+    let called = ["last", "latest", "best", "current", "newest"]
+        .iter()
+        .any(|word| name.to_ascii_lowercase().starts_with(word.as_bytes()));
+    called || known(name) || known(last_component(&link.target))
+}

@@ -1,0 +1,103 @@
+use crate::tree::{Tree, brief};
+
+#[test]
+fn symlinks_protect_what_they_lead_to() {
+    let tree = Tree::new();
+    tree.hf("a/run/checkpoint-1", 1).hf("a/run/checkpoint-2", 2).hf("a/run/checkpoint-3", 3);
+    let absolute = tree.at("a/run/checkpoint-3").canonicalize().unwrap();
+    tree.link("a/run/best", "checkpoint-1")
+        .link("a/run/logs/last", "../checkpoint-2/model.safetensors")
+        .link("release", "a/run/checkpoint-2/")
+        .link("by-path", absolute.to_str().unwrap())
+        .link("through", "door/./run/../run/checkpoint-1")
+        .link("door", "a")
+        .link("elsewhere", "/etc/hostname")
+        .link("dangling", "nowhere");
+    assert_eq!(
+        brief(&tree.scan()),
+        "a/run\n  \
+        checkpoint-1 best <- best <- through (external)\n  \
+        checkpoint-2 latest <- logs/last <- release (external)\n  \
+        checkpoint-3 <- by-path (external)\n"
+    );
+}
+
+#[test]
+fn links_from_another_machine_are_read_by_name() {
+    let tree = Tree::new();
+    tree.hf("run/checkpoint-1", 1)
+        .hf("run/checkpoint-2", 2)
+        .link("run/latest", "/gone/run/checkpoint-2")
+        .link("run/data", "/gone/dataset");
+    assert_eq!(brief(&tree.scan()), "run\n  checkpoint-1\n  checkpoint-2 latest <- latest\n");
+}
+
+#[test]
+fn a_pointer_that_leads_nowhere_keeps_the_session() {
+    let table = [
+        ("run/last", "checkpoint-9"),
+        ("run/keep", "checkpoint-9"),
+        ("run/keep", "/gone/checkpoint-9"),
+        ("run/best", "best"),
+        ("run/latest", "/gone/elsewhere"),
+        ("run/checkpoint-7", "../gone"),
+    ];
+    for (link, target) in table {
+        let tree = Tree::new();
+        tree.hf("run/checkpoint-1", 1).link(link, target);
+        let scan = tree.scan();
+        let text = format!("{link}: points at `{target}`, which is not here");
+        assert_eq!(*scan.inventory.sessions[0].tainted, [text.into()], "{link} -> {target}");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_is_a_symlink_is_no_candidate() {
+    let tree = Tree::new();
+    tree.hf("run/checkpoint-1", 1).hf("stash/x", 2).link("run/checkpoint-2", "../stash/x");
+    assert_eq!(brief(&tree.scan()), "run\n  checkpoint-1\n");
+}
+
+#[test]
+fn symlinked_directories_are_not_entered() {
+    let tree = Tree::new();
+    let other = Tree::new();
+    other.hf("run/checkpoint-1", 1);
+    tree.dir("a").link("a/out", other.path().to_str().unwrap()).link("a/loop", "..");
+    assert_eq!(brief(&tree.scan()), "");
+}
+
+#[test]
+fn text_pointers() {
+    let table = [
+        ("checkpoint-1", true),
+        ("checkpoint-1\n", true),
+        ("/gone/run/checkpoint-1", true),
+        ("checkpoint-2", false),
+        ("", false),
+        ("checkpoint-1\ncheckpoint-2\n", false),
+    ];
+    for (content, found) in table {
+        let tree = Tree::new();
+        tree.hf("run/checkpoint-1", 1).file("run/latest", content);
+        let scan = tree.scan();
+        let session = &scan.inventory.sessions[0];
+        assert_eq!(session.tainted.is_empty(), found, "{content:?}");
+        assert_eq!(session.checkpoints[0].pointers().len(), usize::from(found), "{content:?}");
+    }
+}
+
+#[test]
+fn hard_links_are_told() {
+    let tree = Tree::new();
+    tree.hf("run/checkpoint-1", 1).hf("run/checkpoint-2", 2);
+    let shard = tree.at("run/checkpoint-2/model.safetensors");
+    std::fs::remove_file(&shard).unwrap();
+    std::fs::hard_link(tree.at("run/checkpoint-1/model.safetensors"), &shard).unwrap();
+    let scan = tree.scan();
+    let found: Vec<_> =
+        scan.inventory.sessions[0].checkpoints.iter().map(|c| c.shared().to_vec()).collect();
+    assert_eq!(found[0].len(), 1);
+    assert_eq!(found[0], found[1]);
+    assert_eq!(found[0][0].links, 2);
+}

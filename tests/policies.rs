@@ -1,0 +1,15 @@
+//! Policy files as a person writes them: what loads, what is said about what does not, and
+//! everything that is generated from the shape of the language.
+//!
+//! Generated files are compared by these tests, never written; to write them anew:
+//! `cargo test --test policies -- --ignored regenerate`.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+
+mod policies {
+    mod docs;
+    mod files;
+    mod generated;
+    mod laws;
+    mod rows;
+}
