@@ -10,6 +10,7 @@ use crate::config::How;
 use crate::core::name;
 use crate::core::plan::{PlanError, PlanFile};
 use crate::report::human;
+use crate::report::plan::Detail;
 use clap::Args;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -80,5 +81,5 @@ fn job(plan: PlanFile, args: &ApplyArgs) -> Job {
         human::count(t.delete, "checkpoint"),
         human::size(t.delete_bytes)
     );
-    Job { plan, what, purge: args.purge, consent: args.consent }
+    Job { plan, what, purge: args.purge, consent: args.consent, detail: Detail::default() }
 }
