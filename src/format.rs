@@ -7,4 +7,5 @@
 pub mod csv;
 pub mod json;
 pub mod lines;
+pub mod msgpack;
 pub mod torch;

@@ -8,13 +8,20 @@
 
 use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
 use crate::store::Unit;
+use std::collections::BTreeMap;
 
+pub mod deepspeed;
+pub mod flax;
 pub mod folder;
 pub mod hf_trainer;
 pub mod lightning;
+pub mod megatron;
 pub mod metric;
+pub mod nemo;
 pub mod nsml;
+pub mod orbax;
 pub mod pointer;
+pub mod torch_dcp;
 
 pub use folder::{Folder, Peek};
 pub use metric::{Metrics, Source};
@@ -33,7 +40,17 @@ pub trait Layout: Send + Sync {
 
 /// The built-in layouts, in the order they are asked.
 pub fn builtin() -> Vec<Box<dyn Layout>> {
-    vec![Box::new(nsml::Nsml), Box::new(hf_trainer::HfTrainer), Box::new(lightning::Lightning)]
+    vec![
+        Box::new(nsml::Nsml),
+        Box::new(hf_trainer::HfTrainer),
+        Box::new(nemo::Nemo),
+        Box::new(lightning::Lightning),
+        Box::new(orbax::Orbax),
+        Box::new(torch_dcp::TorchDcp),
+        Box::new(megatron::Megatron),
+        Box::new(deepspeed::DeepSpeed),
+        Box::new(flax::Flax),
+    ]
 }
 
 /// Checkpoints of one training run in one directory.
@@ -126,6 +143,26 @@ pub struct Note {
     /// Path below the root, raw.
     pub path: Vec<u8>,
     pub text: String,
+}
+
+/// Claims as one series for each prefix; a prefix that is the only one is not told.
+pub fn by_prefix(claims: Vec<(String, Claim)>) -> Vec<Series> {
+    let mut series: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
+    for (prefix, claim) in claims {
+        series.entry(prefix).or_default().push(claim);
+    }
+    let alone = series.len() == 1;
+    let told = |prefix: String| if alone { String::new() } else { prefix };
+    series
+        .into_iter()
+        .map(|(prefix, claims)| Series { prefix: told(prefix), claims, ..Series::default() })
+        .collect()
+}
+
+/// The number at the end of a name: `global_step40`, `step=40`.
+pub fn trailing_step(name: &str) -> Option<Step> {
+    let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    name[name.len() - digits..].parse().ok().map(Step::Whole)
 }
 
 impl Notes {
