@@ -9,12 +9,23 @@
 use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
 use crate::store::Unit;
 
+pub mod accelerate;
 pub mod folder;
 pub mod hf_trainer;
+pub mod join;
+pub mod keras;
 pub mod lightning;
 pub mod metric;
+pub mod mmengine;
 pub mod nsml;
 pub mod pointer;
+pub mod ray;
+pub mod ray_train;
+pub mod ray_tune;
+pub mod shaped;
+pub mod tensorflow;
+pub mod timm;
+pub mod ultralytics;
 
 pub use folder::{Folder, Peek};
 pub use metric::{Metrics, Source};
@@ -33,7 +44,19 @@ pub trait Layout: Send + Sync {
 
 /// The built-in layouts, in the order they are asked.
 pub fn builtin() -> Vec<Box<dyn Layout>> {
-    vec![Box::new(nsml::Nsml), Box::new(hf_trainer::HfTrainer), Box::new(lightning::Lightning)]
+    vec![
+        Box::new(nsml::Nsml),
+        Box::new(hf_trainer::HfTrainer),
+        Box::new(lightning::Lightning),
+        Box::new(tensorflow::TensorFlow),
+        Box::new(ray_tune::RayTune),
+        Box::new(ray_train::RayTrain),
+        Box::new(mmengine::MmEngine),
+        Box::new(timm::Timm),
+        Box::new(ultralytics::Ultralytics),
+        Box::new(keras::Keras),
+        Box::new(accelerate::Accelerate),
+    ]
 }
 
 /// Checkpoints of one training run in one directory.

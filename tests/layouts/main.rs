@@ -12,5 +12,7 @@ mod hf_trainer;
 mod lightning;
 mod links;
 mod nsml;
+mod plans;
+mod real;
 mod sessions;
 mod tree;
