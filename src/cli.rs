@@ -30,6 +30,7 @@ mod rm;
 mod signal;
 mod ui;
 mod undo;
+mod unfinished;
 mod why;
 mod work;
 

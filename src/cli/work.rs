@@ -3,7 +3,7 @@
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::progress;
+use super::{progress, unfinished};
 use crate::apply::root::Root;
 use crate::config::Config;
 use crate::core::decide::decide;
@@ -61,6 +61,7 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
     for mount in &scanned.other_mounts {
         context.ui.detail(format!("not entered, another file system: {mount}"));
     }
+    unfinished::tell(context, root, Some(&scanned.inventory));
     let root_shown = context::shown(&root.path);
     Ok(Seen {
         inventory: scanned.inventory,
