@@ -7,12 +7,8 @@ use super::dir::Rel;
 use super::home::Home;
 use super::journal::history::{self, Run, State};
 use super::root::Root;
-use rustix::fd::BorrowedFd;
-use rustix::fs::{self, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
 
 /// A run that did not come to its end, by its journal alone; shows as one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,19 +88,9 @@ pub fn interrupted<'a>(
 
 fn of_home(home: &Home) -> Vec<Interrupted> {
     let runs = history::read(home.journal(), false).unwrap_or_default();
-    let cut_off = |run: &Run| {
-        !run.settled
-            && !run.open.is_empty()
-            && !run.open.iter().any(|name| is_locked(home.journal(), name).unwrap_or(false))
-    };
+    let cut_off =
+        |run: &Run| !run.settled && !run.open.is_empty() && !run.seems_live(home.journal());
     runs.iter().filter(|run| cut_off(run)).map(summarise).collect()
-}
-
-/// Its writer lives. Without locks nobody knows; then it is better said than not.
-fn is_locked(dir: BorrowedFd<'_>, name: &std::ffi::CStr) -> io::Result<bool> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = fs::openat(dir, name, flags, Mode::empty())?;
-    Ok(matches!(fs::flock(&file, FlockOperation::NonBlockingLockShared), Err(Errno::WOULDBLOCK)))
 }
 
 fn summarise(run: &Run) -> Interrupted {

@@ -48,7 +48,7 @@ const CASES: &[Case] = &[
                 s.path(format!("{FIRST}/model.bin")),
                 fs::Permissions::from_mode(0o600),
             )
-            .unwrap()
+            .unwrap();
         },
         "has changed",
     ),
@@ -154,6 +154,39 @@ fn what_is_not_as_planned_makes_its_session_stay_whole() {
 }
 
 #[test]
+fn i6_i10_a_pointer_or_a_pin_that_a_decision_rests_on() {
+    let pin = "a/mnist/1/.retain/marks.toml";
+    let latest = "a/mnist/1/latest";
+    // (there before, changed or made, removed) for each of both files.
+    for file in [pin, latest] {
+        for (there, change) in [(false, Some("x")), (true, Some("y")), (true, None), (false, None)]
+        {
+            let store = Store::sample();
+            if there {
+                store.file(file, "x");
+            }
+            let mut plan = Plan::of(&store);
+            plan.delete("a/mnist/1", "10", &[FIRST]).keep("a/mnist/1", "40", &[KEEPER]);
+            if there {
+                plan.keep("a/mnist/1", "a file", &[file]);
+            } else {
+                plan.absent("a/mnist/1", "a file", file);
+            }
+            let plan = plan.seal();
+            match change {
+                Some(text) => store.file(file, text),
+                None if there => fs::remove_file(store.path(file)).unwrap(),
+                None => {}
+            }
+            let report = store.apply(&plan).unwrap();
+            let same = !there && change.is_none();
+            assert_eq!(report.moved.checkpoints, u64::from(same), "{file} {there} {change:?}");
+            assert_eq!(report.skipped.len(), usize::from(!same), "{file} {there} {change:?}");
+        }
+    }
+}
+
+#[test]
 fn what_the_plan_does_not_rely_on_may_change() {
     let store = Store::sample();
     let plan = store.sample_plan();
@@ -183,7 +216,6 @@ fn meanwhile(then: impl Fn(&Store, Moment, usize) + Sync) -> (Store, ApplyError)
     let calls = Meanwhile::new(|moment, n| then(&store, moment, n));
     let stopped = store.apply_with(&plan, &with_calls(&calls)).unwrap_err();
     assert_eq!(stopped.kind(), Kind::Failed);
-    drop(calls);
     (store, stopped)
 }
 

@@ -60,9 +60,8 @@ impl Faulty {
         let dead = || Err(Errno::IO.into());
         match self.mishap {
             _ if before => real(),
-            Mishap::CrashBefore => dead(),
             Mishap::CrashAfter if here => real().and_then(|_| dead()),
-            Mishap::CrashAfter => dead(),
+            Mishap::CrashBefore | Mishap::CrashAfter => dead(),
             Mishap::Fail(e) if here => Err(e.into()),
             Mishap::FailEver(e) if same => Err(e.into()),
             Mishap::DoneButFailed(e) if here => real().and_then(|_| Err(e.into())),
@@ -137,6 +136,14 @@ pub struct Meanwhile<F: Fn(Moment, usize) + Sync> {
     /// Told the moment, and how many renames there were before.
     pub then: F,
     renames: AtomicUsize,
+    locks: bool,
+}
+
+impl Meanwhile<fn(Moment, usize)> {
+    /// Nothing happens, but the file system has no locks.
+    pub fn without_locks() -> Self {
+        Meanwhile { locks: false, ..Meanwhile::new(|_, _| {}) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +154,7 @@ pub enum Moment {
 
 impl<F: Fn(Moment, usize) + Sync> Meanwhile<F> {
     pub fn new(then: F) -> Self {
-        Meanwhile { then, renames: AtomicUsize::new(0) }
+        Meanwhile { then, renames: AtomicUsize::new(0), locks: true }
     }
 }
 
@@ -208,7 +215,7 @@ impl<F: Fn(Moment, usize) + Sync> Calls for Meanwhile<F> {
         Os.sync(file)
     }
     fn lock(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        Os.lock(file)
+        if self.locks { Os.lock(file) } else { Err(Errno::NOLCK.into()) }
     }
     fn give(&self, file: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
         Os.give(file, uid)

@@ -55,8 +55,8 @@ fn i30_no_umask_opens_what_a_run_makes() {
             assert!(open.is_empty(), "{open:?}");
         }
         // The names of slots cannot be guessed: 64 random bits.
-        let slot = slots.iter().map(|(p, _)| p.split("/trash/").nth(1).unwrap());
-        let slot = slot.filter_map(|p| p.split('/').nth(1)).next().unwrap();
+        let mut slot = slots.iter().map(|(p, _)| p.split("/trash/").nth(1).unwrap());
+        let slot = slot.find_map(|p| p.split('/').nth(1)).unwrap();
         assert!(slot.len() == 16 && slot.bytes().all(|b| b.is_ascii_hexdigit()), "{slot}");
     }
 }
