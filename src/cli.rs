@@ -32,6 +32,7 @@ mod signal;
 mod space;
 mod ui;
 mod undo;
+mod unfinished;
 mod why;
 mod work;
 
