@@ -10,6 +10,7 @@
 mod arena;
 mod crash;
 mod oracle;
+mod race;
 mod strace;
 mod sweep;
 #[path = "../apply/support.rs"]
