@@ -222,7 +222,9 @@ impl View<'_> {
             Sort::Name => {}
             Sort::Size => rows.sort_by_key(|i| Reverse(of(i).bytes)),
             Sort::Time => {
-                rows.sort_by_key(|i| Reverse(of(i).saved_at.or_else(|| Checkpoint::written(of(i)))));
+                rows.sort_by_key(|i| {
+                    Reverse(of(i).saved_at.or_else(|| Checkpoint::written(of(i))))
+                });
             }
             Sort::Step => rows.sort_by_key(|i| Reverse((of(i).step, of(i).epoch))),
             Sort::Count => rows.sort_by_key(|i| Reverse(of(i).files)),

@@ -16,9 +16,8 @@ use std::process::Command;
 const EXT4: &[&str] = &["mkfs.ext4", "-q", "-F"];
 const XFS: &[&str] = &["mkfs.xfs", "-q", "-f"];
 /// Before each of these a crash is tried. Reads do not change what is on the disk.
-const CALLS: [&str; 8] = [
-    "mkdirat", "renameat2", "unlinkat", "fsync", "pwrite64", "fallocate", "ftruncate", "close",
-];
+const CALLS: [&str; 8] =
+    ["mkdirat", "renameat2", "unlinkat", "fsync", "pwrite64", "fallocate", "ftruncate", "close"];
 /// `close` stands for "somewhere between": there are hundreds.
 const CLOSE_STEP: u32 = 16;
 
@@ -43,7 +42,8 @@ fn no_rename_came_back(case: &Case, about: &str) {
     let now = case.store.picture();
     for run in runs(&case.store.root()).unwrap().0 {
         for item in run.items.iter().filter(|i| i.state == State::Moved) {
-            let part = PLANNED[usize::from(item.id == "2") + 2 * usize::from(item.session == "tf")][0];
+            let part =
+                PLANNED[usize::from(item.id == "2") + 2 * usize::from(item.session == "tf")][0];
             assert!(!now.has(part), "{about}: {part} was recorded as moved, and came back");
         }
     }

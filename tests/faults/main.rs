@@ -9,12 +9,13 @@
 
 mod arena;
 mod crash;
+mod many;
 mod oracle;
 mod race;
 mod strace;
-mod sweep;
 #[path = "../apply/support.rs"]
 #[allow(dead_code, reason = "the other program uses all of it")]
 mod support;
+mod sweep;
 #[path = "../support/mod.rs"]
 mod trees;

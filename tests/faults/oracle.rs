@@ -5,6 +5,7 @@ use crate::strace::{self, Fault, Traced};
 use crate::support::{Picture, Plan, Store, settings, silent, trash};
 use crate::trees::World;
 use retain::apply::{What, Which, purge, recover, runs, undo};
+use retain::core::plan::PlanFile;
 
 /// The parts of each checkpoint that is to go; what makes it loadable first.
 pub const PLANNED: [&[&str]; 3] = [
@@ -18,7 +19,8 @@ pub struct Case {
     pub store: Store,
     pub world: World,
     pub before: Picture,
-    plan: String,
+    plan: PlanFile,
+    file: String,
 }
 
 impl Case {
@@ -42,12 +44,12 @@ impl Case {
         plan.delete("tf", "1", PLANNED[2]);
         plan.keep("tf", "2", &["tf/checkpoint-2.index", "tf/checkpoint-2.data"]);
         plan.plan.totals.delete = PLANNED.len() as u64;
-        let file = store.dir.path().join("plan.json");
-        std::fs::write(&file, serde_json::to_vec(&plan.seal()).unwrap()).unwrap();
-        let plan = file.to_str().unwrap().to_owned();
+        let plan = plan.seal();
+        let file = store.dir.path().join("plan-0.json").to_str().unwrap().to_owned();
+        std::fs::write(&file, serde_json::to_vec(&plan).unwrap()).unwrap();
         let world = World::within(store.dir.path()).at_time("2026-02-10T12:00:00Z");
         let before = store.picture();
-        Case { store, world, before, plan }
+        Case { store, world, before, plan, file }
     }
 
     /// The same, with the plan carried out in order.
@@ -64,7 +66,16 @@ impl Case {
     }
 
     pub fn apply(&self) -> Vec<String> {
-        self.on_root(&["apply", &self.plan, "--yes"])
+        self.on_root(&["apply", &self.file, "--yes"])
+    }
+
+    /// As [`Case::apply`], with a plan that asks for the same and is another one.
+    pub fn apply_as(&self, nth: usize) -> Vec<String> {
+        let mut plan = self.plan.clone();
+        plan.policy.source = format!("test {nth}");
+        let file = self.file.replace("plan-0", &format!("plan-{nth}-of-others"));
+        std::fs::write(&file, serde_json::to_vec(&plan.seal()).unwrap()).unwrap();
+        self.on_root(&["apply", &file, "--yes"])
     }
 
     pub fn undo(&self, run: &str) -> Vec<String> {
@@ -73,10 +84,6 @@ impl Case {
 
     pub fn purge(&self, run: &str) -> Vec<String> {
         self.on_root(&["purge", run, "--yes"])
-    }
-
-    pub fn purge_due(&self) -> Vec<String> {
-        self.on_root(&["purge", "--yes"])
     }
 
     pub fn run_with(&self, arena: &Arena, fault: Fault, args: &[String]) -> Traced {

@@ -11,7 +11,14 @@ use crate::strace::{Fault, What};
 const ERRORS: [&str; 7] = ["EIO", "ENOSPC", "EACCES", "EROFS", "ESTALE", "EBUSY", "EXDEV"];
 /// Calls that change something.
 const MUTATING: [&str; 9] = [
-    "mkdirat", "renameat2", "renameat", "unlinkat", "linkat", "fsync", "pwrite64", "fallocate",
+    "mkdirat",
+    "renameat2",
+    "renameat",
+    "unlinkat",
+    "linkat",
+    "fsync",
+    "pwrite64",
+    "fallocate",
     "ftruncate",
 ];
 /// Calls that look, and are made a hundred times as often: each of them fails in each sweep, with
