@@ -28,6 +28,7 @@ mod progress;
 mod purge;
 mod rm;
 mod signal;
+mod space;
 mod ui;
 mod undo;
 mod why;

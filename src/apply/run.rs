@@ -63,6 +63,7 @@ pub fn apply(
         now: options.settings.now.to_string(),
         uid: rustix::process::geteuid().as_raw(),
         pid: site::pid(),
+        boot: site::boot(),
         tool: site::tool(),
         plan: plan.digest.clone(),
         policy: plan.policy.source.clone(),

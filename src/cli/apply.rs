@@ -80,5 +80,7 @@ fn job(plan: PlanFile, args: &ApplyArgs) -> Job {
         human::count(t.delete, "checkpoint"),
         human::size(t.delete_bytes)
     );
-    Job { plan, what, purge: args.purge, consent: args.consent }
+    // Without a grace there is nothing that could be undone later either.
+    let purge = args.purge || plan.policy.grace_seconds == 0;
+    Job { plan, what, purge, upkeep: true, consent: args.consent }
 }

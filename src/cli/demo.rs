@@ -59,7 +59,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
     let seen = work::scan_root(context, &config, &root)?;
     let plan = work::plan(context, &seen, &policy, None);
     let consent = Consent { yes: true, dry_run: false };
-    let job = Job { plan, what: String::new(), purge: false, consent };
+    let job = Job { plan, what: String::new(), purge: false, upkeep: false, consent };
     let exit = carry::carry_out(context, root, &job)?;
     if !ui.json {
         ui.out("\n# after: retain ls\n")?;

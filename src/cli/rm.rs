@@ -61,6 +61,7 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
             human::count(chosen.len() as u64, "session")
         ),
         purge: args.purge,
+        upkeep: false,
         consent: args.consent,
     };
     let exit = carry::carry_out(context, root, &job)?;

@@ -21,3 +21,4 @@ mod settings;
 mod streams;
 mod terminal;
 mod undoing;
+mod upkeep;
