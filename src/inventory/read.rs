@@ -7,7 +7,7 @@ use super::{InventoryFile, MAX_LINE, ReadErrors, VERSION};
 use crate::core::model::{Inventory, Session, Space};
 use crate::core::name::natural_cmp;
 use crate::format::json::{self, Value};
-use fields::{Fields, checkpoint, status};
+use fields::{Fields, checkpoint, guards, status};
 use std::collections::HashMap;
 use std::io::BufRead;
 
@@ -146,6 +146,7 @@ impl Reader {
         session.last_write = fields.time("last_write")?;
         session.tainted = fields.texts("tainted")?;
         session.tags = fields.texts("tags")?;
+        session.guards = guards(&fields)?;
         Ok(())
     }
 

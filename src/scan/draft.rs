@@ -1,11 +1,14 @@
 //! A session as it is built: measured, marked, not yet named.
 
 use super::arbitrate::Found;
-use crate::core::model::{Checkpoint, Extra, Marks, Names, Pin, Session, Time};
+use crate::core::model::{Checkpoint, Extra, Guard, Marks, Names, Pin, Session, Time};
 use crate::core::name::encode;
 use crate::layout::folder::{cannot_read, join};
 use crate::layout::{Claim, Folder, Layout, Note, Notes, Parent, Series};
 use crate::marks::{self, MarksFile};
+use crate::store::Kind;
+use std::collections::HashSet;
+use std::io;
 
 /// A session whose name depends on what else the scan finds.
 pub struct Draft {
@@ -60,6 +63,13 @@ pub fn drafts(
             None
         }
     };
+    let guards = match guards(folder, &found) {
+        Ok(guards) => guards,
+        Err(e) => {
+            notes.fault(folder.path.clone(), cannot_read("a pointer or `.retain`", &e));
+            Vec::new()
+        }
+    };
     let uid = match folder.dir.stat() {
         Ok(stat) => Some(stat.uid),
         Err(e) => {
@@ -71,9 +81,37 @@ pub fn drafts(
         .into_iter()
         .map(|Found { layout, series }| {
             let name = layouts[layout].name();
-            Draft { layout, uid, ..draft(folder, name, series, marks.as_ref(), notes) }
+            let mut draft = draft(folder, name, series, marks.as_ref(), notes);
+            draft.session.guards.clone_from(&guards);
+            Draft { layout, uid, ..draft }
         })
         .collect()
+}
+
+/// The marks of a directory, there or not, and everything in it that points at a checkpoint.
+fn guards(folder: &Folder<'_>, found: &[Found]) -> io::Result<Vec<Guard>> {
+    let path = |name: &[u8]| encode(&folder.join(name)).into();
+    let marks = match folder.entry(b".retain") {
+        None => None,
+        Some(_) => match folder.dir.open(b".retain").and_then(|d| d.measure(&[b"marks.toml"])) {
+            Ok(unit) => Some(unit.fingerprint),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e),
+        },
+    };
+    let mut guards = vec![Guard { path: path(b".retain/marks.toml"), fingerprint: marks }];
+    let claims = || found.iter().flat_map(|f| &f.series.claims);
+    let pointers: HashSet<&[u8]> =
+        claims().flat_map(|c| &c.pointers).map(|p| p.name.as_bytes()).collect();
+    for entry in folder.entries() {
+        let is_claimed = || claims().any(|c| c.entries.contains(&entry.name));
+        let points = entry.kind == Kind::Symlink || pointers.contains(&*entry.name);
+        if points && !is_claimed() {
+            let fingerprint = Some(folder.dir.measure(&[&entry.name])?.fingerprint);
+            guards.push(Guard { path: path(&entry.name), fingerprint });
+        }
+    }
+    Ok(guards)
 }
 
 fn read_marks(folder: &Folder<'_>) -> Result<MarksFile, String> {
