@@ -86,6 +86,11 @@ impl Case {
         self.on_root(&["purge", run, "--yes"])
     }
 
+    /// What cron calls: the trash whose grace has passed.
+    pub fn purge_due(&self) -> Vec<String> {
+        self.on_root(&["purge", "--yes"])
+    }
+
     pub fn run_with(&self, arena: &Arena, fault: Fault, args: &[String]) -> Traced {
         strace::with_fault(&self.world, fault, arena.is_old_kernel(), args)
     }
