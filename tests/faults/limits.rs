@@ -74,7 +74,7 @@ fn f10_interrupted_calls_are_repeated_needs_root_needs_strace() {
 #[test]
 fn f11_openat2_says_again_for_ever_needs_root_needs_strace() {
     arena(|arena| {
-        for nth in [1, 2, 5, 10, 20, 40, 80] {
+        for nth in [1, 2, 5, 10, 20, 40] {
             let case = Case::new(arena);
             let what = format!("error=EAGAIN:when={nth}+");
             let run = run_with(&case, &injected("openat2", &what), &case.apply());
@@ -117,7 +117,7 @@ fn at_all_limits(arena: &Arena, limits: impl Iterator<Item = String>) {
         } else {
             refused += 1;
         }
-        case.heals(true, &about);
+        case.heals(false, &about);
     }
     assert!(refused > 0 && done > 0, "{refused} limits were too low, {done} were enough");
 }
@@ -134,7 +134,7 @@ fn f9_little_memory_needs_root() {
 
 #[test]
 fn f20_files_may_not_grow_needs_root() {
-    arena(|arena| at_all_limits(arena, (0..24).map(|n| format!("--fsize={}", n * 256))));
+    arena(|arena| at_all_limits(arena, (0..40).map(|n| format!("--fsize={}", n * 1024))));
 }
 
 #[test]

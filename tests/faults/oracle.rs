@@ -166,8 +166,8 @@ impl Case {
     }
 
     /// Recovers and undoes everything: the tree is what it was, and no trash is left. Not
-    /// `faithful`: the system said of a folder that it was gone, or of every folder that it cannot
-    /// be opened; then empty ones may stay.
+    /// `faithful`: the system said of an empty folder that it was gone, is not empty, or cannot be
+    /// opened; then empty ones may stay.
     #[track_caller]
     pub fn heals(&self, faithful: bool, about: &str) {
         self.recovers(about);
