@@ -68,10 +68,7 @@ fn one(arena: &Arena, verb: Verb, fault: Fault) -> bool {
         assert_eq!(case.gone(), gone, "{about}");
     }
     assert!(traced.hit || traced.run.code == Some(0), "{about}");
-    let faithful = !matches!(
-        fault.what,
-        What::Lie | What::Ever(_) | What::Error("ENOTEMPTY")
-    );
+    let faithful = !matches!(fault.what, What::Lie | What::Ever(_) | What::Error("ENOTEMPTY"));
     match verb {
         Verb::Apply | Verb::Undo => case.heals(faithful, &about),
         Verb::Purge => case.ends_purged(faithful, &about),
