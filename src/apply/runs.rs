@@ -83,7 +83,8 @@ fn summarise(run: &Run) -> RunSummary {
     let mut out = RunSummary {
         id: run.id.clone(),
         skipped: run.skipped.clone(),
-        unfinished: !run.open.is_empty(),
+        // Where nothing is left to do, a file without an end is of no concern.
+        unfinished: !run.open.is_empty() && !run.settled,
         stopped: run.ended.clone().flatten(),
         damaged: run.damaged,
         ..RunSummary::default()

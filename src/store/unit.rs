@@ -8,6 +8,7 @@ pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
+use rustix::io::retry_on_intr;
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -287,16 +288,16 @@ const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
 
 fn stat(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-    Ok(fs::statx(dir, name, flags, WANTED)?)
+    Ok(retry_on_intr(|| fs::statx(dir, name, flags, WANTED))?)
 }
 
 fn stat_fd(fd: &OwnedFd) -> io::Result<Statx> {
-    Ok(fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED)?)
+    Ok(retry_on_intr(|| fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED))?)
 }
 
 fn open_dir(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(fs::openat(dir, name, flags, Mode::empty())?)
+    Ok(retry_on_intr(|| fs::openat(dir, name, flags, Mode::empty()))?)
 }
 
 fn file_type(stat: &Statx) -> FileType {

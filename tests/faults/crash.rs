@@ -7,6 +7,7 @@ use crate::arena::{Arena, Image, arena};
 use crate::oracle::{Case, PLANNED};
 use crate::strace::{Fault, What};
 use crate::support::Store;
+use crate::sweep::MOST;
 use retain::apply::journal::history::State;
 use retain::apply::runs;
 use std::fs;
@@ -69,7 +70,7 @@ fn sweep(arena: &Arena, image: &Image) {
     let mut hit = 0;
     for call in CALLS {
         let step = if call == "close" { CLOSE_STEP } else { 1 };
-        hit += (1..).map(|n| n * step).take_while(|n| crash(arena, image, call, *n)).count();
+        hit += (1..MOST).map(|n| n * step).take_while(|n| crash(arena, image, call, *n)).count();
     }
     assert!(hit > 30, "only {hit} crashes");
 }
@@ -78,7 +79,7 @@ fn sweep(arena: &Arena, image: &Image) {
 fn done_is_done(arena: &Arena, image: &Image) {
     for purge in [false, true] {
         for call in ["renameat2", "unlinkat", "fsync", "pwrite64"] {
-            for nth in 1.. {
+            for nth in 1..MOST {
                 let (case, run) = Case::with(Store::within(&image.at)).applied();
                 sync(image);
                 let args = if purge { case.purge(&run) } else { case.undo(&run) };

@@ -9,6 +9,7 @@
 
 mod arena;
 mod crash;
+mod limits;
 mod many;
 mod oracle;
 mod race;

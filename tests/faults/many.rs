@@ -40,6 +40,15 @@ impl Started {
         Run::new(&self.command, &output)
     }
 
+    /// Waits for the start of the n-th of these calls, or for the end of the program.
+    fn reached(&self, call: &str, nth: usize) {
+        wait_for(call, || {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let ended = log.contains("+++") || log.contains("exit_group");
+            (ended || log.matches(&format!(" {call}(")).count() >= nth).then_some(())
+        });
+    }
+
     /// The traced program, which is strace's only child, once its log has this text.
     fn when_logged(&self, text: &str) -> Pid {
         let line = wait_for(text, || {
@@ -78,7 +87,7 @@ fn whole_everywhere(case: &Case, about: &str) {
 #[test]
 fn r9_eight_applies_at_once_without_locks_needs_root_needs_strace() {
     arena(|arena| {
-        for round in 0..12 {
+        for round in 0..40 {
             let case = Case::new(arena);
             // The same plan is refused as soon as one has begun; others ask for the same.
             let args = |nth: usize| if round % 2 == 0 { case.apply() } else { case.apply_as(nth) };
@@ -113,13 +122,40 @@ fn apply_purge_undo(case: Case, round: u32, expressions: &[&str]) {
 
 #[test]
 fn r10_apply_purge_and_undo_at_once_needs_root() {
-    arena(|arena| (0..15).for_each(|round| apply_purge_undo(Case::new(arena), round, &[])));
+    arena(|arena| (0..40).for_each(|round| apply_purge_undo(Case::new(arena), round, &[])));
 }
 
 #[test]
 fn r10_apply_purge_and_undo_at_once_without_locks_needs_root_needs_strace() {
     arena(|arena| {
-        (0..30).for_each(|n| apply_purge_undo(Case::new(arena), n, &[TRACE, NO_LOCK]));
+        (0..100).for_each(|n| apply_purge_undo(Case::new(arena), n, &[TRACE, NO_LOCK]));
+    });
+}
+
+/// One of the two sleeps before each of its calls in turn, while the other does all of its work.
+#[test]
+fn r10_purge_and_undo_interleaved_without_locks_needs_root_needs_strace() {
+    arena(|arena| {
+        for purge_sleeps in [true, false] {
+            for (call, calls) in [("renameat2", 6), ("unlinkat", 8)] {
+                for nth in 1..=calls {
+                    let (case, run) = Case::new(arena).applied();
+                    let mut verbs = [case.purge(&run), case.undo(&run)];
+                    if !purge_sleeps {
+                        verbs.reverse();
+                    }
+                    let pause = format!("inject={call}:delay_enter=100000:when={nth}");
+                    let trace = format!("trace={call},flock");
+                    let sleeper = Started::new(&case, 0, &verbs[0], &[&trace, &pause, NO_LOCK]);
+                    sleeper.reached(call, nth);
+                    let other = Started::new(&case, 1, &verbs[1], &[TRACE, NO_LOCK]).finish();
+                    case.promise(&format!("{other}"));
+                    let first = sleeper.finish();
+                    let about = format!("sleep before {call} {nth}\n{first}{other}");
+                    case.ends_purged(false, &about);
+                }
+            }
+        }
     });
 }
 
@@ -128,7 +164,7 @@ fn r10_apply_purge_and_undo_at_once_without_locks_needs_root_needs_strace() {
 fn r12_a_run_is_stopped_while_another_works_needs_root_needs_strace() {
     arena(|arena| {
         for lock in [true, false] {
-            for nth in 1..=4 {
+            for nth in [1, 2, 4] {
                 let case = Case::new(arena);
                 let pause = format!("inject=renameat2:delay_enter=400000:when={nth}");
                 let first = ["trace=renameat2,flock", &pause, NO_LOCK];
@@ -166,10 +202,7 @@ fn f22_signals_during_apply_needs_root_needs_strace() {
                 let pause = format!("inject={call}:delay_enter=150000:when={nth}");
                 let trace = format!("trace={call}");
                 let started = Started::new(&case, 0, &case.apply(), &[&trace, &pause]);
-                let calls = || std::fs::read_to_string(&started.log).unwrap_or_default();
-                wait_for(call, || {
-                    (calls().matches(&format!(" {call}(")).count() >= nth).then_some(())
-                });
+                started.reached(call, nth);
                 kill_process(started.when_logged(&format!("{call}(")), signal).unwrap();
                 let run = started.finish();
                 let about = format!("{signal:?} at {call} {nth}\n{run}");

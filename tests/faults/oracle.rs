@@ -86,6 +86,11 @@ impl Case {
         self.on_root(&["purge", run, "--yes"])
     }
 
+    /// What cron calls: the trash whose grace has passed.
+    pub fn purge_due(&self) -> Vec<String> {
+        self.on_root(&["purge", "--yes"])
+    }
+
     pub fn run_with(&self, arena: &Arena, fault: Fault, args: &[String]) -> Traced {
         strace::with_fault(&self.world, fault, arena.is_old_kernel(), args)
     }
@@ -161,8 +166,8 @@ impl Case {
     }
 
     /// Recovers and undoes everything: the tree is what it was, and no trash is left. Not
-    /// `faithful`: the system said of a folder that it was gone, or of every folder that it cannot
-    /// be opened; then empty ones may stay.
+    /// `faithful`: the system said of an empty folder that it was gone, is not empty, or cannot be
+    /// opened; then empty ones may stay.
     #[track_caller]
     pub fn heals(&self, faithful: bool, about: &str) {
         self.recovers(about);

@@ -210,7 +210,6 @@ fn race(arena: &Arena, target: [&'static str; 2]) {
         let done = Root::open(&store.top, None).map(|root| apply(&root, plan, &options, &silent));
         refused += u32::from(!matches!(done, Ok(Ok(report)) if report.purged.checkpoints == 1));
     });
-    eprintln!("{}: {rounds} rounds, {deleted} deleted, {refused} refused", target[0]);
     assert!(!lost, "somebody else's files were deleted in round {rounds}");
     assert!(rounds > 20, "only {rounds} rounds");
     assert!(deleted > 0 && refused > 0, "{deleted} deleted, {refused} refused of {rounds}");

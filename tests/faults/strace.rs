@@ -49,7 +49,7 @@ pub struct Traced {
 /// `strace` around `command`: with this to trace and to inject, its log in `log`.
 pub fn around(command: &Command, log: &Path, expressions: &[String]) -> Command {
     let mut traced = Command::new("strace");
-    traced.args(["-f", "-qq", "-o"]).arg(log);
+    traced.args(["-f", "-q", "-o"]).arg(log);
     // Stops at the traced calls only, which is much faster, and injects no signals.
     if !expressions.iter().any(|e| e.contains("signal=")) {
         traced.arg("--seccomp-bpf");
