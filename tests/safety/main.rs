@@ -29,6 +29,8 @@ fn nsml_picture(tree: &trees::Tree) -> trees::Snapshot {
 }
 
 mod confined;
+mod metadata;
 mod modes;
 mod root_policy;
+mod sinks;
 mod told;
