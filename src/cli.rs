@@ -27,6 +27,7 @@ mod policy;
 mod progress;
 mod purge;
 mod rm;
+mod shell;
 mod signal;
 mod space;
 mod ui;

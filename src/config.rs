@@ -2,8 +2,8 @@
 //!
 //! A deletion tool must not guess where it is. The rules, in this order: `--root` or `RETAIN_ROOT`;
 //! the nearest `retain.toml` or `.retain/root.toml` in the working directory or above; the working
-//! directory itself. Settings belong to the root: a `retain.toml` counts if it stands at or above
-//! the root, or if it names it.
+//! directory itself. Whoever stands in one of several roots means that one. Settings belong to the
+//! root: a `retain.toml` counts if it stands at or above the root, or if it names it.
 
 pub mod trusted;
 
@@ -105,30 +105,25 @@ impl Config {
             if given.as_os_str().is_empty() {
                 return Err(ConfigError::EmptyRoot);
             }
-            return Config::for_root(given, cwd, trust);
+            return Config::for_root(cwd.join(given), How::Given, cwd, trust);
         }
         for dir in cwd.ancestors() {
             if let Some(settings) = Settings::read(dir, trust)? {
-                let [root] = settings.roots.as_slice() else {
-                    let file = display(&settings.file);
-                    let roots: Vec<_> = settings.roots.iter().map(|r| display(r)).collect();
-                    return Err(ConfigError::SeveralRoots { path: file, roots: roots.join(", ") });
-                };
-                let root = root.clone();
+                let root = settings.root_for(cwd)?;
                 return Ok(settings.with(root, How::Settings));
             }
             if dir.join(".retain/root.toml").is_file() {
-                return Ok(Config { root: dir.to_owned(), how: How::Marked, ..Config::default() });
+                return Config::for_root(dir.to_owned(), How::Marked, cwd, trust);
             }
         }
         Ok(Config { root: cwd.to_owned(), ..Config::default() })
     }
 
-    fn for_root(given: &Path, cwd: &Path, trust: Trust) -> Result<Config, ConfigError> {
-        let root = cwd.join(given);
+    /// A root that is settled, with the settings that belong to it.
+    fn for_root(root: PathBuf, how: How, cwd: &Path, trust: Trust) -> Result<Config, ConfigError> {
         for dir in root.ancestors() {
             if let Some(settings) = Settings::read(dir, trust)? {
-                return Ok(settings.with(root, How::Given));
+                return Ok(settings.with(root, how));
             }
         }
         let same = |a: &Path| match (a.canonicalize(), root.canonicalize()) {
@@ -139,10 +134,10 @@ impl Config {
             if let Some(settings) = Settings::read(dir, trust)?
                 && settings.roots.iter().any(|r| same(r))
             {
-                return Ok(settings.with(root, How::Given));
+                return Ok(settings.with(root, how));
             }
         }
-        Ok(Config { root, how: How::Given, ..Config::default() })
+        Ok(Config { root, how, ..Config::default() })
     }
 }
 
@@ -189,6 +184,20 @@ impl Settings {
             roots,
             file,
         }))
+    }
+
+    /// The only root, or the one of several that `cwd` lies in.
+    fn root_for(&self, cwd: &Path) -> Result<PathBuf, ConfigError> {
+        let holds = |root: &&PathBuf| cwd.starts_with(root);
+        let inside = self.roots.iter().filter(holds).max_by_key(|r| r.components().count());
+        match (self.roots.as_slice(), inside) {
+            ([one], _) | (_, Some(one)) => Ok(one.clone()),
+            (several, None) => {
+                let roots: Vec<_> = several.iter().map(|r| display(r)).collect();
+                let path = display(&self.file);
+                Err(ConfigError::SeveralRoots { path, roots: roots.join(", ") })
+            }
+        }
     }
 
     fn with(self, root: PathBuf, how: How) -> Config {
@@ -242,7 +251,32 @@ mod tests {
         fs::write(a.join("runs/team/.retain/root.toml"), "").unwrap();
         let config = Config::find(None, &a.join("runs/team/x"), Trust::Anybody).unwrap();
         assert_eq!((config.root, config.how), (a.join("runs/team"), How::Marked));
-        assert_eq!(config.policy, None);
+    }
+
+    /// A declared root is nearer than the settings above it; it is theirs all the same.
+    #[test]
+    fn a_marked_root_has_the_settings_above_it() {
+        let dir = storage();
+        let a = dir.path().join("a");
+        fs::create_dir_all(a.join("runs/.retain")).unwrap();
+        fs::write(a.join("runs/.retain/root.toml"), "").unwrap();
+        let below = || Config::find(None, &a.join("runs/team/x"), Trust::Anybody).unwrap();
+        assert_eq!((below().how, below().file), (How::Marked, None));
+        fs::write(
+            a.join(FILE),
+            "roots = [\"runs\", \"other\"]\npolicy = \"p.toml\"\nowner = \"path:2\"\nexclude = [\"data\"]",
+        )
+        .unwrap();
+        let config = below();
+        assert_eq!((config.root, config.how), (a.join("runs"), How::Marked));
+        assert_eq!(config.file, Some(a.join(FILE)));
+        assert_eq!(config.policy, Some(a.join("p.toml")));
+        assert_eq!(Some(config.owner), Owner::parse("path:2"));
+        assert_eq!(config.exclude, ["data"]);
+        assert_eq!(
+            Config::find(None, &a.join("runs"), Trust::Anybody).unwrap().policy,
+            Some(a.join("p.toml"))
+        );
     }
 
     #[test]
@@ -259,6 +293,8 @@ mod tests {
         assert_eq!(of(a.join("runs").to_str().unwrap(), &b).exclude, ["data/**"]);
         let several = Config::find(None, &a, Trust::Anybody).unwrap_err();
         assert!(several.to_string().contains("--root"), "{several}");
+        let inside = Config::find(None, &a.join("runs/team"), Trust::Anybody).unwrap();
+        assert_eq!(inside.root, a.join("runs"), "who stands in one of them means it");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::config::{How, trusted};
 use crate::core::name;
 use crate::core::plan::{PlanError, PlanFile};
 use crate::report::human;
+use crate::report::plan::Detail;
 use clap::Args;
 use std::ffi::OsStr;
 use std::io::Read as _;
@@ -96,5 +97,6 @@ fn job(plan: PlanFile, args: &ApplyArgs) -> Job {
     );
     // Without a grace there is nothing that could be undone later either.
     let purge = args.purge || plan.policy.grace_seconds == 0;
-    Job { plan, what, purge, upkeep: true, consent: args.consent }
+    let detail = Detail::default();
+    Job { plan, what, purge, upkeep: true, consent: args.consent, detail }
 }

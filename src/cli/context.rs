@@ -4,6 +4,7 @@ use super::args::Global;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::machine;
+use super::shell;
 use super::signal::Signals;
 use super::ui::Ui;
 use crate::apply;
@@ -40,7 +41,7 @@ pub struct InForce {
     pub text: String,
     /// Its file, or `embedded default`.
     pub source: String,
-    /// Nobody wrote it, so that parts of it that have nothing to do here are no mistake.
+    /// Nobody chose it.
     pub is_default: bool,
 }
 
@@ -64,6 +65,19 @@ impl Context {
     pub fn look_at_clock(&mut self) {
         if !self.fixed {
             self.now = machine::time();
+        }
+    }
+
+    /// As if `--root` had named it.
+    pub fn work_on(&mut self, root: &Path) {
+        self.root = Some(root.to_path_buf());
+    }
+
+    /// A command for a person to run next, on the root that this one worked on.
+    pub fn command(&self, rest: &str) -> String {
+        match &self.root {
+            Some(root) => format!("retain -C {} {rest}", shell::quoted(&shown(root))),
+            None => format!("retain {rest}"),
         }
     }
 

@@ -140,7 +140,7 @@ pub fn plan(
 ) -> PlanFile {
     let outcome = decide(&seen.inventory, &policy.policy, context.now);
     let chosen = |session: &Session| select.is_none_or(|names| names.contains(&*session.name));
-    let mut file = plan::build(&plan::Input {
+    plan::build(&plan::Input {
         inventory: &seen.inventory,
         policy: &policy.policy,
         outcome: &outcome,
@@ -149,12 +149,7 @@ pub fn plan(
         policy_text: &policy.text,
         root: seen.root.clone(),
         select: select.is_some().then_some(&chosen),
-    });
-    if policy.is_default {
-        file.warnings.retain(|w| w.kind != "idle-policy");
-        file = file.seal();
-    }
-    file
+    })
 }
 
 /// The code that carrying out the plan would end with if all of it went well.
