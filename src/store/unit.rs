@@ -186,8 +186,8 @@ impl Walk {
 
     fn count(&mut self, stat: &Statx) {
         let unit = &mut self.unit;
-        let (modified, changed) = (time(stat.stx_mtime), time(stat.stx_ctime));
-        unit.last_write = unit.last_write.max(modified).max(changed);
+        let modified = time(stat.stx_mtime);
+        unit.last_write = unit.last_write.max(latest(stat.stx_mtime)).max(latest(stat.stx_ctime));
         if !unit.owners.contains(&stat.stx_uid) {
             unit.owners.push(stat.stx_uid);
         }
@@ -302,6 +302,12 @@ fn open_dir(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
 
 fn file_type(stat: &Statx) -> FileType {
     FileType::from_raw_mode(stat.stx_mode.into())
+}
+
+/// As [`time`], for what must not seem old: an instant that is too late to be told is the last one.
+fn latest(t: fs::StatxTimestamp) -> Option<Time> {
+    let too_late = t.tv_sec > i64::MAX / Time::NANOS_PER_SEC;
+    time(t).or(too_late.then_some(Time(i64::MAX)))
 }
 
 /// `None` for an instant out of range and for the epoch itself, which means "unknown".

@@ -28,7 +28,12 @@ fn nsml_picture(tree: &trees::Tree) -> trees::Snapshot {
     trees::Snapshot::of(tree.path()).without(".retain").without_times_of(&[&folder])
 }
 
+mod clock;
 mod confined;
+mod metadata;
 mod modes;
+mod mounts;
+mod operator;
 mod root_policy;
+mod sinks;
 mod told;
