@@ -81,5 +81,8 @@ fn job(plan: PlanFile, args: &ApplyArgs) -> Job {
         human::count(t.delete, "checkpoint"),
         human::size(t.delete_bytes)
     );
-    Job { plan, what, purge: args.purge, consent: args.consent, detail: Detail::default() }
+    // Without a grace there is nothing that could be undone later either.
+    let purge = args.purge || plan.policy.grace_seconds == 0;
+    let detail = Detail::default();
+    Job { plan, what, purge, upkeep: true, consent: args.consent, detail }
 }

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::machine;
 use super::progress;
+use super::space;
 use super::ui::{self, Ui};
 use super::work;
 use crate::apply::{self, ApplyError, ApplyOptions, Kind, Recovery, Report, Root, Settings, Skip};
@@ -24,6 +25,8 @@ pub struct Job {
     /// Completes "retain will ...?" where a person is asked.
     pub what: String,
     pub purge: bool,
+    /// Carries out a policy, and so keeps the trash in order as well.
+    pub upkeep: bool,
     pub consent: Consent,
     /// How much of the plan is shown; all that it deletes, unless it is only a sample.
     pub detail: plan::Detail,
@@ -57,6 +60,10 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failu
         (false, _) => ui.out(&shown)?,
     }
     let nothing = job.plan.totals.delete == 0;
+    if nothing && job.upkeep && job.consent.yes && root.id.is_some() {
+        space::expired(context, &root)?;
+        space::min_free(context, &root, &job.plan)?;
+    }
     if job.consent.dry_run || nothing {
         if ui.json {
             ui.json(&report_json(&job.plan, &Report::default(), job.consent.dry_run))?;
@@ -69,7 +76,13 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failu
         return Err(failure(ApplyError::Brake(brake.clone())));
     }
     let root = consent(context, root, job)?;
+    if job.upkeep {
+        space::expired(context, &root)?;
+    }
     let report = run(context, &root, job)?;
+    if job.upkeep {
+        space::min_free(context, &root, &job.plan)?;
+    }
     say(context, job, &report)?;
     let kept = !report.skipped.is_empty() || report.stopped.is_some() || !report.faults.is_empty();
     Ok(exit.and_if(kept, Exit::Partly))

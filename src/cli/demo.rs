@@ -66,7 +66,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
     let plan = work::plan(context, &seen, &policy, None);
     let consent = Consent { yes: true, dry_run: false };
     let detail = Detail { sample: Some(SHOWN), ..Detail::default() };
-    let job = Job { plan, what: String::new(), purge: false, consent, detail };
+    let job = Job { plan, what: String::new(), purge: false, upkeep: false, consent, detail };
     let exit = carry::carry_out(context, root, &job)?;
     if !ui.json {
         ui.out("\n# after: retain ls\n")?;
@@ -78,6 +78,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
          retain ls nsmlteam/mnist/4        # as NSML showed it\n  \
          retain why nsmlteam/mnist/3 21    # why it was kept\n  \
          retain why nsmlteam/mnist/3 20    # why it was not\n  \
+         retain log last                   # all that went, and why\n  \
          retain undo last                  # everything back, then `retain plan` shows all of it\n  \
          retain pin nsmlteam/mnist/4 0     # or change policy.toml, and plan again"
     ));

@@ -62,6 +62,7 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
             human::count(chosen.len() as u64, "session")
         ),
         purge: args.purge,
+        upkeep: false,
         consent: args.consent,
         // A session in which everything chosen stays is shown, too.
         detail: Detail { all: true, ..Detail::default() },

@@ -4,6 +4,7 @@ use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::progress;
+use super::space;
 use crate::apply::root::Root;
 use crate::config::Config;
 use crate::core::decide::decide;
@@ -62,8 +63,13 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
         context.ui.detail(format!("not entered, another file system: {mount}"));
     }
     let root_shown = context::shown(&root.path);
+    let mut inventory = scanned.inventory;
+    if let (Some(space), true) = (&mut inventory.space, root.id.is_some()) {
+        // Trash counts as freed: apply purges it early where a policy demands free space.
+        space.free = space.free.saturating_add(space::trash(root));
+    }
     Ok(Seen {
-        inventory: scanned.inventory,
+        inventory,
         unrecognised: scanned.unrecognised,
         faults: scanned.faults.iter().map(sentence).collect(),
         root: Some(PlanRoot { id: root.id.clone(), path: root_shown.clone(), inode: root.inode }),
@@ -90,7 +96,7 @@ fn sentence(fault: &Fault) -> String {
     }
 }
 
-fn duplicate(fd: BorrowedFd<'_>) -> Result<rustix::fd::OwnedFd, Failure> {
+pub fn duplicate(fd: BorrowedFd<'_>) -> Result<rustix::fd::OwnedFd, Failure> {
     Ok(rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(std::io::Error::from)?)
 }
 

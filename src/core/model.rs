@@ -176,7 +176,7 @@ pub struct Inventory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     pub total: u64,
-    /// Available to an unprivileged writer.
+    /// Available to an unprivileged writer; a scan adds what purging the trash would free.
     pub free: u64,
 }
 

@@ -22,3 +22,4 @@ mod settings;
 mod streams;
 mod terminal;
 mod undoing;
+mod upkeep;
