@@ -6,4 +6,6 @@
 
 pub mod csv;
 pub mod json;
+pub mod lines;
+pub mod msgpack;
 pub mod torch;

@@ -8,13 +8,20 @@
 
 use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
 use crate::store::Unit;
+use std::collections::BTreeMap;
 
+pub mod deepspeed;
+pub mod flax;
 pub mod folder;
 pub mod hf_trainer;
 pub mod lightning;
+pub mod megatron;
 pub mod metric;
+pub mod nemo;
 pub mod nsml;
+pub mod orbax;
 pub mod pointer;
+pub mod torch_dcp;
 
 pub use folder::{Folder, Peek};
 pub use metric::{Metrics, Source};
@@ -33,7 +40,17 @@ pub trait Layout: Send + Sync {
 
 /// The built-in layouts, in the order they are asked.
 pub fn builtin() -> Vec<Box<dyn Layout>> {
-    vec![Box::new(nsml::Nsml), Box::new(hf_trainer::HfTrainer), Box::new(lightning::Lightning)]
+    vec![
+        Box::new(nsml::Nsml),
+        Box::new(hf_trainer::HfTrainer),
+        Box::new(nemo::Nemo),
+        Box::new(lightning::Lightning),
+        Box::new(orbax::Orbax),
+        Box::new(torch_dcp::TorchDcp),
+        Box::new(megatron::Megatron),
+        Box::new(deepspeed::DeepSpeed),
+        Box::new(flax::Flax),
+    ]
 }
 
 /// Checkpoints of one training run in one directory.
@@ -61,7 +78,9 @@ pub struct Parent {
 /// One checkpoint as a layout sees it.
 #[derive(Debug, Default)]
 pub struct Claim {
-    /// Names of the entries it is made of; the one that makes it loadable comes first.
+    /// Names of the entries it is made of, or paths below the directory (`mp_rank_00/a.ckpt`);
+    /// the one that makes it loadable comes first. The scan hides what a claim names from the
+    /// layouts that are asked about the directories below.
     pub entries: Vec<Box<[u8]>>,
     /// Unique in its series.
     pub id: String,
@@ -105,6 +124,17 @@ pub struct Notes {
     pub faults: Vec<Note>,
     /// Entries that are no checkpoints and must not be entered either.
     pub closed: Vec<Box<[u8]>>,
+    /// What a framework left that is never a candidate: closed, but known.
+    pub never: Vec<Never>,
+}
+
+/// An entry that a layout recognised and that is no checkpoint to keep or to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Never {
+    /// Path below the root, raw.
+    pub path: Vec<u8>,
+    /// What it is, for a person: `overwritten in place by nanoGPT`.
+    pub what: String,
 }
 
 /// Something that could not be read or resolved: the sessions of its directory lose nothing.
@@ -115,8 +145,35 @@ pub struct Note {
     pub text: String,
 }
 
+/// Claims as one series for each prefix; a prefix that is the only one is not told.
+pub fn by_prefix(claims: Vec<(String, Claim)>) -> Vec<Series> {
+    let mut series: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
+    for (prefix, claim) in claims {
+        series.entry(prefix).or_default().push(claim);
+    }
+    let alone = series.len() == 1;
+    let told = |prefix: String| if alone { String::new() } else { prefix };
+    series
+        .into_iter()
+        .map(|(prefix, claims)| Series { prefix: told(prefix), claims, ..Series::default() })
+        .collect()
+}
+
+/// The number at the end of a name: `global_step40`, `step=40`.
+pub fn trailing_step(name: &str) -> Option<Step> {
+    let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    name[name.len() - digits..].parse().ok().map(Step::Whole)
+}
+
 impl Notes {
     pub fn fault(&mut self, path: Vec<u8>, text: impl Into<String>) {
         self.faults.push(Note { path, text: text.into() });
+    }
+
+    /// Recognised, and never a candidate: it is not entered, not counted as unrecognised, and
+    /// never in a plan.
+    pub fn never(&mut self, folder: &Folder<'_>, entry: &[u8], what: impl Into<String>) {
+        self.closed.push(entry.into());
+        self.never.push(Never { path: folder.join(entry), what: what.into() });
     }
 }

@@ -7,10 +7,16 @@
 )]
 
 mod damage;
+mod deepspeed;
+mod flax;
 mod fuzz;
 mod hf_trainer;
 mod lightning;
 mod links;
+mod megatron;
+mod nemo;
 mod nsml;
+mod orbax;
 mod sessions;
+mod torch_dcp;
 mod tree;
