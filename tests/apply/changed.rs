@@ -361,7 +361,9 @@ fn i14_a_keeper_lost_after_the_intents_saves_its_session() {
 fn undo_moves_nothing_of_a_checkpoint_whose_place_is_taken() {
     let store = Store::new();
     let parts = ["s/checkpoint-1.index", "s/checkpoint-1.data"];
-    parts.iter().for_each(|p| store.file(p, "old"));
+    for part in parts {
+        store.file(part, "old");
+    }
     let mut plan = Plan::of(&store);
     plan.delete("s", "1", &parts);
     let run = store.apply(&plan.seal()).unwrap().run.unwrap();
@@ -377,7 +379,9 @@ fn undo_moves_nothing_of_a_checkpoint_whose_place_is_taken() {
     }
     fs::remove_file(store.path(parts[0])).unwrap();
     undo(&store.root(), &what, &settings(now()), &silent).unwrap();
-    parts.iter().for_each(|p| assert_eq!(fs::read_to_string(store.path(p)).unwrap(), "old"));
+    for part in parts {
+        assert_eq!(fs::read_to_string(store.path(part)).unwrap(), "old");
+    }
 }
 
 #[test]
