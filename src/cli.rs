@@ -33,6 +33,7 @@ mod signal;
 mod space;
 mod ui;
 mod undo;
+mod unfinished;
 mod why;
 mod work;
 

@@ -128,6 +128,7 @@ fn consent(context: &Context, root: Root, job: &Job) -> Result<Root, Failure> {
 fn run(context: &Context, root: &Root, job: &Job) -> Result<Report, Failure> {
     let critical = context.signals.critical();
     let settings = settings(context, critical.stop());
+    context.confine(root);
     let bar = progress::Deletion::new(&context.ui);
     let options = ApplyOptions { settings, grace: None, purge_now: job.purge };
     let done = apply::apply(root, &job.plan, &options, &|event| bar.event(&event));
@@ -155,6 +156,7 @@ pub fn recover(context: &Context, root: &Root, consent: Consent) -> Result<(), F
     }
     let critical = context.signals.critical();
     let settings = settings(context, critical.stop());
+    context.confine(root);
     let recovered = apply::recover(root, &settings, &|_| {}).map_err(failure)?;
     drop(critical);
     say_recovered(&context.ui, recovered.as_ref());

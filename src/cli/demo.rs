@@ -94,8 +94,9 @@ fn policy(context: &Context, dir: &Path) -> Result<InForce, Failure> {
     };
     write("policy.toml", &text)?;
     write(config::FILE, SETTINGS)?;
-    let config = Config { policy: Some(dir.join("policy.toml")), ..Config::default() };
-    context.policy(&config)
+    // What was written is what is followed: somebody else's directory could give back another text.
+    let source = context::shown(&dir.join("policy.toml"));
+    Ok(InForce { is_default: true, ..context.loaded(source, text)? })
 }
 
 fn overview(context: &Context, config: &Config) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use super::carry;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{log, progress};
+use super::{log, progress, unfinished};
 use crate::apply::journal::history::State;
 use crate::apply::{self, RunSummary, What};
 use crate::report::human;
@@ -36,11 +36,13 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let session = args.session.as_deref().map(|s| s.trim_end_matches('/'));
     let run = log::one(&root, &args.run)?;
     if args.dry_run {
+        unfinished::tell(context, &root, None);
         return preview(context, run, args, session);
     }
     let what = What { run: &run.id, session, checkpoint: args.checkpoint.as_deref() };
     let critical = context.signals.critical();
     let settings = carry::settings(context, critical.stop());
+    context.confine(&root);
     let bar = progress::Deletion::new(&context.ui);
     let done = apply::undo(&root, &what, &settings, &|event| bar.event(&event));
     bar.finish();

@@ -3,8 +3,8 @@
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::progress;
 use super::space;
+use super::{progress, unfinished};
 use crate::apply::root::Root;
 use crate::config::Config;
 use crate::core::decide::decide;
@@ -62,6 +62,7 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
     for mount in &scanned.other_mounts {
         context.ui.detail(format!("not entered, another file system: {mount}"));
     }
+    unfinished::tell(context, root, Some(&scanned.inventory));
     let root_shown = context::shown(&root.path);
     let mut inventory = scanned.inventory;
     if let (Some(space), true) = (&mut inventory.space, root.id.is_some()) {

@@ -361,8 +361,8 @@ fn i14_a_keeper_lost_after_the_intents_saves_its_session() {
 fn undo_moves_nothing_of_a_checkpoint_whose_place_is_taken() {
     let store = Store::new();
     let parts = ["s/checkpoint-1.index", "s/checkpoint-1.data"];
-    for part in parts {
-        store.file(part, "old");
+    for p in &parts {
+        store.file(p, "old");
     }
     let mut plan = Plan::of(&store);
     plan.delete("s", "1", &parts);
@@ -379,8 +379,8 @@ fn undo_moves_nothing_of_a_checkpoint_whose_place_is_taken() {
     }
     fs::remove_file(store.path(parts[0])).unwrap();
     undo(&store.root(), &what, &settings(now()), &silent).unwrap();
-    for part in parts {
-        assert_eq!(fs::read_to_string(store.path(part)).unwrap(), "old");
+    for p in &parts {
+        assert_eq!(fs::read_to_string(store.path(p)).unwrap(), "old");
     }
 }
 

@@ -17,6 +17,8 @@ mod megatron;
 mod nemo;
 mod nsml;
 mod orbax;
+mod plans;
+mod real;
 mod sessions;
 mod torch_dcp;
 mod tree;
