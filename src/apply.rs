@@ -42,7 +42,7 @@ pub use purge::{Which, purge};
 pub use recover::{Recovery, recover};
 pub use root::{Root, RootError, init};
 pub use run::{ApplyOptions, apply};
-pub use runs::{RunSummary, runs};
+pub use runs::{RunItem, RunSummary, runs};
 pub use undo::{What, undo};
 
 use std::fmt::Write as _;

@@ -14,6 +14,7 @@ mod demo;
 pub mod docs;
 pub mod exit;
 mod failure;
+mod gone;
 mod init;
 mod inventory;
 mod log;

@@ -14,6 +14,8 @@ pub struct RunItem {
     pub id: String,
     pub bytes: u64,
     pub state: State,
+    /// Why it was to go; empty if the run did not write that down.
+    pub why: String,
 }
 
 /// A run as `retain log` shows it.
@@ -109,6 +111,7 @@ fn summarise(run: &Run) -> RunSummary {
             id: item.intent.id.clone(),
             bytes: item.intent.bytes,
             state: item.state,
+            why: item.intent.why.clone(),
         });
     }
     if out.in_trash.checkpoints > 0 {

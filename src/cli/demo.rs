@@ -78,6 +78,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
          retain ls nsmlteam/mnist/4        # as NSML showed it\n  \
          retain why nsmlteam/mnist/3 21    # why it was kept\n  \
          retain why nsmlteam/mnist/3 20    # why it was not\n  \
+         retain log last                   # all that went, and why\n  \
          retain undo last                  # everything back, then `retain plan` shows all of it\n  \
          retain pin nsmlteam/mnist/4 0     # or change policy.toml, and plan again"
     ));

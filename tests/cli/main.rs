@@ -15,6 +15,7 @@ mod marks;
 mod nsml;
 mod planning;
 mod plans;
+mod policies;
 mod real;
 mod removing;
 mod roots;
