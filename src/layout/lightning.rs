@@ -60,6 +60,10 @@ impl Layout for Lightning {
         vec![Series { own_components, claims, ..Series::default() }]
     }
 
+    fn own_logs(&self) -> &[&str] {
+        &["metrics.csv"]
+    }
+
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
         recognise_copies(&mut series.claims);
         let home = if series.own_components == 0 { None } else { folder.parent };
