@@ -67,13 +67,22 @@ impl Context {
     /// # Errors
     /// See [`ConfigError`].
     pub fn config(&self) -> Result<Config, Failure> {
+        self.config_of(None)
+    }
+
+    /// As [`Context::config`], but of this directory if one is given.
+    ///
+    /// # Errors
+    /// As [`Context::config`].
+    pub fn config_of(&self, directory: Option<&Path>) -> Result<Config, Failure> {
         let cwd = machine::working_directory()
             .map_err(|e| anyhow::Error::new(e).context("cannot tell the working directory"))?;
-        let config = Config::find(self.root.as_deref(), &cwd).map_err(|e| match e {
-            ConfigError::EmptyRoot => Failure::new(Exit::Refused, e)
-                .help("a variable may be unset; name a directory that holds training runs"),
-            e => Failure::new(Exit::Usage, e),
-        })?;
+        let config =
+            Config::find(directory.or(self.root.as_deref()), &cwd).map_err(|e| match e {
+                ConfigError::EmptyRoot => Failure::new(Exit::Refused, e)
+                    .help("a variable may be unset; name a directory that holds training runs"),
+                e => Failure::new(Exit::Usage, e),
+            })?;
         self.ui.detail(format!("root: {} ({})", shown(&config.root), config.how.as_str()));
         if let Some(file) = &config.file {
             self.ui.detail(format!("settings: {}", shown(file)));

@@ -9,7 +9,7 @@ use super::record::{self, Fact, Join};
 use super::{Claim, Layout, Notes, Series, builtin, pointer};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
-use crate::store::{self, Kind};
+use crate::store::{self, Entry, Kind};
 use regex::{Captures, Regex, RegexBuilder};
 use std::collections::{BTreeMap, HashMap};
 
@@ -120,25 +120,6 @@ impl Generic {
         Err(DefinitionError::Join { name: name(), fact })
     }
 
-    /// Why an entry of this name and kind is no checkpoint, for a person.
-    ///
-    /// # Errors
-    /// That text; `Ok` if name and kind fit.
-    pub fn explain(&self, name: &[u8], kind: Kind) -> Result<(), String> {
-        let Ok(text) = std::str::from_utf8(name) else {
-            return Err("its name is not UTF-8".to_owned());
-        };
-        let wanted = self.kind();
-        if !self.regex.is_match(text) {
-            return Err(format!("its name does not match {}", self.definition.regex));
-        }
-        if kind != wanted {
-            let what = if wanted == Kind::Dir { "directory" } else { "file" };
-            return Err(format!("its name matches, but it is no {what}"));
-        }
-        Ok(())
-    }
-
     fn kind(&self) -> Kind {
         match self.definition.unit {
             UnitKind::Directory => Kind::Dir,
@@ -207,6 +188,17 @@ impl Layout for Generic {
             return Vec::new();
         }
         vec![Series { claims, ..Series::default() }]
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let Ok(name) = std::str::from_utf8(&entry.name) else {
+            return Some("its name is not UTF-8".to_owned());
+        };
+        if !self.regex.is_match(name) {
+            return Some(format!("its name does not match `{}`", self.definition.regex));
+        }
+        let wanted = if self.kind() == Kind::Dir { "directory" } else { "file" };
+        (entry.kind != self.kind()).then(|| format!("its name matches, but it is no {wanted}"))
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -9,6 +9,7 @@ mod support;
 mod consent;
 mod docs;
 mod exits;
+mod layout;
 mod listing;
 mod marks;
 mod nsml;

@@ -6,6 +6,7 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod confusable;
 mod damage;
 mod deepspeed;
 mod flax;
