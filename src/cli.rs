@@ -17,6 +17,7 @@ mod failure;
 mod gone;
 mod init;
 mod inventory;
+mod layout;
 mod log;
 mod ls;
 mod machine;
@@ -109,6 +110,7 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Submitted(args) => marks::submitted(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
+        Command::Layout(command) => layout::run(context, command),
         Command::Inventory(args) => inventory::run(context, args),
         Command::Demo(args) => demo::run(context, args),
         Command::Completions(args) => completions::run(context, args),

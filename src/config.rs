@@ -7,6 +7,7 @@
 
 pub mod trusted;
 
+use crate::layout::generic::{Definition, DefinitionError, Generic};
 use crate::scan::Owner;
 use serde::Deserialize;
 use std::io;
@@ -28,6 +29,8 @@ pub struct Config {
     pub owner: Owner,
     /// Globs of paths below the root that no scan enters.
     pub exclude: Vec<String>,
+    /// Layouts of one's own.
+    pub layouts: Vec<Definition>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub enum ConfigError {
         "{path}: roots is empty; name a directory, or leave it out for the one that holds the file"
     )]
     NoRoots { path: String },
+    #[error("{path}: {source}")]
+    Layout { path: String, source: DefinitionError },
     #[error("{path} has several roots; choose one with --root: {roots}")]
     SeveralRoots { path: String, roots: String },
 }
@@ -81,6 +86,8 @@ struct Raw {
     owner: Option<String>,
     #[serde(default)]
     exclude: Vec<String>,
+    #[serde(default)]
+    layout: Vec<Definition>,
 }
 
 struct Settings {
@@ -90,6 +97,7 @@ struct Settings {
     policy: Option<PathBuf>,
     owner: Owner,
     exclude: Vec<String>,
+    layouts: Vec<Definition>,
 }
 
 impl Config {
@@ -177,7 +185,16 @@ impl Settings {
             // `.` would leave a trailing `/.` in what is shown.
             Some(roots) => roots.iter().map(|r| dir.join(r).components().collect()).collect(),
         };
+        for (i, definition) in raw.layout.iter().enumerate() {
+            let layout = Generic::new(definition).map(|_| ());
+            let taken = raw.layout[..i].iter().any(|other| other.name == definition.name);
+            let twice = || DefinitionError::Twice(definition.name.clone());
+            layout
+                .and_then(|()| if taken { Err(twice()) } else { Ok(()) })
+                .map_err(|source| ConfigError::Layout { path: path.clone(), source })?;
+        }
         Ok(Some(Settings {
+            layouts: raw.layout,
             policy: raw.policy.map(|p| dir.join(p)),
             owner,
             exclude: raw.exclude,
@@ -208,6 +225,7 @@ impl Settings {
             policy: self.policy,
             owner: self.owner,
             exclude: self.exclude,
+            layouts: self.layouts,
         }
     }
 }

@@ -7,13 +7,14 @@
 //! once it is settled which claims stand.
 
 use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
-use crate::store::Unit;
+use crate::store::{Entry, Unit};
 use std::collections::BTreeMap;
 
 pub mod accelerate;
 pub mod deepspeed;
 pub mod flax;
 pub mod folder;
+pub mod generic;
 pub mod hf_trainer;
 pub mod join;
 pub mod keras;
@@ -24,10 +25,12 @@ pub mod mmengine;
 pub mod nemo;
 pub mod nsml;
 pub mod orbax;
+pub mod outside;
 pub mod pointer;
 pub mod ray;
 pub mod ray_train;
 pub mod ray_tune;
+pub mod record;
 pub mod shaped;
 pub mod tensorflow;
 pub mod timm;
@@ -44,6 +47,18 @@ pub trait Layout: Send + Sync {
 
     /// The checkpoints among the entries of `folder`. Opens only what it needs to be sure.
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series>;
+
+    /// Why an entry that it does not claim is none of its checkpoints though it looks like one, as
+    /// text for a person; `None` if it does not look like one at all.
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let _ = (folder, entry);
+        None
+    }
+
+    /// Logs that [`Layout::enrich`] reads by itself, and that therefore are no sidecars.
+    fn own_logs(&self) -> &[&str] {
+        &[]
+    }
 
     /// Reads what the framework recorded about a series: metrics, pointers, completeness.
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes);
@@ -70,6 +85,21 @@ pub fn builtin() -> Vec<Box<dyn Layout>> {
         Box::new(flax::Flax),
         Box::new(accelerate::Accelerate),
     ]
+}
+
+/// Declared layouts, and after them the built-in ones.
+///
+/// # Errors
+/// The first thing that is wrong with a definition.
+pub fn with(
+    declared: &[generic::Definition],
+) -> Result<Vec<Box<dyn Layout>>, generic::DefinitionError> {
+    let mut all: Vec<Box<dyn Layout>> = Vec::new();
+    for definition in declared {
+        all.push(Box::new(generic::Generic::new(definition)?));
+    }
+    all.extend(builtin());
+    Ok(all)
 }
 
 /// Checkpoints of one training run in one directory.

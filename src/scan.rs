@@ -13,6 +13,7 @@ use std::num::NonZeroUsize;
 mod arbitrate;
 mod assemble;
 mod draft;
+pub mod examine;
 mod link;
 mod touch;
 mod walk;

@@ -98,10 +98,19 @@ impl Context {
     /// # Errors
     /// See [`ConfigError`].
     pub fn config(&self) -> Result<Config, Failure> {
+        self.config_of(None)
+    }
+
+    /// As [`Context::config`], but of this directory if one is given.
+    ///
+    /// # Errors
+    /// As [`Context::config`].
+    pub fn config_of(&self, directory: Option<&Path>) -> Result<Config, Failure> {
         let cwd = machine::working_directory()
             .map_err(|e| anyhow::Error::new(e).context("cannot tell the working directory"))?;
         let trust = Trust::of_process();
-        let config = Config::find(self.root.as_deref(), &cwd, trust).map_err(|e| match e {
+        let given = directory.or(self.root.as_deref());
+        let config = Config::find(given, &cwd, trust).map_err(|e| match e {
             ConfigError::Untrusted(e) => untrusted(e),
             ConfigError::EmptyRoot => Failure::new(Exit::Refused, e)
                 .help("a variable may be unset; name a directory that holds training runs"),

@@ -15,6 +15,7 @@ use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot};
 use crate::core::policy::Policy;
 use crate::core::select::{Globs, Scope};
 use crate::inventory as format;
+use crate::layout::{self, Layout};
 use crate::scan::{self, Fault, ScanOptions, Unrecognised};
 use crate::store::local::LocalStore;
 use rustix::fd::BorrowedFd;
@@ -31,6 +32,14 @@ pub struct Seen {
     /// `None` for an inventory that no root can be told of.
     pub root: Option<PlanRoot>,
     pub root_shown: String,
+}
+
+/// The layouts of the settings and the built-in ones.
+///
+/// # Errors
+/// A definition is wrong; the settings were refused then.
+pub fn layouts(config: &Config) -> Result<Vec<Box<dyn Layout>>, Failure> {
+    layout::with(&config.layouts).map_err(|e| Failure::new(Exit::Usage, e))
 }
 
 /// Opens the configured root and scans it.
@@ -53,7 +62,7 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
         exclude: exclude(config)?,
         root_id: root.id.as_deref().map(Into::into),
         now: Some(context.now),
-        ..ScanOptions::default()
+        layouts: layouts(config)?,
     };
     let store = LocalStore::new(duplicate(root.fd())?);
     let bar = progress::Scan::new(&context.ui);

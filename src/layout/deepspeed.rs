@@ -8,7 +8,7 @@ use super::folder::{Folder, Peek, cannot_read};
 use super::{Claim, Layout, Notes, Series, by_prefix, trailing_step};
 use crate::core::model::{Marks, Time};
 use crate::core::name::encode;
-use crate::store::{self, Kind};
+use crate::store::{self, Entry, Kind};
 
 pub struct DeepSpeed;
 
@@ -40,6 +40,13 @@ impl Layout for DeepSpeed {
             }
         }
         by_prefix(claims)
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let looks_like_it =
+            entry.kind == Kind::Dir && is_checkpoint(&folder.peek(&entry.name).ok()?);
+        let has_pointer = folder.has_file(LATEST) || folder.has_file(UNIVERSAL);
+        (looks_like_it && !has_pointer).then(|| "no file `latest` beside it".to_owned())
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -10,7 +10,7 @@ use super::{Claim, Layout, Notes, Series, by_prefix};
 use crate::core::model::Step;
 use crate::core::name::encode;
 use crate::format::msgpack::MsgPack;
-use crate::store::Kind;
+use crate::store::{Entry, Kind};
 
 pub struct Flax;
 
@@ -68,6 +68,18 @@ impl Layout for Flax {
             }
         }
         by_prefix(claims)
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let (prefix, _) = parse(std::str::from_utf8(&entry.name).ok()?)?;
+        match entry.kind {
+            Kind::File => Some("it is no MessagePack map of arrays".to_owned()),
+            Kind::Dir if prefix == DEFAULT => {
+                let ours = is_orbax_made(&folder.peek(&entry.name).ok()?);
+                (!ours).then(|| "no _METADATA in it".to_owned())
+            }
+            _ => None,
+        }
     }
 
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}

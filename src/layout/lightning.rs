@@ -10,7 +10,7 @@ use super::metric::Source;
 use super::{Claim, Layout, Notes, Series, nemo};
 use crate::core::model::{Marks, Step};
 use crate::format::torch::Torch;
-use crate::store::Blob;
+use crate::store::{Blob, Entry, Kind};
 use std::io;
 
 pub mod gather;
@@ -58,6 +58,22 @@ impl Layout for Lightning {
         }
         let own_components = usize::from(folder.name() == b"checkpoints");
         vec![Series { own_components, claims, ..Series::default() }]
+    }
+
+    fn own_logs(&self) -> &[&str] {
+        &["metrics.csv"]
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let named = entry.name.ends_with(b".ckpt");
+        match entry.kind {
+            Kind::File if named => {
+                Some("no zip of torch.save with pytorch-lightning_version in its pickle".to_owned())
+            }
+            Kind::Dir if named => Some("no meta.pt, and no checkpoint/ of DeepSpeed".to_owned()),
+            Kind::Symlink if named => Some("a link is never a checkpoint of its own".to_owned()),
+            _ => None,
+        }
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -9,7 +9,7 @@ use super::torch_dcp::{has_metadata, has_shards};
 use super::{Claim, Layout, Notes, Series, pointer};
 use crate::core::model::Step;
 use crate::core::name::encode;
-use crate::store::{self, Kind};
+use crate::store::{self, Entry, Kind};
 
 pub struct Megatron;
 
@@ -53,6 +53,18 @@ impl Layout for Megatron {
             notes.never(folder, b"non_persistent", "Megatron keeps only the newest here itself");
         }
         vec![Series { claims, ..Series::default() }]
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        iteration(&entry.name)?;
+        Some(match entry.kind {
+            Kind::Symlink => "a link is never a checkpoint of its own".to_owned(),
+            Kind::Dir if !owns(folder) => {
+                "no latest_checkpointed_iteration.txt beside it".to_owned()
+            }
+            Kind::Dir => "no mp_rank_* folders and no shards in it".to_owned(),
+            _ => return None,
+        })
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -11,7 +11,7 @@ use super::metric::Source;
 use super::{Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
-use crate::store::Kind;
+use crate::store::{Entry, Kind};
 
 mod gather;
 
@@ -47,6 +47,11 @@ impl Layout for Nemo {
         }
         let own_components = usize::from(folder.name() == b"checkpoints");
         vec![Series { own_components, claims, ..Series::default() }]
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let pairs = encode(&entry.name).split_once("--").is_some_and(|(_, p)| p.contains('='));
+        (pairs && entry.kind == Kind::Dir).then(|| "no weights/ and context/ in it".to_owned())
     }
 
     fn enrich(&self, _: &Folder<'_>, series: &mut Series, _: &mut Notes) {

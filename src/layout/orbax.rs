@@ -10,7 +10,7 @@ use super::metric::Source;
 use super::{Claim, Layout, Notes, Series, by_prefix};
 use crate::core::model::{Marks, Step, Time};
 use crate::format::json::Value;
-use crate::store::Kind;
+use crate::store::{Entry, Kind};
 
 pub struct Orbax;
 
@@ -68,6 +68,18 @@ impl Layout for Orbax {
             notes.never(folder, b"metadata", "Orbax's metadata of the whole run");
         }
         by_prefix(claims)
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let name = Name::parse(std::str::from_utf8(&entry.name).ok()?)?;
+        if entry.kind != Kind::Dir {
+            return None;
+        }
+        if name.step.is_none() {
+            return Some("its step does not fit into 64 bits".to_owned());
+        }
+        let peek = folder.peek(&entry.name).ok()?;
+        (!peek.has_file(METADATA)).then(|| "no _CHECKPOINT_METADATA in it".to_owned())
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -9,7 +9,7 @@ use super::link::{Link, read_links};
 use super::{MAX_DEPTH, MAX_EXAMPLES, ScanEvent, ScanOptions, arbitrate, touch};
 use crate::core::model::Time;
 use crate::layout::folder::{cannot_read, join, show};
-use crate::layout::{Folder, Never, Note, Notes, pointer};
+use crate::layout::{Folder, Never, Note, Notes, outside, pointer};
 use crate::store::{Dir, Entry, Kind, Store};
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -122,7 +122,9 @@ impl Walk<'_> {
         });
         let mut found = arbitrate::settle(asked.collect());
         for f in &mut found {
-            layouts[f.layout].enrich(folder, &mut f.series, notes);
+            let layout = &layouts[f.layout];
+            layout.enrich(folder, &mut f.series, notes);
+            outside::enrich(folder, &mut f.series, layout.own_logs(), notes);
         }
         if !found.is_empty() {
             let mut all: Vec<_> = found.iter_mut().map(|f| std::mem::take(&mut f.series)).collect();

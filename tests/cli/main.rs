@@ -10,6 +10,7 @@ mod consent;
 mod demo;
 mod docs;
 mod exits;
+mod layout;
 mod listing;
 mod marks;
 mod nsml;

@@ -6,10 +6,12 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod confusable;
 mod damage;
 mod deepspeed;
 mod flax;
 mod fuzz;
+mod generic;
 mod hf_trainer;
 mod lightning;
 mod links;
@@ -17,6 +19,7 @@ mod megatron;
 mod nemo;
 mod nsml;
 mod orbax;
+mod outside;
 mod plans;
 mod real;
 mod sessions;
