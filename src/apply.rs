@@ -8,7 +8,7 @@
 //!
 //! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
 //! (whether), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
-//! [`recover`], [`undo`], [`purge`] with [`remove`], [`runs`] (what was).
+//! [`recover()`], [`undo()`], [`purge()`] with [`remove`], [`runs()`] (what was).
 
 pub mod calls;
 pub mod dir;

@@ -6,5 +6,6 @@
 
 pub mod csv;
 pub mod json;
+pub mod lines;
 pub mod shape;
 pub mod torch;

@@ -10,13 +10,18 @@ use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
 use crate::store::Unit;
 
 pub mod accelerate;
+pub mod composer;
+pub mod determined;
+pub mod fairseq;
 pub mod folder;
 pub mod hf_trainer;
+pub mod ignite;
 pub mod join;
 pub mod keras;
 pub mod lightning;
 pub mod metric;
 pub mod mmengine;
+pub mod nanogpt;
 pub mod nsml;
 pub mod pointer;
 pub mod ray;
@@ -25,6 +30,7 @@ pub mod ray_tune;
 pub mod shaped;
 pub mod tensorflow;
 pub mod timm;
+pub mod torchtnt;
 pub mod ultralytics;
 
 pub use folder::{Folder, Peek};
@@ -55,7 +61,13 @@ pub fn builtin() -> Vec<Box<dyn Layout>> {
         Box::new(timm::Timm),
         Box::new(ultralytics::Ultralytics),
         Box::new(keras::Keras),
+        Box::new(fairseq::Fairseq),
         Box::new(accelerate::Accelerate),
+        Box::new(determined::Determined),
+        Box::new(torchtnt::TorchTnt),
+        Box::new(ignite::Ignite),
+        Box::new(composer::Composer),
+        Box::new(nanogpt::NanoGpt),
     ]
 }
 
@@ -84,7 +96,9 @@ pub struct Parent {
 /// One checkpoint as a layout sees it.
 #[derive(Debug, Default)]
 pub struct Claim {
-    /// Names of the entries it is made of; the one that makes it loadable comes first.
+    /// Names of the entries it is made of, or paths below the directory (`mp_rank_00/a.ckpt`);
+    /// the one that makes it loadable comes first. The scan hides what a claim names from the
+    /// layouts that are asked about the directories below.
     pub entries: Vec<Box<[u8]>>,
     /// Unique in its series.
     pub id: String,
@@ -128,6 +142,17 @@ pub struct Notes {
     pub faults: Vec<Note>,
     /// Entries that are no checkpoints and must not be entered either.
     pub closed: Vec<Box<[u8]>>,
+    /// What a framework left that is never a candidate: closed, but known.
+    pub never: Vec<Never>,
+}
+
+/// An entry that a layout recognised and that is no checkpoint to keep or to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Never {
+    /// Path below the root, raw.
+    pub path: Vec<u8>,
+    /// What it is, for a person: `overwritten in place by nanoGPT`.
+    pub what: String,
 }
 
 /// Something that could not be read or resolved: the sessions of its directory lose nothing.
@@ -141,5 +166,12 @@ pub struct Note {
 impl Notes {
     pub fn fault(&mut self, path: Vec<u8>, text: impl Into<String>) {
         self.faults.push(Note { path, text: text.into() });
+    }
+
+    /// Recognised, and never a candidate: it is not entered, not counted as unrecognised, and
+    /// never in a plan.
+    pub fn never(&mut self, folder: &Folder<'_>, entry: &[u8], what: impl Into<String>) {
+        self.closed.push(entry.into());
+        self.never.push(Never { path: folder.join(entry), what: what.into() });
     }
 }

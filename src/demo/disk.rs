@@ -2,9 +2,11 @@
 
 use super::Sample;
 use super::curve::Rng;
-use crate::core::model::Time;
+use crate::core::model::{Pin, Time};
+use crate::marks::{self, Subject};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -73,6 +75,19 @@ impl Disk {
         self.parents(&full, at)?;
         symlink(target, &full)?;
         set_mtime(&full, at)
+    }
+
+    /// Pins a checkpoint, as `retain pin` does.
+    pub fn pin(&mut self, folder: &str, id: &str, why: &str, at: Time) -> io::Result<()> {
+        let folder = self.root.join(folder);
+        let pin = Pin { until: None, why: Some(why.into()) };
+        marks::edit(File::open(&folder)?, |file| {
+            file.entry(Subject::new(Some(id))).pin = Some(pin);
+        })
+        .map_err(io::Error::other)?;
+        let marks = folder.join(marks::DIRECTORY).join(marks::FILE);
+        self.parents(&marks, at)?;
+        set_mtime(&marks, at)
     }
 
     /// Gives the directories their times.

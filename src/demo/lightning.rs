@@ -19,6 +19,8 @@ struct Run {
     logged: bool,
     /// `save_last="link"`.
     last: bool,
+    /// The epoch a person pinned, and why.
+    pinned: Option<(u32, &'static str)>,
     curve: Curve,
 }
 
@@ -31,6 +33,7 @@ const RUNS: [Run; 4] = [
         in_name: true,
         logged: true,
         last: false,
+        pinned: Some((9, "figure 3 of the paper")),
         curve: Curve { start: 4.6, floor: 0.71, turn: 0.7 },
     },
     Run {
@@ -41,6 +44,7 @@ const RUNS: [Run; 4] = [
         in_name: true,
         logged: true,
         last: true,
+        pinned: None,
         curve: Curve { start: 4.6, floor: 0.64, turn: 0.85 },
     },
     Run {
@@ -51,6 +55,7 @@ const RUNS: [Run; 4] = [
         in_name: false,
         logged: true,
         last: false,
+        pinned: None,
         curve: Curve { start: 0.93, floor: 0.12, turn: 1.0 },
     },
     Run {
@@ -61,6 +66,7 @@ const RUNS: [Run; 4] = [
         in_name: false,
         logged: false,
         last: true,
+        pinned: None,
         curve: Curve { start: 0.93, floor: 0.10, turn: 1.0 },
     },
 ];
@@ -87,7 +93,11 @@ fn session(disk: &mut Disk, run: &Run) -> io::Result<()> {
         };
         let at = disk.ago(run.ended + i64::from(run.epochs - 1 - epoch) * PACE);
         let content = archive(epoch, step, &disk.rng().fill(44 * 1024));
-        disk.checkpoint_file(&format!("{}/checkpoints/{newest}", run.name), &content, at)?;
+        let folder = format!("{}/checkpoints", run.name);
+        disk.checkpoint_file(&format!("{folder}/{newest}"), &content, at)?;
+        if let Some((_, why)) = run.pinned.filter(|p| p.0 == epoch) {
+            disk.pin(&folder, &newest, why, at)?;
+        }
     }
     let end = disk.ago(run.ended);
     if run.last {

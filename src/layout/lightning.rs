@@ -11,7 +11,7 @@ use super::{Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::torch::Torch;
-use crate::store::{self, Blob, Kind};
+use crate::store::{Blob, Kind};
 use std::io;
 
 pub mod history;
@@ -70,9 +70,15 @@ impl Layout for Lightning {
         let Some(home) = homes.find(|f| f.entry(METRICS).is_some()) else {
             return name_metrics(&mut series.claims, &[]);
         };
-        let read = store::read_metadata(&*home.dir, METRICS)
-            .map_err(|e| cannot_read("metrics.csv", &e))
-            .and_then(|bytes| History::parse(&bytes).map_err(|e| format!("metrics.csv: {e}")));
+        let steps = series.claims.iter().filter_map(|c| match c.step {
+            Some(Step::Whole(step)) => Some(step),
+            _ => None,
+        });
+        let steps = steps.collect();
+        let read =
+            home.dir.file(METRICS).map_err(|e| cannot_read("metrics.csv", &e)).and_then(|file| {
+                History::read(&*file, &steps).map_err(|e| format!("metrics.csv: {e}"))
+            });
         match read {
             Ok(history) => {
                 name_metrics(&mut series.claims, history.columns());

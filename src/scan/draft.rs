@@ -20,7 +20,7 @@ pub struct Draft {
     pub layout: usize,
     pub parent: Option<Parent>,
     pub uid: Option<u32>,
-    /// Inode and entry name of everything that is claimed, with the checkpoint it belongs to.
+    /// Inode and name, or path below the folder, of everything that is claimed.
     pub tops: Vec<Top>,
     pub faults: Vec<Note>,
 }
@@ -107,11 +107,12 @@ fn draft(
     }
     let mut tops = Vec::new();
     for (i, claim) in (0..).zip(series.claims) {
-        for name in &claim.entries {
-            let inode = folder.entry(name).map_or(0, |e| e.inode);
-            tops.push(Top { name: name.clone(), inode, checkpoint: i });
+        let entries = claim.entries.clone();
+        let (mut checkpoint, modified, inodes) = measured(folder, claim, &mut names, notes);
+        for (k, name) in entries.into_iter().enumerate() {
+            let inode = inodes.get(k).copied().unwrap_or(0);
+            tops.push(Top { name, inode, checkpoint: i });
         }
-        let (mut checkpoint, modified) = measured(folder, claim, &mut names, notes);
         session.last_write = session.last_write.max(modified);
         if let Some(marks) = marks {
             marks.apply(&series.prefix, &mut checkpoint);
@@ -136,13 +137,13 @@ fn draft(
     }
 }
 
-/// The checkpoint, and the newest mtime of its files.
+/// The checkpoint, the newest mtime of its files, and the inodes of its entries.
 fn measured(
     folder: &Folder<'_>,
     claim: Claim,
     names: &mut Names,
     notes: &mut Notes,
-) -> (Checkpoint, Option<Time>) {
+) -> (Checkpoint, Option<Time>, Vec<u64>) {
     let entries: Vec<&[u8]> = claim.entries.iter().map(|e| &**e).collect();
     let path = || folder.join(claim.name());
     let unit = match folder.dir.measure(&entries) {
@@ -195,5 +196,6 @@ fn measured(
         fingerprint: unit.map(|u| u.fingerprint),
         extra: Some(Box::new(extra)),
     };
-    (checkpoint, modified)
+    let inodes = unit.map_or_else(Vec::new, |u| u.tops.iter().map(|t| t.inode).collect());
+    (checkpoint, modified, inodes)
 }

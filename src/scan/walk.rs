@@ -9,7 +9,7 @@ use super::link::{Link, read_links};
 use super::{MAX_DEPTH, MAX_EXAMPLES, ScanEvent, ScanOptions, arbitrate, touch};
 use crate::core::model::Time;
 use crate::layout::folder::{cannot_read, join, show};
-use crate::layout::{Folder, Note, Notes, pointer};
+use crate::layout::{Folder, Never, Note, Notes, pointer};
 use crate::store::{Dir, Entry, Kind, Store};
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -28,6 +28,7 @@ pub struct Tree {
     pub faults: Vec<Note>,
     pub links: Vec<Link>,
     pub other_mounts: Vec<Vec<u8>>,
+    pub never: Vec<Never>,
     pub unclaimed: u64,
     /// The first unclaimed files, at most [`MAX_EXAMPLES`].
     pub examples: Vec<Vec<u8>>,
@@ -41,6 +42,7 @@ impl Tree {
         self.faults.append(&mut other.faults);
         self.links.append(&mut other.links);
         self.other_mounts.append(&mut other.other_mounts);
+        self.never.append(&mut other.never);
         self.unclaimed += other.unclaimed;
         self.examples.append(&mut other.examples);
         self.examples.truncate(MAX_EXAMPLES);
@@ -84,7 +86,7 @@ impl Walk<'_> {
             .entries()
             .iter()
             .filter(|e| !matches!(e.kind, Kind::Dir | Kind::Symlink))
-            .filter(|e| !claimed.contains(&*e.name))
+            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.contains(&e.name))
             .collect();
         tree.unclaimed = files.len() as u64;
         tree.examples = files.iter().take(MAX_EXAMPLES).map(|e| folder.join(&e.name)).collect();
@@ -94,13 +96,17 @@ impl Walk<'_> {
         if below {
             tree.newest = touch::newest(folder, &files, &mut notes);
         }
-        let found = draft::drafts(folder, found, &self.options.layouts, &mut notes);
         let deeper = children
             .par_iter()
-            .map(|child| self.child(folder, child, below, holds_session, depth + 1))
+            .map(|child| {
+                let hidden = folder.claimed_in(&child.name, &claimed);
+                self.child(folder, child, hidden, (below, holds_session), depth + 1)
+            })
             .reduce(Tree::default, Tree::join);
+        let found = draft::drafts(folder, found, &self.options.layouts, &mut notes);
         tree = tree.join(deeper);
         tree.faults.append(&mut notes.faults);
+        tree.never.append(&mut notes.never);
         self.settle(folder, found, &children, below, tree)
     }
 
@@ -138,8 +144,8 @@ impl Walk<'_> {
         &self,
         parent: &Folder<'_>,
         entry: &Entry,
-        in_session: bool,
-        beside_checkpoints: bool,
+        hidden: Vec<Box<[u8]>>,
+        (in_session, beside_checkpoints): (bool, bool),
         depth: usize,
     ) -> Tree {
         let path = join(&parent.path, &entry.name);
@@ -148,7 +154,7 @@ impl Walk<'_> {
         }
         let opened = parent.dir.open(&entry.name);
         match opened.and_then(|dir: Box<dyn Dir>| Folder::new(dir, path.clone(), Some(parent))) {
-            Ok(folder) => self.visit(&folder, in_session, depth),
+            Ok(folder) => self.visit(&folder.hide(hidden), in_session, depth),
             Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
                 let mut tree = Tree { other_mounts: vec![path.clone()], ..Tree::default() };
                 if beside_checkpoints {

@@ -6,6 +6,7 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod built;
 mod damage;
 mod fuzz;
 mod hf_trainer;
@@ -16,3 +17,5 @@ mod plans;
 mod real;
 mod sessions;
 mod tree;
+mod variants;
+mod weights;
