@@ -7,5 +7,6 @@
 pub mod csv;
 pub mod json;
 pub mod lines;
+pub mod msgpack;
 pub mod shape;
 pub mod torch;

@@ -8,21 +8,27 @@
 
 use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
 use crate::store::Unit;
+use std::collections::BTreeMap;
 
 pub mod accelerate;
 pub mod composer;
+pub mod deepspeed;
 pub mod determined;
 pub mod fairseq;
+pub mod flax;
 pub mod folder;
 pub mod hf_trainer;
 pub mod ignite;
 pub mod join;
 pub mod keras;
 pub mod lightning;
+pub mod megatron;
 pub mod metric;
 pub mod mmengine;
 pub mod nanogpt;
+pub mod nemo;
 pub mod nsml;
+pub mod orbax;
 pub mod pointer;
 pub mod ray;
 pub mod ray_train;
@@ -30,6 +36,7 @@ pub mod ray_tune;
 pub mod shaped;
 pub mod tensorflow;
 pub mod timm;
+pub mod torch_dcp;
 pub mod torchtnt;
 pub mod ultralytics;
 
@@ -53,7 +60,12 @@ pub fn builtin() -> Vec<Box<dyn Layout>> {
     vec![
         Box::new(nsml::Nsml),
         Box::new(hf_trainer::HfTrainer),
+        Box::new(nemo::Nemo),
         Box::new(lightning::Lightning),
+        Box::new(orbax::Orbax),
+        Box::new(torch_dcp::TorchDcp),
+        Box::new(megatron::Megatron),
+        Box::new(deepspeed::DeepSpeed),
         Box::new(tensorflow::TensorFlow),
         Box::new(ray_tune::RayTune),
         Box::new(ray_train::RayTrain),
@@ -61,6 +73,7 @@ pub fn builtin() -> Vec<Box<dyn Layout>> {
         Box::new(timm::Timm),
         Box::new(ultralytics::Ultralytics),
         Box::new(keras::Keras),
+        Box::new(flax::Flax),
         Box::new(fairseq::Fairseq),
         Box::new(accelerate::Accelerate),
         Box::new(determined::Determined),
@@ -161,6 +174,26 @@ pub struct Note {
     /// Path below the root, raw.
     pub path: Vec<u8>,
     pub text: String,
+}
+
+/// Claims as one series for each prefix; a prefix that is the only one is not told.
+pub fn by_prefix(claims: Vec<(String, Claim)>) -> Vec<Series> {
+    let mut series: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
+    for (prefix, claim) in claims {
+        series.entry(prefix).or_default().push(claim);
+    }
+    let alone = series.len() == 1;
+    let told = |prefix: String| if alone { String::new() } else { prefix };
+    series
+        .into_iter()
+        .map(|(prefix, claims)| Series { prefix: told(prefix), claims, ..Series::default() })
+        .collect()
+}
+
+/// The number at the end of a name: `global_step40`, `step=40`.
+pub fn trailing_step(name: &str) -> Option<Step> {
+    let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    name[name.len() - digits..].parse().ok().map(Step::Whole)
 }
 
 impl Notes {

@@ -15,6 +15,8 @@
 )]
 
 pub mod apply;
+pub mod cli;
+pub mod config;
 pub mod core;
 pub mod demo;
 pub mod format;

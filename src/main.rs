@@ -1,1 +1,5 @@
-fn main() {}
+//! The program: everything is in the library, so that tests and other programs can use it too.
+
+fn main() -> std::process::ExitCode {
+    retain::cli::main()
+}

@@ -1,3 +1,10 @@
-//! What people and programs are shown.
+//! Renders values for people and for programs; decides nothing.
 
 pub mod diagnostic;
+pub mod human;
+pub mod json;
+pub mod listing;
+pub mod markdown;
+pub mod plan;
+pub mod sanitize;
+pub mod table;

@@ -279,6 +279,18 @@ pub fn folders(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
 /// # Errors
 /// Missing, something else than a file, too long, or unreadable.
 pub fn read_file(dir: BorrowedFd<'_>, name: &CStr, limit: u64) -> io::Result<(Vec<u8>, Statx)> {
+    let (bytes, stat) = read_head(dir, name, limit)?;
+    if stat.stx_size > limit {
+        return Err(io::Error::other("larger than any file of its kind"));
+    }
+    Ok((bytes, stat))
+}
+
+/// The first `limit` bytes of a regular file.
+///
+/// # Errors
+/// As [`read_file`], but for its length.
+pub fn read_head(dir: BorrowedFd<'_>, name: &CStr, limit: u64) -> io::Result<(Vec<u8>, Statx)> {
     use std::io::Read as _;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fd = retry(|| fs::openat(dir, name, flags, Mode::empty()))?;
@@ -286,10 +298,105 @@ pub fn read_file(dir: BorrowedFd<'_>, name: &CStr, limit: u64) -> io::Result<(Ve
     if kind(&stat) != FileType::RegularFile {
         return Err(io::Error::other("not a regular file"));
     }
-    if stat.stx_size > limit {
-        return Err(io::Error::other("larger than any file of its kind"));
-    }
     let mut bytes = Vec::new();
     std::fs::File::from(fd).take(limit).read_to_end(&mut bytes)?;
     Ok((bytes, stat))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn errno(result: io::Result<OwnedFd>) -> Option<Errno> {
+        result.err().and_then(|e| Errno::from_io_error(&e))
+    }
+
+    #[test]
+    fn both_ways_open_the_same_and_refuse_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |p: &str| dir.path().join(p);
+        std::fs::create_dir_all(at("a/b/c")).unwrap();
+        std::fs::write(at("a/file"), "").unwrap();
+        symlink("b", at("a/link")).unwrap();
+        symlink("/", at("a/up")).unwrap();
+        symlink("loop", at("a/loop")).unwrap();
+        let root = std::fs::File::open(dir.path()).unwrap();
+        for how in [How::Openat2, How::Components] {
+            let open = |path: &str| open(root.as_fd(), &Rel::parse(path).unwrap(), how);
+            for path in [".", "a", "a/b", "a/b/c"] {
+                let wanted =
+                    std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(at(path)).unwrap());
+                let fd = open(path).unwrap();
+                assert_eq!(stat_fd(fd.as_fd()).unwrap().stx_ino, wanted, "{how:?} {path}");
+            }
+            for (path, errors) in [
+                ("a/x", [Errno::NOENT, Errno::NOENT]),
+                ("a/x/y", [Errno::NOENT, Errno::NOENT]),
+                ("a/file", [Errno::NOTDIR, Errno::NOTDIR]),
+                ("a/file/x", [Errno::NOTDIR, Errno::NOTDIR]),
+                ("a/link", [Errno::NOTDIR, Errno::LOOP]),
+                ("a/link/c", [Errno::NOTDIR, Errno::LOOP]),
+                ("a/up/etc", [Errno::NOTDIR, Errno::LOOP]),
+                ("a/loop", [Errno::NOTDIR, Errno::LOOP]),
+            ] {
+                let got = errno(open(path)).unwrap();
+                assert!(errors.contains(&got), "{how:?} {path}: {got:?}");
+            }
+            // Mounts: /proc is one on every Linux machine.
+            let top = std::fs::File::open("/").unwrap();
+            let proc = super::open(top.as_fd(), &Rel::parse("proc/self").unwrap(), how);
+            assert!(matches!(errno(proc), Some(Errno::XDEV | Errno::LOOP)), "{how:?}");
+            assert_eq!(errno(step(top.as_fd(), c"proc", how)), Some(Errno::XDEV), "{how:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_longer_than_the_system_takes() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = std::fs::File::open(dir.path()).unwrap();
+        let name = "n".repeat(250);
+        let mut at: OwnedFd = root.try_clone().unwrap().into();
+        for _ in 0..40 {
+            fs::mkdirat(&at, name.as_str(), Mode::RWXU).unwrap();
+            at = step(at.as_fd(), &CString::new(name.as_str()).unwrap(), How::Components).unwrap();
+        }
+        let rel = Rel::parse(&vec![name; 40].join("/")).unwrap();
+        for how in [How::Openat2, How::Components] {
+            let fd = open(root.as_fd(), &rel, how).unwrap();
+            assert_eq!(stat_fd(fd.as_fd()).unwrap().stx_ino, stat_fd(at.as_fd()).unwrap().stx_ino);
+        }
+        let done = std::process::Command::new("rm").arg("-rf").arg(dir.path()).status().unwrap();
+        assert!(done.success());
+    }
+
+    #[test]
+    fn without_statx_ids_a_mount_shows_in_proc() {
+        let top = std::fs::File::open("/").unwrap();
+        let proc = std::fs::File::open("/proc").unwrap();
+        let ids = [&top, &proc].map(|f| mount_by_proc(f.as_fd()).unwrap());
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn paths_that_are_none() {
+        for bad in [
+            "/a",
+            "a//b",
+            "a/",
+            "./a",
+            "a/.",
+            "..",
+            "a/../b",
+            ".retain",
+            "a/.retain/trash",
+            "a\0b\x00",
+        ] {
+            assert!(Rel::parse(bad).is_err(), "{bad:?}");
+        }
+        for good in ["...", "a/..b", "a/.retained", "a/retain", "-rf", "a\\b"] {
+            assert_eq!(Rel::parse(good).unwrap().to_string(), good);
+        }
+        assert_eq!(Rel::parse("").unwrap(), Rel::parse(".").unwrap());
+    }
 }

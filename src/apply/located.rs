@@ -142,40 +142,56 @@ impl Located {
     /// Moves back what is in the trash under its name, whatever it is, the part that makes it
     /// loadable last (P). Nothing is overwritten; with a place taken, nothing is moved.
     ///
+    /// The last part is the claim: a purge at the same time begins with it too, and whichever comes
+    /// second leaves the checkpoint to the other (I28). What was only `intended` no purge touches.
+    ///
     /// # Errors
-    /// A part stays in the trash.
-    pub fn take_back(&self, calls: &dyn Calls, item: &Intent) -> io::Result<()> {
+    /// A part stays in the trash; `NotFound`: somebody else has it.
+    pub fn take_back(&self, calls: &dyn Calls, item: &Intent, intended: bool) -> io::Result<()> {
         if self.taken(item)? {
             return Err(Errno::EXIST.into());
         }
-        for part in item.parts.iter().rev() {
-            let (name, _) = plain(part)?;
+        for (n, part) in item.parts.iter().rev().enumerate() {
+            let (name, top) = plain(part)?;
             let (Some(slot), Some(parent)) = (self.slot(part), self.parent(part)) else { continue };
             trash::take_back(calls, slot, &name, parent)?;
+            if n == 0 && !intended && !trash::is_there(parent, &name, top)? {
+                return Err(Errno::NOENT.into());
+            }
         }
         Ok(())
     }
 
-    /// Unlinks a checkpoint that lies in the trash. `Err` with what could not be removed, or is not
-    /// what the journal names (I25).
+    /// Unlinks a checkpoint that lies in the trash. `false`: somebody restored it meanwhile.
     ///
     /// # Errors
-    /// Something of it is left.
-    pub fn remove(&self, calls: &dyn Calls, item: &Intent) -> io::Result<()> {
+    /// Something of it is left, or what bears its name is not what the journal names (I25).
+    pub fn remove(&self, calls: &dyn Calls, item: &Intent) -> io::Result<bool> {
         // Ten times what was counted: a purge ends, whatever somebody writes there (R7).
         let most = u64::from(item.files).saturating_mul(10).saturating_add(1_000_000);
-        for part in &item.parts {
+        for (n, part) in item.parts.iter().enumerate().rev() {
             let (name, top) = plain(part)?;
             let Some(slot) = self.slot(part) else { continue };
-            if trash::is_there(slot, &name, top)? {
-                remove::tree(calls, slot, &name, most)?;
+            // No undo knows this name, and no checkpoint has it.
+            let doomed = CString::new(format!("{}.{}.{n}", part.slot, item.item))?;
+            if top.kind != FileType::Directory {
+                if trash::is_there(slot, &name, top)? {
+                    remove::tree(calls, slot, &name, most)?;
+                }
+            } else if trash::is_there(slot, &doomed, top)?
+                || trash::claim(calls, slot, &name, top, &doomed)?
+            {
+                remove::tree(calls, slot, &doomed, most)?;
+            }
+            if self.parent(part).map_or(Ok(false), |home| trash::is_there(home, &name, top))? {
+                return Ok(false);
             }
             // I33: gone is what is seen to be gone.
-            if dir::look(slot, &name)?.is_some() {
+            if dir::look(slot, &name)?.is_some() || dir::look(slot, &doomed)?.is_some() {
                 return Err(io::Error::other("something else bears its name in the trash"));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Makes moves back durable: where the entries are now before where they were.

@@ -153,10 +153,12 @@ fn remove<'a>(
         Ok(found) => found,
         Err(e) => return (Vec::new(), vec![fault(intents[0], &e)]),
     };
-    let (mut done, mut faults) = (Vec::new(), Vec::new());
+    let (mut done, mut taken, mut faults) = (Vec::new(), 0, Vec::new());
     for item in intents {
         match found.remove(site.settings.calls, item) {
-            Ok(()) => done.push(item),
+            Ok(true) => done.push(item),
+            // Somebody restored it since its state was read: theirs (I28).
+            Ok(false) => taken += 1,
             Err(e) => faults.push(fault(item, &e)),
         }
     }
@@ -165,7 +167,7 @@ fn remove<'a>(
         Ok(strange) => faults.extend(
             strange
                 .into_iter()
-                .filter(|_| done.len() == group.len())
+                .filter(|_| done.len() + taken == group.len())
                 .map(|path| format!("`{path}` holds something that no journal names; it stays")),
         ),
         Err(e) => {

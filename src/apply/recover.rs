@@ -174,9 +174,13 @@ fn recover_item(
     let (calls, items) = (site.settings.calls, vec![item.intent.item]);
     let seen = found.look(&item.intent)?;
     if item.state == State::Purging {
-        found.remove(calls, &item.intent)?;
-        journal.add(&Record::Purged { items });
-        done.purged += 1;
+        if found.remove(calls, &item.intent)? {
+            journal.add(&Record::Purged { items });
+            done.purged += 1;
+        } else {
+            journal.add(&Record::Restored { items });
+            done.restored += 1;
+        }
         return Ok(());
     }
     if seen.whole_in_trash() {
@@ -192,7 +196,7 @@ fn recover_item(
     }
     let restoring = item.state == State::Moved;
     if seen.trash + seen.strange > 0 {
-        found.take_back(calls, &item.intent)?;
+        found.take_back(calls, &item.intent, !restoring)?;
     } else if seen.home == 0 {
         journal.add(&if restoring { Record::Lost { items } } else { Record::Gone { items } });
         done.lost += 1;

@@ -73,9 +73,20 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
     let mut witnesses = Vec::new();
     // I14: what justified the deletions is there and unchanged.
     for w in &work.witnesses {
-        let measured = open_all(root, &mut dirs, &w.parts).and_then(|()| dirs.measure(&w.parts));
-        match measured {
-            Ok(unit) if unit.fingerprint == w.fingerprint => {
+        let opened = open_all(root, &mut dirs, &w.parts);
+        let Some(planned) = w.fingerprint else {
+            let absent = match opened {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+                other => other.and_then(|()| all_gone(&dirs, &w.parts)),
+            };
+            match absent {
+                Ok(true) => continue,
+                Ok(false) => return Err(format!("{} appeared since the plan was made", w.called)),
+                Err(e) => return Err(format!("{} cannot be looked for: {e}", w.called)),
+            }
+        };
+        match opened.and_then(|()| dirs.measure(&w.parts)) {
+            Ok(unit) if unit.fingerprint == planned => {
                 witnesses.push((w, unit.identity, unit.lasting));
             }
             Ok(_) => return Err(format!("{}, which was to stay, has changed", w.called)),

@@ -63,6 +63,7 @@ pub fn apply(
         now: options.settings.now.to_string(),
         uid: rustix::process::geteuid().as_raw(),
         pid: site::pid(),
+        boot: site::boot(),
         tool: site::tool(),
         plan: plan.digest.clone(),
         policy: plan.policy.source.clone(),
@@ -98,9 +99,13 @@ fn check_plan(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>) -> Resul
     }
     // A root that had no id when the plan was made has got one since; then its inode must do.
     let same_id = planned.id.is_none() || planned.id == root.id;
-    if !same_id || planned.inode != root.inode {
+    // A plan of an inventory file knows the id alone.
+    let same_inode = planned.inode == root.inode || (planned.inode == 0 && planned.id.is_some());
+    if !same_id || !same_inode {
+        let known = [Some(&planned.path), planned.id.as_ref()];
+        let plan = known.into_iter().flatten().find(|name| !name.is_empty());
         return Err(ApplyError::OtherRoot {
-            plan: planned.path.clone(),
+            plan: plan.cloned().unwrap_or_default(),
             root: root.path.display().to_string(),
         });
     }

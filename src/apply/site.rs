@@ -85,6 +85,7 @@ impl<'a> Site<'a> {
             now: self.settings.now.to_string(),
             uid: rustix::process::geteuid().as_raw(),
             pid: pid(),
+            boot: boot(),
             tool: tool(),
             ..run.begin.clone().unwrap_or_default()
         };
@@ -122,6 +123,12 @@ impl<'a> Site<'a> {
 
 pub(super) fn pid() -> u32 {
     u32::try_from(rustix::process::getpid().as_raw_nonzero().get()).unwrap_or(0)
+}
+
+/// Empty where the kernel does not tell (no `/proc`).
+pub(super) fn boot() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
 }
 
 pub(super) fn tool() -> String {

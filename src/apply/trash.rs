@@ -197,6 +197,33 @@ pub fn put(
     }
 }
 
+/// Gives a directory in a slot a name that no undo knows, so that it is purged or restored, never
+/// both. `Ok(false)`: it is gone, or somebody was quicker.
+///
+/// # Errors
+/// It keeps its name.
+pub fn claim(
+    calls: &dyn Calls,
+    slot: BorrowedFd<'_>,
+    name: &CStr,
+    top: Top,
+    doomed: &CStr,
+) -> io::Result<bool> {
+    if !is_there(slot, name, top)? {
+        return Ok(false);
+    }
+    let mut done = calls.rename_new(slot, name, slot, doomed);
+    if done.as_ref().is_err_and(calls::unsupported) {
+        done = calls.rename(slot, name, slot, doomed);
+    }
+    match done {
+        _ if is_there(slot, doomed, top)? => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !is_there(slot, name, top)? => Ok(false),
+        Err(e) => Err(e),
+        Ok(()) => Err(io::Error::other("it was not renamed, although the system says so")),
+    }
+}
+
 /// Renames what bears `name` in a slot back to that name; never over anything (I26). Only we can
 /// have put it there, so whatever it is, it came from there. Done twice, it is done once.
 ///
@@ -216,14 +243,13 @@ pub fn take_back(
     };
     // F14, F15: the file system knows better than the answer.
     match (done, is_there(to, name, top)?) {
-        (Ok(()), true) => Ok(()),
-        (Ok(()), false) => Err(io::Error::other("it was not moved, although the system says so")),
         (Err(e), false) => Err(e),
+        (Ok(()), false) => Err(io::Error::other("it was not moved, although the system says so")),
         // At both places: an earlier attempt was cut off between link and unlink.
-        (Err(_), true) if top.kind != FileType::Directory && is_there(slot, name, top)? => {
+        (_, true) if top.kind != FileType::Directory && is_there(slot, name, top)? => {
             calls.unlink(slot, name)
         }
-        (Err(_), true) => Ok(()),
+        (_, true) => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! stays in the trash, and is said.
 
 use super::home::{self, Home};
+use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
 use super::journal::record::{Intent, Record, Work};
 use super::located::Located;
@@ -106,88 +107,112 @@ fn restore(
     progress: Progress<'_>,
     report: &mut UndoReport,
 ) -> Result<(), ApplyError> {
-    let mut todo = Vec::new();
-    for item in items {
-        let skip = |why: &str| Skip {
-            session: item.intent.session.clone(),
-            id: Some(item.intent.id.clone()),
-            why: why.to_owned(),
-        };
-        match item.state {
-            State::Moved | State::Intent => todo.push(*item),
-            State::Restored | State::Kept => report.already += 1,
-            State::Purging | State::Purged => report.skipped.push(skip("it was purged")),
-            State::Gone | State::Lost => {
-                report.skipped.push(skip("it is neither in the trash nor at its path"));
-            }
-        }
-    }
-    if todo.is_empty() {
-        return Ok(());
-    }
-    let calls = site.settings.calls;
-    let mut journal = site.journal(run, Work::Undo)?;
-    let mut split = false;
+    let (purged, todo): (Vec<&Item>, Vec<&Item>) =
+        items.iter().partition(|i| matches!(i.state, State::Purging | State::Purged));
+    report.skipped.extend(purged.iter().map(|i| skip(&i.intent, "it was purged")));
+    let mut work = Undoing { site, run, progress, report, journal: None, split: false };
     for group in by_session(todo.into_iter()) {
         if site.stopped() {
-            report.stopped = Some("a signal".to_owned());
+            work.report.stopped = Some("a signal".to_owned());
             break;
         }
         site.check()?;
+        work.session(&group)?;
+    }
+    let (journal, split) = (work.journal, work.split);
+    match journal {
+        // P: what is half way stays the business of recovery.
+        Some(journal) if !split => site.finish(journal, &run.id, report.stopped.clone()),
+        _ => Ok(()),
+    }
+}
+
+fn skip(item: &Intent, why: &str) -> Skip {
+    Skip { session: item.session.clone(), id: Some(item.id.clone()), why: why.to_owned() }
+}
+
+const NOWHERE: &str = "it is neither in the trash nor at its path";
+
+/// An undo at one home.
+struct Undoing<'a> {
+    site: &'a Site<'a>,
+    run: &'a Run,
+    progress: Progress<'a>,
+    report: &'a mut UndoReport,
+    /// Created with the first checkpoint that moves.
+    journal: Option<Journal>,
+    /// A checkpoint is half way.
+    split: bool,
+}
+
+impl Undoing<'_> {
+    fn session(&mut self, group: &[&Item]) -> Result<(), ApplyError> {
+        let calls = self.site.settings.calls;
         let intents: Vec<&Intent> = group.iter().map(|i| &i.intent).collect();
-        let skip = |item: &Intent, e: &io::Error| {
-            let why = match e.kind() {
-                io::ErrorKind::AlreadyExists => {
-                    "its place is taken; it stays in the trash".to_owned()
-                }
-                io::ErrorKind::NotFound => "it is neither in the trash nor at its path".to_owned(),
-                _ => e.to_string(),
-            };
-            Skip { session: item.session.clone(), id: Some(item.id.clone()), why }
-        };
-        let found = match Located::open(site.root, &run.id, &intents) {
+        let found = match Located::open(self.site.root, &self.run.id, &intents) {
             Ok(found) => found,
             Err(e) => {
-                report.skipped.extend(intents.iter().map(|i| skip(i, &e)));
-                continue;
+                self.report.skipped.extend(intents.iter().map(|i| skip(i, &e.to_string())));
+                return Ok(());
             }
         };
-        for item in intents {
-            match one(site, &found, item) {
-                Ok(()) => {
-                    journal.add(&Record::Restored { items: vec![item.item] });
-                    report.restored.add(item.bytes);
-                    progress(Event::Restored {
-                        session: &item.session,
-                        id: &item.id,
-                        bytes: item.bytes,
-                    });
-                }
+        let mut restored = Vec::new();
+        for item in group {
+            match self.item(&found, item) {
+                Ok(true) => restored.push(item.intent.item),
+                Ok(false) => {}
                 Err(e) => {
-                    report.skipped.push(skip(item, &e));
-                    split |= found.look(item).map_or(true, |seen| seen.is_split());
+                    let why = match e.kind() {
+                        io::ErrorKind::AlreadyExists => "its place is taken; it stays in the trash",
+                        io::ErrorKind::NotFound => NOWHERE,
+                        _ => &e.to_string(),
+                    };
+                    self.report.skipped.push(skip(&item.intent, why));
+                    self.split |= found.look(&item.intent).map_or(true, |seen| seen.is_split());
                 }
             }
         }
+        if restored.is_empty() && !self.split {
+            return Ok(());
+        }
         found.sync(calls).map_err(ApplyError::io("sync what was restored"))?;
         found.tidy(calls).map_err(ApplyError::io("remove an empty trash folder"))?;
-        journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        journal.add(&Record::Restored { items: restored });
+        journal.commit(calls).map_err(ApplyError::io("write the journal"))
     }
-    // P: what is half way stays the business of recovery.
-    if split { Ok(()) } else { site.finish(journal, &run.id, report.stopped.clone()) }
-}
 
-fn one(site: &Site<'_>, found: &Located, item: &Intent) -> io::Result<()> {
-    let seen = found.look(item)?;
-    if seen.trash + seen.strange + seen.home < seen.parts {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    found.take_back(site.settings.calls, item)?;
-    // I26, I33: counted as restored only if it is what it was, every file of it.
-    match found.identity(item, true)? {
-        now if unit::hex(&now) == item.identity => Ok(()),
-        _ => Err(io::Error::other(
-            "it is back at its path, but somebody wrote in it while it was in the trash",
-        )),
+    /// Restores one checkpoint. The file system decides, not its recorded state: without locks a
+    /// recovery may have called it kept while its own run still moved it. `Ok(false)`: there was
+    /// nothing to restore.
+    fn item(&mut self, found: &Located, item: &Item) -> io::Result<bool> {
+        let (state, item) = (item.state, &item.intent);
+        let seen = found.look(item)?;
+        if seen.trash + seen.strange == 0 && state.is_final() {
+            match state {
+                State::Gone | State::Lost => self.report.skipped.push(skip(item, NOWHERE)),
+                _ => self.report.already += 1,
+            }
+            return Ok(false);
+        }
+        if seen.trash + seen.strange + seen.home < seen.parts {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        // I23: a file without an end is what makes recovery look, should this be cut off.
+        if self.journal.is_none() {
+            let journal = self.site.journal(self.run, Work::Undo);
+            self.journal = Some(journal.map_err(io::Error::other)?);
+        }
+        found.take_back(self.site.settings.calls, item, state == State::Intent)?;
+        // I26, I33: counted as restored only if it is what it was, every file of it.
+        if unit::hex(&found.identity(item, true)?) == item.identity {
+            self.report.restored.add(item.bytes);
+            let (session, id) = (&item.session, &item.id);
+            (self.progress)(Event::Restored { session, id, bytes: item.bytes });
+        } else {
+            let why = "it is back at its path, but was written to while it was in the trash";
+            self.report.skipped.push(skip(item, why));
+        }
+        Ok(true)
     }
 }

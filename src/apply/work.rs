@@ -3,7 +3,7 @@
 //! The plan is the only input of apply (I13): what is not named here can neither be moved nor be
 //! the reason for a move.
 
-use super::dir::Rel;
+use super::dir::{OURS, Rel};
 use super::outcome::ApplyError;
 use crate::core::model::Fingerprint;
 use crate::core::plan::PlanFile;
@@ -30,13 +30,15 @@ pub struct Deletion {
     pub fingerprint: Fingerprint,
 }
 
-/// A kept checkpoint that must be as it was.
+/// A kept checkpoint that must be as it was; or any file that a decision rests on, such as a
+/// pointer or the marks of a folder (I6, I10).
 #[derive(Clone, Debug)]
 pub struct Keeper {
     /// `SESSION ID`, for messages.
     pub called: String,
     pub parts: Vec<Place>,
-    pub fingerprint: Fingerprint,
+    /// `None` (an empty text in the plan): there was no such file, and there must be none.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// What a plan asks of one session.
@@ -79,8 +81,18 @@ pub fn read(plan: &PlanFile) -> Result<Vec<SessionWork>, ApplyError> {
         for w in &session.witnesses {
             let called = format!("{} {}", w.session, w.id);
             order[at].witnesses.push(Keeper {
-                parts: places(&called, &w.paths)?,
-                fingerprint: fingerprint(&called, Some(&w.fingerprint))?,
+                parts: w
+                    .paths
+                    .iter()
+                    .map(|p| match marks(p) {
+                        Some(place) => Ok(place),
+                        None => Ok(places(&called, std::slice::from_ref(p))?.remove(0)),
+                    })
+                    .collect::<Result<Vec<_>, ApplyError>>()?,
+                fingerprint: match w.fingerprint.as_str() {
+                    "" => None,
+                    hex => Some(fingerprint(&called, Some(hex))?),
+                },
                 called,
             });
         }
@@ -111,6 +123,13 @@ fn places(called: &str, paths: &[String]) -> Result<Vec<Place>, ApplyError> {
             Ok(Place { dir, name })
         })
         .collect()
+}
+
+/// The one file of ours that a decision may rest on: `DIR/.retain/marks.toml`.
+fn marks(path: &str) -> Option<Place> {
+    let dir = path.strip_suffix(".retain/marks.toml")?;
+    let dir = Rel::parse(dir.strip_suffix('/').unwrap_or(dir)).ok()?;
+    Some(Place { dir: dir.join(OURS.to_owned()), name: c"marks.toml".to_owned() })
 }
 
 fn fingerprint(called: &str, hex: Option<&str>) -> Result<Fingerprint, ApplyError> {

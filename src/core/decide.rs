@@ -17,7 +17,8 @@ use super::decision::{Notice, Outcome, Reason, SessionDecision, Verdict};
 use super::limit::quota;
 use super::model::{Checkpoint, Inventory, Session, Time};
 use super::order::Order;
-use super::policy::{Policy, SessionPolicy};
+use super::policy::{Across, Policy, SessionPolicy};
+use group::AcrossAnswers;
 use rayon::prelude::*;
 pub(in crate::core) use session::Draft;
 use std::collections::HashMap;
@@ -28,31 +29,38 @@ use std::collections::HashMap;
 pub fn decide(inventory: &Inventory, policy: &Policy, now: Time) -> Outcome {
     let context = matching::Context::new(inventory, policy, now);
     let needed = needed(inventory);
-    let views: Vec<Option<SessionView<'_>>> = (0..inventory.sessions.len())
-        .into_par_iter()
-        .map(|i| {
-            let index = context.policy_of(policy, i)?;
-            let protections = context.protections(policy, i);
-            Some(SessionView::new(inventory, i, policy, index, protections, &needed, now))
-        })
-        .collect();
-    let across = group::evaluate(&views, &inventory.names);
-    let mut drafts: Vec<Draft> = views
-        .par_iter()
-        .enumerate()
-        .map(|(i, view)| match view {
-            Some(view) => session::draft(view, &inventory.names, &across),
-            None => untouched(&inventory.sessions[i]),
-        })
-        .collect();
+    let view = |i: usize| {
+        let index = context.policy_of(policy, i)?;
+        let protections = context.protections(policy, i);
+        Some(SessionView::new(inventory, i, policy, index, protections, &needed, now))
+    };
+    let draft = |i: usize, view: Option<&SessionView<'_>>, across: &AcrossAnswers| match view {
+        Some(view) => session::draft(view, &inventory.names, across),
+        None => untouched(&inventory.sessions[i]),
+    };
+    let all = 0..inventory.sessions.len();
+    let looks_across = |p: &SessionPolicy| p.keep.iter().any(|r| r.across != Across::Session);
+    let (across, mut drafts): (AcrossAnswers, Vec<Draft>) =
+        if policy.policies.iter().any(looks_across) {
+            let views: Vec<_> = all.into_par_iter().map(view).collect();
+            let across = group::evaluate(&views, &inventory.names);
+            let drafts =
+                views.par_iter().enumerate().map(|(i, v)| draft(i, v.as_ref(), &across)).collect();
+            (across, drafts)
+        } else {
+            // A session at a time, while what was read of it is at hand.
+            let none = AcrossAnswers::default();
+            let drafts = all.into_par_iter().map(|i| draft(i, view(i).as_ref(), &none)).collect();
+            (none, drafts)
+        };
 
     let mut notices = Vec::new();
     for draft in &mut drafts {
         notices.append(&mut draft.notices);
     }
     quota::enforce(inventory, policy, &mut drafts, &mut notices);
-    idle_parts(inventory, policy, &views, &context, now, &mut notices);
     let sessions: Vec<SessionDecision> = drafts.into_iter().map(|d| d.decision).collect();
+    idle_parts(inventory, policy, &sessions, &context, now, &mut notices);
     let witnesses = witness::collect(&sessions, &across);
     Outcome { sessions, notices, witnesses }
 }
@@ -93,12 +101,12 @@ impl<'a> SessionView<'a> {
         let session = &inventory.sessions[index];
         let policy = &file.policies[usize::from(policy_index)];
         let order = Order::of(session, policy.restarted);
-        let mut members: Vec<u32> = (0..)
-            .zip(&session.checkpoints)
-            .filter(|(_, c)| c.complete && !c.marks.has(super::model::Marks::AMBIGUOUS))
-            .map(|(i, _)| i)
-            .collect();
         let at = |i: u32| &session.checkpoints[i as usize];
+        let mut members: Vec<u32> = Vec::with_capacity(session.checkpoints.len());
+        // Scans list the oldest first: backwards, there is little left to sort.
+        members.extend((0..).zip(&session.checkpoints).map(|(i, _): (u32, _)| i));
+        members.reverse();
+        members.retain(|i| at(*i).complete && !at(*i).marks.has(super::model::Marks::AMBIGUOUS));
         members.sort_unstable_by(|&a, &b| order.cmp(at(b), at(a)));
         let restarted = (order == Order::Step
             && policy.restarted == super::policy::Restarted::Keep)
@@ -179,7 +187,7 @@ fn needed(inventory: &Inventory) -> Needed {
 fn idle_parts(
     inventory: &Inventory,
     policy: &Policy,
-    views: &[Option<SessionView<'_>>],
+    sessions: &[SessionDecision],
     context: &matching::Context<'_>,
     now: Time,
     notices: &mut Vec<Notice>,
@@ -200,8 +208,8 @@ fn idle_parts(
         }
     }
     let mut used = vec![false; policy.policies.len()];
-    for view in views.iter().flatten() {
-        used[usize::from(view.policy_index)] = true;
+    for index in sessions.iter().filter_map(|s| s.policy) {
+        used[usize::from(index)] = true;
     }
     let idle = (0..).zip(used).filter(|(_, used)| !used);
     notices.extend(idle.map(|(policy, _)| Notice::IdlePolicy { policy }));

@@ -176,7 +176,7 @@ pub struct Inventory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     pub total: u64,
-    /// Available to an unprivileged writer.
+    /// Available to an unprivileged writer; a scan adds what purging the trash would free.
     pub free: u64,
 }
 
@@ -214,6 +214,8 @@ pub struct Session {
     pub tainted: Vec<Box<str>>,
     /// Tags of the session itself.
     pub tags: Vec<Box<str>>,
+    /// Which of several series in one directory it is, as its marks call it; usually empty.
+    pub series: Box<str>,
     /// In any order; no decision depends on it.
     pub checkpoints: Vec<Checkpoint>,
 }

@@ -51,16 +51,17 @@ pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
     let at = |i: u32| &session.checkpoints[i as usize];
     let has_steps = members.iter().any(|&i| at(i).step.is_some());
     let progress = |c: &Checkpoint| if has_steps { c.step } else { c.epoch };
-    let mut points: Vec<(Step, Time, u32)> = members
-        .iter()
-        .filter_map(|&i| {
-            let c = at(i);
-            Some((progress(c)?, c.saved_at.filter(|t| *t <= now)?, i))
-        })
-        .collect();
-    if points.len() < 2 || points.windows(2).all(|w| w[0].0 > w[1].0 && w[0].1 >= w[1].1) {
+    // The common case, without a copy: newest first, with times that agree.
+    let known = |i: u32| Some((progress(at(i))?, at(i).saved_at.filter(|t| *t <= now)?));
+    let agree = |w: &[u32]| match (known(w[0]), known(w[1])) {
+        (Some(newer), Some(older)) => newer.0 > older.0 && newer.1 >= older.1,
+        _ => false,
+    };
+    if members.windows(2).all(agree) {
         return None;
     }
+    let mut points: Vec<(Step, Time, u32)> =
+        members.iter().filter_map(|&i| known(i).map(|(step, time)| (step, time, i))).collect();
     points.sort_unstable_by_key(|p| (p.0, p.1));
 
     let times = || points.iter().map(|p| p.1);

@@ -46,9 +46,9 @@ pub struct PlanFile {
 pub struct PlanRoot {
     /// From `.retain/root.toml`; `None` while the root has none (a first apply makes it).
     pub id: Option<String>,
-    /// As it was given, made absolute.
+    /// As it was given, made absolute; empty in the plan of an inventory file.
     pub path: String,
-    /// Inode of the root directory.
+    /// Inode of the root directory; 0 in the plan of an inventory file.
     pub inode: u64,
 }
 

@@ -1,4 +1,4 @@
-//! PyTorch Lightning: files `*.ckpt`.
+//! PyTorch Lightning: files `*.ckpt`, and directories of that name where a model is sharded.
 //!
 //! Names are templates that users write, so the content decides: a zip of `torch.save` whose
 //! pickle has the key `pytorch-lightning_version`. The name gives epoch, step and rounded metrics,
@@ -7,13 +7,13 @@
 
 use super::folder::{Folder, cannot_read};
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series};
+use super::{Claim, Layout, Notes, Series, nemo};
 use crate::core::model::{Marks, Step};
-use crate::core::name::encode;
 use crate::format::torch::Torch;
-use crate::store::{Blob, Kind};
+use crate::store::Blob;
 use std::io;
 
+pub mod gather;
 pub mod history;
 pub mod name;
 
@@ -33,19 +33,16 @@ impl Layout for Lightning {
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
+        if nemo::owns_files(folder) {
+            return Vec::new();
+        }
         let mut claims = Vec::new();
         let mut cut_short = Vec::new();
-        for entry in folder.entries() {
-            if entry.kind != Kind::File || !entry.name.ends_with(b".ckpt") {
-                continue;
-            }
-            match folder.dir.file(&entry.name).and_then(|f| Content::of(&*f)) {
-                Ok(Content::Checkpoint(seen)) => claims.push(claim(&entry.name, &seen)),
-                Ok(Content::CutShort) => cut_short.push(&entry.name),
-                Ok(Content::Other) => {}
-                Err(e) => {
-                    notes.fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e));
-                }
+        for (path, content) in gather::contents(folder, notes) {
+            match content {
+                Content::Checkpoint(seen) => claims.push(claim(&path, &seen)),
+                Content::CutShort => cut_short.push(path),
+                Content::Other => {}
             }
         }
         if claims.is_empty() {
@@ -54,7 +51,7 @@ impl Layout for Lightning {
         // A file that breaks off before the key that proves it: its name and its neighbours do.
         let none = Seen::default();
         for name in cut_short {
-            let claim = claim(name, &none);
+            let claim = claim(&name, &none);
             if claim.step.is_some() || claim.epoch.is_some() {
                 claims.push(claim);
             }
@@ -100,20 +97,26 @@ impl Layout for Lightning {
 
 /// What the pickle says of itself.
 #[derive(Clone, Copy, Default)]
-struct Seen {
-    whole: bool,
-    epoch: Option<u64>,
-    step: Option<u64>,
+pub struct Seen {
+    pub whole: bool,
+    pub epoch: Option<u64>,
+    pub step: Option<u64>,
 }
 
-enum Content {
+/// What a file or directory is.
+pub enum Content {
+    /// Of which `pytorch-lightning_version` stands in the pickle.
     Checkpoint(Seen),
     CutShort,
     Other,
 }
 
 impl Content {
-    fn of(file: &dyn Blob) -> io::Result<Content> {
+    /// Looks at a file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn of(file: &dyn Blob) -> io::Result<Content> {
         let Some(torch) = Torch::look(file)? else {
             let head = file.read_at(0, 4)?;
             let torn = file.len() < HEADER && b"PK\x03\x04".starts_with(&head);
@@ -152,7 +155,7 @@ fn claim(name: &[u8], seen: &Seen) -> Claim {
 ///
 /// It must not take that one's place in a rule's count, so it has no step and no metrics of its
 /// own; its name protects it anyway.
-fn recognise_copies(claims: &mut [Claim]) {
+pub fn recognise_copies(claims: &mut [Claim]) {
     for i in 0..claims.len() {
         if !claims[i].marks.has(Marks::LATEST) || !claims[i].complete || claims[i].step.is_none() {
             continue;

@@ -11,13 +11,14 @@ use crate::core::name::encode;
 use crate::store::Kind;
 
 /// Files that hold the name or path of one checkpoint, whatever framework wrote them.
-const TEXT_POINTERS: [&str; 6] = [
+const TEXT_POINTERS: [&str; 7] = [
     "best_checkpoint",
     "last_checkpoint",
     "latest",
     "latest.txt",
     "latest_checkpoint",
     "latest_checkpoint.txt",
+    "latest_universal",
 ];
 /// Longer files are no pointers.
 const MAX_TEXT: usize = 4096;

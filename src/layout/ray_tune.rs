@@ -25,7 +25,7 @@ impl Layout for RayTune {
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
-        if folder.entry(RESULT).or(folder.entry(PROGRESS)).is_none_or(|e| e.kind == Kind::Symlink) {
+        if !is_trial(folder) {
             return Vec::new();
         }
         let mut claims = Vec::new();
@@ -66,6 +66,15 @@ impl Layout for RayTune {
             }
         }
     }
+}
+
+/// Whether a directory is a trial's checkpoint, whatever a training put into it.
+pub fn owns(folder: &Folder<'_>, name: &[u8]) -> bool {
+    step_of(name).is_some() && is_trial(folder)
+}
+
+fn is_trial(folder: &Folder<'_>) -> bool {
+    folder.entry(RESULT).or(folder.entry(PROGRESS)).is_some_and(|e| e.kind != Kind::Symlink)
 }
 
 /// Six digits, or more from the millionth on.

@@ -96,6 +96,7 @@ fn draft(
         layout: Some(layout.into()),
         status: series.status,
         tags: series.tags.into_iter().map(Into::into).collect(),
+        series: series.prefix.as_str().into(),
         ..Session::default()
     };
     if let Some(marks) = marks {

@@ -59,7 +59,10 @@ impl Walk<'_> {
     pub fn root(&self, store: &dyn Store) -> Tree {
         let folder = store.root().and_then(|dir| Folder::new(dir, Vec::new(), None));
         match folder {
-            Ok(folder) => self.visit(&folder, false, 0),
+            Ok(folder) => {
+                let excluded = self.excluded(&folder).collect();
+                self.visit(&folder.hide(excluded), false, 0)
+            }
             Err(e) => Tree::of_fault(Vec::new(), cannot_read("the root", &e)),
         }
     }
@@ -140,11 +143,19 @@ impl Walk<'_> {
                 .is_none_or(|globs| !globs.is_match(&show(&folder.join(&entry.name))))
     }
 
+    /// Directories that no layout may look into either: a data set can have millions of files.
+    fn excluded(&self, folder: &Folder<'_>) -> impl Iterator<Item = Box<[u8]>> {
+        let globs = self.options.exclude.is_some();
+        let is_excluded =
+            move |e: &&Entry| globs && &*e.name != b".retain" && !self.is_entered(folder, e);
+        folder.dirs().filter(is_excluded).map(|e| e.name.clone())
+    }
+
     fn child(
         &self,
         parent: &Folder<'_>,
         entry: &Entry,
-        hidden: Vec<Box<[u8]>>,
+        mut hidden: Vec<Box<[u8]>>,
         (in_session, beside_checkpoints): (bool, bool),
         depth: usize,
     ) -> Tree {
@@ -154,7 +165,10 @@ impl Walk<'_> {
         }
         let opened = parent.dir.open(&entry.name);
         match opened.and_then(|dir: Box<dyn Dir>| Folder::new(dir, path.clone(), Some(parent))) {
-            Ok(folder) => self.visit(&folder.hide(hidden), in_session, depth),
+            Ok(folder) => {
+                hidden.extend(self.excluded(&folder));
+                self.visit(&folder.hide(hidden), in_session, depth)
+            }
             Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
                 let mut tree = Tree { other_mounts: vec![path.clone()], ..Tree::default() };
                 if beside_checkpoints {

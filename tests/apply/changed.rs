@@ -48,7 +48,7 @@ const CASES: &[Case] = &[
                 s.path(format!("{FIRST}/model.bin")),
                 fs::Permissions::from_mode(0o600),
             )
-            .unwrap()
+            .unwrap();
         },
         "has changed",
     ),
@@ -154,6 +154,39 @@ fn what_is_not_as_planned_makes_its_session_stay_whole() {
 }
 
 #[test]
+fn i6_i10_a_pointer_or_a_pin_that_a_decision_rests_on() {
+    let pin = "a/mnist/1/.retain/marks.toml";
+    let latest = "a/mnist/1/latest";
+    // (there before, changed or made, removed) for each of both files.
+    for file in [pin, latest] {
+        for (there, change) in [(false, Some("x")), (true, Some("y")), (true, None), (false, None)]
+        {
+            let store = Store::sample();
+            if there {
+                store.file(file, "x");
+            }
+            let mut plan = Plan::of(&store);
+            plan.delete("a/mnist/1", "10", &[FIRST]).keep("a/mnist/1", "40", &[KEEPER]);
+            if there {
+                plan.keep("a/mnist/1", "a file", &[file]);
+            } else {
+                plan.absent("a/mnist/1", "a file", file);
+            }
+            let plan = plan.seal();
+            match change {
+                Some(text) => store.file(file, text),
+                None if there => fs::remove_file(store.path(file)).unwrap(),
+                None => {}
+            }
+            let report = store.apply(&plan).unwrap();
+            let same = !there && change.is_none();
+            assert_eq!(report.moved.checkpoints, u64::from(same), "{file} {there} {change:?}");
+            assert_eq!(report.skipped.len(), usize::from(!same), "{file} {there} {change:?}");
+        }
+    }
+}
+
+#[test]
 fn what_the_plan_does_not_rely_on_may_change() {
     let store = Store::sample();
     let plan = store.sample_plan();
@@ -183,7 +216,6 @@ fn meanwhile(then: impl Fn(&Store, Moment, usize) + Sync) -> (Store, ApplyError)
     let calls = Meanwhile::new(|moment, n| then(&store, moment, n));
     let stopped = store.apply_with(&plan, &with_calls(&calls)).unwrap_err();
     assert_eq!(stopped.kind(), Kind::Failed);
-    drop(calls);
     (store, stopped)
 }
 
@@ -303,6 +335,53 @@ fn i33_a_keeper_lost_during_the_run_is_an_error_that_says_what_can_be_restored()
     assert!(text.contains("6 checkpoints are in the trash; `retain undo"), "{text}");
     undo_all(&store);
     assert!(store.picture().has(FIRST));
+}
+
+#[test]
+fn i14_a_keeper_lost_after_the_intents_saves_its_session() {
+    let store = Store::sample();
+    let plan = store.sample_plan();
+    let calls = Meanwhile::new(|moment, n| {
+        // The first session moves; the second one's intents are written already.
+        if (moment, n) == (Moment::After, 0) {
+            fs::remove_dir_all(store.path("b/mnist/2/checkpoint-40")).unwrap();
+        }
+    });
+    let report = store.apply_with(&plan, &with_calls(&calls)).unwrap();
+    assert_eq!(report.moved.checkpoints, 3);
+    assert!(
+        report.skipped[0].why.contains("2 40, which was to stay, cannot"),
+        "{:?}",
+        report.skipped
+    );
+    assert!(store.path("b/mnist/2/checkpoint-10/model.bin").exists());
+}
+
+#[test]
+fn undo_moves_nothing_of_a_checkpoint_whose_place_is_taken() {
+    let store = Store::new();
+    let parts = ["s/checkpoint-1.index", "s/checkpoint-1.data"];
+    for p in &parts {
+        store.file(p, "old");
+    }
+    let mut plan = Plan::of(&store);
+    plan.delete("s", "1", &parts);
+    let run = store.apply(&plan.seal()).unwrap().run.unwrap();
+    // Another run of the trainer began to write the same checkpoint: the index, in order of time.
+    store.file(parts[0], "new");
+    let what = What { run: &run, session: None, checkpoint: None };
+    for _ in 0..2 {
+        let done = undo(&store.root(), &what, &settings(now()), &silent).unwrap();
+        assert_eq!(done.restored.checkpoints, 0);
+        assert!(done.skipped[0].why.contains("its place is taken"), "{:?}", done.skipped);
+        assert!(!store.path(parts[1]).exists());
+        assert_eq!(fs::read_to_string(store.path(parts[0])).unwrap(), "new");
+    }
+    fs::remove_file(store.path(parts[0])).unwrap();
+    undo(&store.root(), &what, &settings(now()), &silent).unwrap();
+    for p in &parts {
+        assert_eq!(fs::read_to_string(store.path(p)).unwrap(), "old");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! was or must be.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+#![allow(clippy::assigning_clones, reason = "one line for each field that a test changes")]
 
 mod support;
 #[path = "../support/mod.rs"]
@@ -13,5 +14,10 @@ mod trees;
 mod changed;
 mod faulty;
 mod happy;
+mod privileged;
+mod races;
 mod refused;
+mod roots;
+mod shapes;
 mod sweep;
+mod torn;

@@ -228,6 +228,15 @@ impl<'s> Plan<'s> {
         self
     }
 
+    /// A file that is not there and must not appear.
+    pub fn absent(&mut self, session: &str, id: &str, path: &str) -> &mut Self {
+        let paths = vec![path.to_owned()];
+        let witness =
+            Witness { session: session.to_owned(), id: id.to_owned(), paths, ..Witness::default() };
+        self.session(session).witnesses.push(witness);
+        self
+    }
+
     pub fn seal(&self) -> PlanFile {
         self.plan.clone().seal()
     }

@@ -8,14 +8,21 @@
 
 mod built;
 mod damage;
+mod deepspeed;
+mod flax;
 mod fuzz;
 mod hf_trainer;
 mod lightning;
 mod links;
+mod megatron;
+mod nemo;
 mod nsml;
+mod orbax;
 mod plans;
 mod real;
+mod registry;
 mod sessions;
+mod torch_dcp;
 mod tree;
 mod variants;
 mod weights;

@@ -7,14 +7,19 @@ use super::frame;
 use super::record::{Begin, Intent, Record, Work};
 use crate::apply::calls::Calls;
 use crate::apply::dir;
+use crate::apply::site;
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{self, Mode, OFlags};
+use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::io;
+use std::path::Path;
 
 /// A journal larger than this is somebody's attack on memory.
 const MAX_FILE: u64 = 4 << 30;
+/// Enough of a settled run for its first record.
+const HEAD: u64 = 64 << 10;
 /// What a run's last file is called once nothing is left to do for it.
 pub const SETTLED: &str = "settled";
 
@@ -61,6 +66,23 @@ pub struct Item {
     pub state: State,
 }
 
+/// A file without an end, and who began it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    pub name: CString,
+    pub pid: u32,
+    pub boot: String,
+}
+
+impl Open {
+    /// For file systems without locks: its writer runs, on this machine, since it was booted.
+    fn process_lives(&self) -> bool {
+        let boot = site::boot();
+        let proc = format!("/proc/{}", self.pid);
+        !boot.is_empty() && self.boot == boot && Path::new(&proc).exists()
+    }
+}
+
 /// All that a run's journal says.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
@@ -79,7 +101,7 @@ pub struct Run {
     pub foreign: Option<u32>,
     pub settled: bool,
     /// Files whose writer did not come to an end, or has not yet.
-    pub open: Vec<CString>,
+    pub open: Vec<Open>,
     /// States of items whose intent is missing.
     orphans: BTreeMap<u32, State>,
 }
@@ -118,21 +140,38 @@ impl Run {
         }
     }
 
-    /// Somebody still writes one of its files.
+    /// Somebody still writes one of its files: it is locked, or, where there are no locks, its
+    /// writer is a process of this machine that lives. Writers elsewhere cannot be told then; that
+    /// is why each step goes by the file system, and a claim is a rename (I28).
     ///
     /// # Errors
     /// A file cannot be opened.
     pub fn is_live(&self, calls: &dyn Calls, dir: BorrowedFd<'_>) -> io::Result<bool> {
-        for name in &self.open {
+        for open in &self.open {
             let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            let file = fs::openat(dir, name.as_c_str(), flags, Mode::empty())?;
+            let file = fs::openat(dir, open.name.as_c_str(), flags, Mode::empty())?;
             match calls.lock(file.as_fd()) {
+                Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-                // Without locks nobody knows; then the file system decides each step anyway (I28).
-                _ => {}
+                Err(_) if open.process_lives() => return Ok(true),
+                Err(_) => {}
             }
         }
         Ok(false)
+    }
+
+    /// As [`Run::is_live`], for those who may only read and must not get in a writer's way. What
+    /// cannot be looked at is not alive: better said too often than not.
+    pub fn seems_live(&self, dir: BorrowedFd<'_>) -> bool {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        self.open.iter().any(|open| {
+            let file = fs::openat(dir, open.name.as_c_str(), flags, Mode::empty());
+            match file.and_then(|f| fs::flock(f, FlockOperation::NonBlockingLockShared)) {
+                Ok(()) => false,
+                Err(Errno::WOULDBLOCK) => true,
+                Err(_) => open.process_lives(),
+            }
+        })
     }
 
     /// Nothing is left in the trash, and nothing open.
@@ -190,21 +229,24 @@ fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], all: bool) -> io::Re
     let settled = names.iter().any(|n| is_mark(n));
     let mut run = Run { id, settled, ..Run::default() };
     for name in names.iter().filter(|n| !is_mark(n)) {
-        let (decoded, owner) = read_file(dir, name)?;
+        let (decoded, owner) = read_file(dir, name, settled && !all)?;
         run.foreign = run.foreign.or((owner != uid).then_some(owner));
         run.damaged |= decoded.damaged;
         run.newer |= decoded.newer;
-        let (mut work, mut ended) = (Work::Apply, false);
+        let (mut work, mut ended, mut writer) = (Work::Apply, false, Open::default());
         for record in decoded.records {
             match &record {
-                Record::Begin(begin) => work = begin.work,
+                Record::Begin(begin) => {
+                    work = begin.work;
+                    (writer.pid, writer.boot) = (begin.pid, begin.boot.clone());
+                }
                 Record::End { .. } => ended = true,
                 _ => {}
             }
             run.take(record);
         }
         match (ended, work) {
-            (false, _) => run.open.push(name.clone()),
+            (false, _) => run.open.push(Open { name: name.clone(), ..writer }),
             // A recovery that came to its end has looked after all files before its own.
             (true, Work::Recover) => run.open.clear(),
             (true, _) => {}
@@ -220,8 +262,9 @@ fn when(run: &Run) -> (&str, &str) {
     (run.begin.as_ref().map_or("", |b| b.now.as_str()), &run.id)
 }
 
-fn read_file(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<(frame::Decoded, u32)> {
-    let (bytes, stat) = dir::read_file(dir, name, MAX_FILE)?;
+fn read_file(dir: BorrowedFd<'_>, name: &CStr, head: bool) -> io::Result<(frame::Decoded, u32)> {
+    let (bytes, stat) =
+        if head { dir::read_head(dir, name, HEAD) } else { dir::read_file(dir, name, MAX_FILE) }?;
     let text = name.to_str().map_err(io::Error::other)?;
     Ok((frame::decode(&bytes, text), stat.stx_uid))
 }

@@ -70,6 +70,9 @@ pub struct Begin {
     pub now: String,
     pub uid: u32,
     pub pid: u32,
+    /// The kernel's id of this boot, which with the pid tells whether the writer can be alive.
+    #[serde(default)]
+    pub boot: String,
     pub tool: String,
     /// Of the plan that the run carries out.
     pub plan: String,

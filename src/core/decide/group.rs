@@ -1,7 +1,7 @@
 //! Rules that look across sessions: evaluated once for each group, before the sessions are decided.
 
-use super::SessionView;
 use super::rules::{self, Answer, Member, Setting};
+use super::{SessionView, witness};
 use crate::core::model::Names;
 use crate::core::order::Order;
 use crate::core::policy::Across;
@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, HashMap};
 pub struct AcrossAnswers {
     /// By (session, rule): one answer for each of the session's members, in their order.
     answers: HashMap<(u32, u16), Vec<Answer>>,
-    /// The sessions of each group, and for each session the groups it is in.
-    pub groups: Vec<Vec<u32>>,
+    /// For each group who holds a place in it, as (session, checkpoint); and for each session the
+    /// groups it is in.
+    pub places: Vec<Vec<(u32, u32)>>,
     pub groups_of: HashMap<u32, Vec<usize>>,
 }
 
@@ -49,11 +50,18 @@ pub fn evaluate(views: &[Option<SessionView<'_>>], names: &Names) -> AcrossAnswe
     let mut across = AcrossAnswers::default();
     for (number, (((_, rule, _), views), answers)) in groups.into_iter().zip(evaluated).enumerate()
     {
+        let mut places = Vec::new();
         for (view, answers) in views.iter().zip(answers) {
+            let holders = view.members.iter().zip(&answers);
+            places.extend(
+                holders
+                    .filter(|(_, a)| witness::holds_a_place(&a.reason))
+                    .map(|(&checkpoint, _)| (view.index, checkpoint)),
+            );
             across.answers.insert((view.index, rule), answers);
             across.groups_of.entry(view.index).or_default().push(number);
         }
-        across.groups.push(views.iter().map(|v| v.index).collect());
+        across.places.push(places);
     }
     across
 }

@@ -84,6 +84,7 @@ pub(super) fn read(cx: &mut Context, table: &mut Table, name: Box<str>) -> Optio
             last_write,
             tainted: Vec::new(),
             tags: tags.clone(),
+            series: Box::default(),
             checkpoints: entry.1,
         });
     }

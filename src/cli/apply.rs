@@ -1,0 +1,102 @@
+//! `retain apply`: a saved plan, or plan, show, ask and carry out.
+
+use super::args::Consent;
+use super::carry::{self, Job};
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::{unfinished, work};
+use crate::config::{How, trusted};
+use crate::core::name;
+use crate::core::plan::{PlanError, PlanFile};
+use crate::report::human;
+use crate::report::plan::Detail;
+use clap::Args;
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// A plan that `retain plan -o` saved; without it, plan now
+    #[arg(value_name = "PLAN")]
+    plan: Option<PathBuf>,
+
+    #[command(flatten)]
+    consent: Consent,
+
+    /// Reclaim the space at once instead of after the policy's grace; nothing can be undone then
+    #[arg(long)]
+    purge: bool,
+}
+
+pub fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
+    carry::gate(args.consent)?;
+    match &args.plan {
+        Some(path) => saved(context, args, path),
+        None => fresh(context, args),
+    }
+}
+
+fn fresh(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let policy = context.announced_policy(&config)?;
+    let root = context::open(&config.root)?;
+    carry::recover(context, &root, args.consent)?;
+    let seen = work::scan_root(context, &config, &root)?;
+    let plan = work::plan(context, &seen, &policy, None);
+    let exit = carry::carry_out(context, root, &job(plan, args))?;
+    Ok(work::finish(context, &seen).and(exit))
+}
+
+fn saved(context: &Context, args: &ApplyArgs, path: &Path) -> Result<Exit, Failure> {
+    let shown = context::shown(path);
+    let text = read(path)?;
+    let plan = PlanFile::parse(&text).map_err(|e| {
+        let exit = if matches!(e, PlanError::Syntax(_)) { Exit::Usage } else { Exit::Stale };
+        Failure::new(exit, anyhow::Error::new(e).context(shown))
+            .help("`retain plan -o FILE` makes a new one")
+    })?;
+    // Before anybody is asked about it.
+    plan.check_age(context.now).map_err(|e| carry::failure(e.into()))?;
+    let config = context.config()?;
+    // A plan knows its root; only a root that was named on purpose is held against it.
+    let root = match (&plan.root, config.how) {
+        (Some(root), how) if how != How::Given && !root.path.is_empty() => {
+            context::open(Path::new(OsStr::from_bytes(&name::decode(&root.path))))?
+        }
+        _ => context::open(&config.root)?,
+    };
+    if args.consent.dry_run {
+        unfinished::tell(context, &root, None);
+    }
+    carry::recover(context, &root, args.consent)?;
+    carry::carry_out(context, root, &job(plan, args))
+}
+
+/// I16: a plan is what root follows, as a policy is.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |e| {
+        let what = format!("cannot read the plan {}", context::shown(path));
+        Failure::new(Exit::Usage, anyhow::Error::new(e).context(what))
+    };
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    trusted::check_owner(path, &file).map_err(context::untrusted)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+fn job(plan: PlanFile, args: &ApplyArgs) -> Job {
+    let t = plan.totals;
+    let what = format!(
+        "delete {} ({})",
+        human::count(t.delete, "checkpoint"),
+        human::size(t.delete_bytes)
+    );
+    // Without a grace there is nothing that could be undone later either.
+    let purge = args.purge || plan.policy.grace_seconds == 0;
+    let detail = Detail::default();
+    Job { plan, what, purge, upkeep: true, consent: args.consent, detail }
+}

@@ -1,0 +1,250 @@
+//! Carries a plan out: shows it, asks, does it, says what was done.
+//!
+//! Everything that deletes goes through here, so that the rules about consent are written once:
+//! nothing is deleted that was not shown; where nobody can be asked, only `--yes` is consent; and
+//! `--yes` never makes a new root.
+
+use super::args::Consent;
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::machine;
+use super::progress;
+use super::space;
+use super::ui::{self, Ui};
+use super::work;
+use crate::apply::{self, ApplyError, ApplyOptions, Kind, Recovery, Report, Root, Settings, Skip};
+use crate::core::plan::PlanFile;
+use crate::report::{human, plan};
+use serde_json::json;
+use std::sync::atomic::AtomicBool;
+
+/// A plan, and how it is to be carried out.
+pub struct Job {
+    pub plan: PlanFile,
+    /// Completes "retain will ...?" where a person is asked.
+    pub what: String,
+    pub purge: bool,
+    /// Carries out a policy, and so keeps the trash in order as well.
+    pub upkeep: bool,
+    pub consent: Consent,
+    /// How much of the plan is shown; all that it deletes, unless it is only a sample.
+    pub detail: plan::Detail,
+}
+
+/// Refuses early what nobody could consent to later.
+///
+/// # Errors
+/// No terminal and no `--yes`.
+pub fn gate(consent: Consent) -> Result<(), Failure> {
+    if consent.yes || consent.dry_run || ui::can_ask() {
+        return Ok(());
+    }
+    Err(Failure::msg(Exit::Refused, "there is no terminal to ask on; nothing was deleted")
+        .help("--yes consents beforehand, --dry-run shows what would be done"))
+}
+
+/// Shows the plan, asks, and carries it out.
+///
+/// # Errors
+/// Refused or stopped; what had been done until then is in the message.
+pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failure> {
+    let ui = &context.ui;
+    let exit = work::plan_exit(&job.plan);
+    // A run without a question has said everything at its end; stdout is data with --json.
+    let detail = plan::Detail { brief: ui.quiet, notes: ui.verbose > 0, ..job.detail };
+    let shown = plan::render(&job.plan, detail);
+    match (ui.json, job.consent.yes) {
+        (true, true) => {}
+        (true, false) => ui.err(&shown),
+        (false, _) => ui.out(&shown)?,
+    }
+    let nothing = job.plan.totals.delete == 0;
+    if nothing && job.upkeep && job.consent.yes && root.id.is_some() {
+        space::expired(context, &root)?;
+        space::min_free(context, &root, &job.plan)?;
+    }
+    if job.consent.dry_run || nothing {
+        if ui.json {
+            ui.json(&report_json(&job.plan, &Report::default(), job.consent.dry_run))?;
+        } else if job.consent.dry_run && !nothing {
+            ui.note("dry run: nothing was changed");
+        }
+        return Ok(exit);
+    }
+    if let Some(brake) = &job.plan.brake {
+        return Err(failure(ApplyError::Brake(brake.clone())));
+    }
+    let root = consent(context, root, job)?;
+    if job.upkeep {
+        space::expired(context, &root)?;
+    }
+    let report = run(context, &root, job)?;
+    if job.upkeep {
+        space::min_free(context, &root, &job.plan)?;
+    }
+    say(context, job, &report)?;
+    let kept = !report.skipped.is_empty() || report.stopped.is_some() || !report.faults.is_empty();
+    Ok(exit.and_if(kept, Exit::Partly))
+}
+
+/// Asks unless `--yes`; a first consent at a terminal declares the root.
+fn consent(context: &Context, root: Root, job: &Job) -> Result<Root, Failure> {
+    let new = root.id.is_none();
+    let place = context::shown(&root.path);
+    if job.consent.yes {
+        if new {
+            return Err(failure(ApplyError::NoMarker(place.clone())).help(format!(
+                "--yes never declares a new root; look at it, then `retain init {place}`"
+            )));
+        }
+        return Ok(root);
+    }
+    // What could not be shown is not consented to.
+    gate(job.consent)?;
+    if context.ui.is_closed() {
+        return Err(Failure::msg(
+            Exit::Refused,
+            "the plan could not be shown; nothing was deleted",
+        ));
+    }
+    if new {
+        context
+            .ui
+            .note(format!("{place} becomes a root: .retain/ in it will hold its id and journal"));
+    }
+    let until = if job.purge { ", at once and for good" } else { "" };
+    if !context.ui.confirm(&format!("{}{until}?", capitalised(&job.what)))? {
+        return Err(Failure::msg(Exit::Refused, "not confirmed; nothing was deleted"));
+    }
+    if !new {
+        return Ok(root);
+    }
+    let path = root.path.clone();
+    apply::init(&path, machine::home().as_deref(), context.now, &apply::calls::Os)
+        .map_err(context::root_failure)
+}
+
+fn run(context: &Context, root: &Root, job: &Job) -> Result<Report, Failure> {
+    let critical = context.signals.critical();
+    let settings = settings(context, critical.stop());
+    context.confine(root);
+    let bar = progress::Deletion::new(&context.ui);
+    let options = ApplyOptions { settings, grace: None, purge_now: job.purge };
+    let done = apply::apply(root, &job.plan, &options, &|event| bar.event(&event));
+    bar.finish();
+    done.map_err(failure)
+}
+
+/// How a mutating command works here.
+pub fn settings<'a>(context: &Context, stop: &'a AtomicBool) -> Settings<'a> {
+    let mut settings = Settings::new(context.now, stop);
+    if let Some(threads) = context.threads {
+        settings.threads = threads;
+    }
+    settings
+}
+
+/// Finishes what an interrupted run left, before anything is looked at.
+///
+/// # Errors
+/// The journal cannot be read, or another run is at work.
+pub fn recover(context: &Context, root: &Root, consent: Consent) -> Result<(), Failure> {
+    // Nothing of ours can be in a root that was never declared, and a dry run changes nothing.
+    if consent.dry_run || root.id.is_none() {
+        return Ok(());
+    }
+    let critical = context.signals.critical();
+    let settings = settings(context, critical.stop());
+    context.confine(root);
+    let recovered = apply::recover(root, &settings, &|_| {}).map_err(failure)?;
+    drop(critical);
+    say_recovered(&context.ui, recovered.as_ref());
+    Ok(())
+}
+
+/// One line about what an interrupted run needed.
+pub fn say_recovered(ui: &Ui, recovered: Option<&Recovery>) {
+    if let Some(recovery) = recovered {
+        ui.warn(recovery.to_string());
+    }
+}
+
+fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
+    let ui = &context.ui;
+    say_recovered(ui, report.recovered.as_ref());
+    say_skipped(ui, &report.skipped);
+    for fault in &report.faults {
+        ui.warn(fault);
+    }
+    if let Some(why) = &report.stopped {
+        ui.warn(format!("stopped before the end: {why}; what was not reached is kept"));
+    }
+    if ui.json {
+        return ui.json(&report_json(&job.plan, report, false));
+    }
+    let moved = &report.moved;
+    let amount =
+        format!("{} ({})", human::count(moved.checkpoints, "checkpoint"), human::size(moved.bytes));
+    let Some(run) = &report.run else {
+        return ui.out("Nothing was deleted.\n");
+    };
+    if job.purge && report.purged.checkpoints == moved.checkpoints {
+        return ui.out(&format!("Deleted {amount} for good, as run {run}.\n"));
+    }
+    let grace = human::length(job.plan.policy.grace_seconds);
+    let (undo, purge) = (context.command(&format!("undo {run}")), context.command("purge"));
+    ui.out(&format!(
+        "Moved {amount} to the trash as run {run}.\n\
+         `{undo}` brings everything back; after {grace}, `{purge}` reclaims the space.\n"
+    ))
+}
+
+/// One line for each session or checkpoint that was left alone.
+pub fn say_skipped(ui: &Ui, skipped: &[Skip]) {
+    for skip in skipped {
+        let id = skip.id.as_ref().map(|id| format!(" {id}")).unwrap_or_default();
+        ui.warn(format!("kept {}{id}: {}", skip.session, skip.why));
+    }
+}
+
+fn report_json(plan: &PlanFile, report: &Report, dry_run: bool) -> serde_json::Value {
+    json!({
+        "format": "retain-apply/1",
+        "dry_run": dry_run,
+        "run": report.run,
+        "plan": { "digest": plan.digest, "totals": plan.totals, "warnings": plan.warnings },
+        "moved": { "checkpoints": report.moved.checkpoints, "bytes": report.moved.bytes },
+        "purged": { "checkpoints": report.purged.checkpoints, "bytes": report.purged.bytes },
+        "gone": report.gone,
+        "skipped": skipped_json(&report.skipped),
+        "stopped": report.stopped,
+        "faults": report.faults,
+    })
+}
+
+pub fn skipped_json(skipped: &[Skip]) -> serde_json::Value {
+    skipped.iter().map(|s| json!({ "session": s.session, "id": s.id, "why": s.why })).collect()
+}
+
+/// A mutating command's error with its exit code.
+pub fn failure(error: ApplyError) -> Failure {
+    let exit = match error.kind() {
+        Kind::Failed => Exit::Error,
+        Kind::Usage => Exit::Usage,
+        Kind::Stale => Exit::Stale,
+        Kind::Refused => Exit::Refused,
+    };
+    let clock = matches!(error, ApplyError::Clock { .. });
+    let failure = Failure::new(exit, error);
+    if clock {
+        return failure
+            .help("if an earlier run was given a --now ahead of the clock, give one here too");
+    }
+    failure
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
+}

@@ -1,0 +1,240 @@
+//! What a command works with: the arguments of every command, looked up once.
+
+use super::args::Global;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::machine;
+use super::shell;
+use super::signal::Signals;
+use super::ui::Ui;
+use crate::apply;
+use crate::apply::root::{Root, RootError};
+use crate::config::trusted::{self, ReadError, Trust};
+use crate::config::{Config, ConfigError};
+use crate::core::model::Time;
+use crate::core::name;
+use crate::core::policy::{self, Policy};
+use crate::report::{diagnostic, sanitize};
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+
+/// Where the policy of those who did not write one comes from.
+const DEFAULT_SOURCE: &str = "embedded default";
+
+pub struct Context {
+    pub ui: Ui,
+    pub signals: Signals,
+    /// What decisions refer to: `--now`, or the machine's clock.
+    pub now: Time,
+    /// `--now` was given.
+    fixed: bool,
+    /// `--threads`.
+    pub threads: Option<usize>,
+    root: Option<PathBuf>,
+    policy: Option<PathBuf>,
+    confined: Cell<bool>,
+}
+
+/// A policy and where it came from.
+pub struct InForce {
+    pub policy: Policy,
+    pub text: String,
+    /// Its file, or `embedded default`.
+    pub source: String,
+    /// Nobody chose it.
+    pub is_default: bool,
+}
+
+impl Context {
+    /// # Errors
+    /// The system refuses signal handlers.
+    pub fn new(global: &Global) -> Result<Context, Failure> {
+        Ok(Context {
+            ui: Ui::new(global),
+            signals: Signals::install()?,
+            now: global.now.unwrap_or_else(machine::time),
+            fixed: global.now.is_some(),
+            threads: global.threads.map(usize::from),
+            root: global.root.clone(),
+            policy: global.policy.clone(),
+            confined: Cell::new(false),
+        })
+    }
+
+    /// Looks at the clock again, for a command that made files after it began; `--now` stays.
+    pub fn look_at_clock(&mut self) {
+        if !self.fixed {
+            self.now = machine::time();
+        }
+    }
+
+    /// As if `--root` had named it.
+    pub fn work_on(&mut self, root: &Path) {
+        self.root = Some(root.to_path_buf());
+    }
+
+    /// A command for a person to run next, on the root that this one worked on.
+    pub fn command(&self, rest: &str) -> String {
+        match &self.root {
+            Some(root) => format!("retain -C {} {rest}", shell::quoted(&shown(root))),
+            None => format!("retain {rest}"),
+        }
+    }
+
+    /// Before anything is changed: the kernel is asked to refuse changes outside the root.
+    pub fn confine(&self, root: &Root) {
+        if self.confined.replace(true) {
+            return;
+        }
+        self.ui.detail(match apply::confine(root) {
+            Ok(()) => "confined by Landlock: nothing outside the root can be removed or renamed"
+                .to_owned(),
+            Err(e) => format!("not confined by Landlock, which needs Linux 5.19: {e}"),
+        });
+    }
+
+    /// The root to work on and its settings; neither is opened.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn config(&self) -> Result<Config, Failure> {
+        let cwd = machine::working_directory()
+            .map_err(|e| anyhow::Error::new(e).context("cannot tell the working directory"))?;
+        let trust = Trust::of_process();
+        let config = Config::find(self.root.as_deref(), &cwd, trust).map_err(|e| match e {
+            ConfigError::Untrusted(e) => untrusted(e),
+            ConfigError::EmptyRoot => Failure::new(Exit::Refused, e)
+                .help("a variable may be unset; name a directory that holds training runs"),
+            e => Failure::new(Exit::Usage, e),
+        })?;
+        self.ui.detail(format!("root: {} ({})", shown(&config.root), config.how.as_str()));
+        if let Some(file) = &config.file {
+            self.ui.detail(format!("settings: {}", shown(file)));
+        }
+        Ok(config)
+    }
+
+    /// Settings for a command that reads no root.
+    ///
+    /// # Errors
+    /// As [`Context::config`], if there are settings at all.
+    pub fn config_without_root(&self) -> Result<Config, Failure> {
+        match &self.policy {
+            Some(_) => Ok(Config::default()),
+            None => self.config(),
+        }
+    }
+
+    /// Reads the policy in force: `--policy`, else the settings', else the embedded one.
+    ///
+    /// # Errors
+    /// It cannot be read, or has faults; all of them are said.
+    pub fn policy(&self, config: &Config) -> Result<InForce, Failure> {
+        let (source, text) = self.text_in_force(config)?;
+        self.loaded(source, text)
+    }
+
+    /// A policy that was read already.
+    ///
+    /// # Errors
+    /// It has faults; all of them are said.
+    pub fn loaded(&self, source: String, text: String) -> Result<InForce, Failure> {
+        let mut loaded = policy::load(&text);
+        let expired = loaded.expired(self.now);
+        loaded.diagnostics.extend(expired);
+        if loaded.has_errors() || !self.ui.quiet {
+            let shown = sanitize::terminal(&source);
+            self.ui.err(&diagnostic::render(&shown, &text, &loaded.diagnostics, true));
+        }
+        match loaded.policy {
+            Some(policy) => {
+                let is_default = source == DEFAULT_SOURCE;
+                Ok(InForce { policy, text, source, is_default })
+            }
+            None => Err(Failure::usage(format!("{source} is not a valid policy"))
+                .help("docs/errors.md has a page for each code; nothing was read from the root")),
+        }
+    }
+
+    /// Where the policy in force comes from, and its text, faulty or not.
+    ///
+    /// # Errors
+    /// It cannot be read, or `retain.toml` is wrong.
+    pub fn policy_text(&self) -> Result<(String, String), Failure> {
+        self.text_in_force(&self.config_without_root()?)
+    }
+
+    fn text_in_force(&self, config: &Config) -> Result<(String, String), Failure> {
+        match self.policy.as_ref().or(config.policy.as_ref()) {
+            Some(path) => Ok((shown(path), read_policy(path)?)),
+            None => Ok((DEFAULT_SOURCE.to_owned(), policy::DEFAULT.to_owned())),
+        }
+    }
+
+    /// As [`Context::policy`], and says so when nobody chose it.
+    ///
+    /// # Errors
+    /// As [`Context::policy`].
+    pub fn announced_policy(&self, config: &Config) -> Result<InForce, Failure> {
+        let policy = self.policy(config)?;
+        if policy.is_default {
+            self.ui.note(
+                "no policy given: using the embedded default (`retain policy show`, `retain policy new`)",
+            );
+        }
+        Ok(policy)
+    }
+}
+
+/// Opens a root, which refuses what must never be cleaned.
+///
+/// # Errors
+/// See [`RootError`].
+pub fn open(path: &Path) -> Result<Root, Failure> {
+    Root::open(path, machine::home().as_deref()).map_err(root_failure)
+}
+
+/// A directory that is not there is a typing mistake; one that must not be cleaned is refused.
+pub fn root_failure(error: RootError) -> Failure {
+    let exit = match error {
+        RootError::Missing { .. } | RootError::NotADirectory { .. } => Exit::Usage,
+        RootError::Io { .. } => Exit::Error,
+        _ => Exit::Refused,
+    };
+    Failure::new(exit, error)
+}
+
+/// I16: a policy that is going to be followed.
+fn read_policy(path: &Path) -> Result<String, Failure> {
+    trusted::read(path, Trust::of_process()).map_err(|e| match e {
+        ReadError::Io(e) => unreadable(path, e),
+        e @ ReadError::Untrusted { .. } => untrusted(e),
+    })
+}
+
+/// I16: what to do about a file that root cannot follow.
+pub fn untrusted(error: ReadError) -> Failure {
+    let help = match &error {
+        ReadError::Untrusted { path, .. } => format!(
+            "`chown root {path}` and `chmod go-w {path}` if all that is in it is meant, or run as the user it belongs to"
+        ),
+        ReadError::Io(_) => String::new(),
+    };
+    Failure::new(Exit::Refused, error).help(help)
+}
+
+/// # Errors
+/// The file is not there, cannot be read, or is not UTF-8: exit code 2, for a person named it.
+pub fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|e| unreadable(path, e))
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Failure {
+    let what = format!("cannot read {}", shown(path));
+    Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
+}
+
+/// A path as text, losing nothing.
+pub fn shown(path: &Path) -> String {
+    name::encode(path.as_os_str().as_encoded_bytes()).into_owned()
+}

@@ -1,0 +1,180 @@
+//! `retain log`: what was done here, and what of it is still in the trash.
+
+use super::carry;
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::unfinished;
+use crate::apply::{self, ApplyError, Count, Root, RunSummary};
+use crate::report::table::{Align, Cell, Table};
+use crate::report::{human, sanitize};
+use clap::Args;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// One run, or the beginning of its id: every checkpoint of it
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+}
+
+pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let root = context::open(&config.root)?;
+    unfinished::tell(context, &root, None);
+    let (mut runs, faults) = apply::runs(&root).map_err(carry::failure)?;
+    if let Some(text) = &args.run {
+        runs = vec![pick(runs, text)?];
+    }
+    if context.ui.json {
+        let list: Vec<Value> = runs.iter().map(|r| as_json(r, args.run.is_some())).collect();
+        context.ui.json(&json!({ "format": "retain-log/1", "runs": list, "faults": faults }))?;
+    } else if args.run.is_some() {
+        context.ui.out(&one_run(context, &runs[0]))?;
+    } else if runs.is_empty() {
+        context.ui.note("no runs yet");
+    } else {
+        context.ui.out(&overview(context, &runs))?;
+    }
+    for fault in &faults {
+        context.ui.warn(fault);
+    }
+    Ok(Exit::Done.and_if(!faults.is_empty(), Exit::Partly))
+}
+
+/// The run that a person's text stands for.
+///
+/// # Errors
+/// None, or several.
+pub fn one(root: &Root, text: &str) -> Result<RunSummary, Failure> {
+    let (runs, _) = apply::runs(root).map_err(carry::failure)?;
+    pick(runs, text)
+}
+
+fn pick(runs: Vec<RunSummary>, text: &str) -> Result<RunSummary, Failure> {
+    let mut hits: Vec<RunSummary> = runs.into_iter().filter(|r| r.id.starts_with(text)).collect();
+    if let Some(exact) = hits.iter().position(|r| r.id == text) {
+        return Ok(hits.swap_remove(exact));
+    }
+    match (hits.pop(), hits.is_empty()) {
+        (Some(run), true) if !text.is_empty() => Ok(run),
+        (None, _) => Err(carry::failure(ApplyError::NoSuchRun(text.to_owned()))),
+        _ => Err(carry::failure(ApplyError::AmbiguousRun(text.to_owned()))),
+    }
+}
+
+fn overview(context: &Context, runs: &[RunSummary]) -> String {
+    let mut table = Table::new([
+        ("Run", Align::Left),
+        ("When", Align::Left),
+        ("Policy", Align::Left),
+        ("In Trash", Align::Right),
+        ("Purged", Align::Right),
+        ("Restored", Align::Right),
+        ("Restorable", Align::Left),
+    ]);
+    for run in runs {
+        table.row([
+            Cell::new(&run.id),
+            Cell::new(run.at.map_or("-".to_owned(), |t| human::ago(context.now, t))),
+            Cell::new(&run.policy),
+            Cell::new(amount(run.in_trash)),
+            Cell::new(amount(run.purged)),
+            Cell::new(amount(run.restored)),
+            Cell::new(restorable(context, run)),
+        ]);
+    }
+    table.render()
+}
+
+/// `7 (2.50 GiB)`, `-` for nothing.
+fn amount(count: Count) -> String {
+    if count.checkpoints == 0 {
+        return "-".to_owned();
+    }
+    format!("{} ({})", human::grouped(count.checkpoints), human::size(count.bytes))
+}
+
+fn restorable(context: &Context, run: &RunSummary) -> String {
+    match run.expires {
+        Some(t) if t > context.now => format!("until {}", human::time(t)),
+        Some(_) => "until the next purge".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn one_run(context: &Context, run: &RunSummary) -> String {
+    let mut out = format!("run {}\n", sanitize::terminal(&run.id));
+    let mut fact = |name: &str, value: String| {
+        if !value.is_empty() {
+            let _ = writeln!(out, "  {name:<10} {}", sanitize::terminal(&value));
+        }
+    };
+    fact("when", run.at.map(human::time).unwrap_or_default());
+    fact("policy", run.policy.clone());
+    fact("planned", amount(run.planned));
+    fact("in trash", amount(run.in_trash));
+    fact("restorable", restorable(context, run));
+    fact("stopped", run.stopped.clone().unwrap_or_default());
+    if run.unfinished {
+        fact("state", "at work, or interrupted".to_owned());
+    }
+    if run.damaged {
+        fact("journal", "some of its records are lost".to_owned());
+    }
+    for (session, why) in &run.skipped {
+        fact("kept", format!("{session}: {why}"));
+    }
+    out.push('\n');
+    out + &items(run)
+}
+
+/// A table of a run's checkpoints.
+pub fn items(run: &RunSummary) -> String {
+    let mut table = Table::new([
+        ("State", Align::Left),
+        ("Session", Align::Left),
+        ("Checkpoint", Align::Left),
+        ("Size", Align::Right),
+    ]);
+    for item in &run.items {
+        table.row([
+            Cell::new(item.state.as_str()),
+            Cell::new(&item.session),
+            Cell::new(&item.id),
+            Cell::new(human::size(item.bytes)),
+        ]);
+    }
+    table.render()
+}
+
+fn as_json(run: &RunSummary, with_items: bool) -> Value {
+    let count = |c: Count| json!({ "checkpoints": c.checkpoints, "bytes": c.bytes });
+    let mut value = json!({
+        "run": run.id,
+        "at": run.at.map(|t| t.to_string()),
+        "uid": run.uid,
+        "policy": run.policy,
+        "plan": run.plan,
+        "planned": count(run.planned),
+        "in_trash": count(run.in_trash),
+        "purged": count(run.purged),
+        "restored": count(run.restored),
+        "left": count(run.left),
+        "expires": run.expires.map(|t| t.to_string()),
+        "unfinished": run.unfinished,
+        "stopped": run.stopped,
+        "damaged": run.damaged,
+    });
+    if with_items {
+        value["items"] = run
+            .items
+            .iter()
+            .map(|i| json!({ "session": i.session, "id": i.id, "bytes": i.bytes, "state": i.state.as_str() }))
+            .collect();
+        value["skipped"] =
+            run.skipped.iter().map(|(s, why)| json!({ "session": s, "why": why })).collect();
+    }
+    value
+}

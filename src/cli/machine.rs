@@ -1,0 +1,24 @@
+//! The one place of the command line that asks the machine: its clock, its environment.
+//!
+//! Everything else takes these as values, so that a run can be repeated and a test can choose them.
+
+use crate::core::model::Time;
+use std::path::PathBuf;
+
+/// The machine's own time; the earliest there is if that lies outside the years 1677 to 2262.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the clock")]
+pub fn time() -> Time {
+    Time::from_chrono(&chrono::Utc::now()).unwrap_or(Time(i64::MIN))
+}
+
+/// The caller's home directory, if the environment names one.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+pub fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from)
+}
+
+/// # Errors
+/// It was removed, or may not be read.
+pub fn working_directory() -> std::io::Result<PathBuf> {
+    std::env::current_dir()
+}

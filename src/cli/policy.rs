@@ -1,0 +1,201 @@
+//! `retain policy`: everything about a policy that needs no root.
+
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::core::policy::{self, Loaded, PolicyTest, TestResult};
+use crate::report::{diagnostic, human, sanitize};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// All faults of policy files, each with its place and remedy
+    Check(Files),
+    /// Run the [[test]] tables of policy files
+    Test(Files),
+    /// The effective policy: every default filled in, and where each value came from
+    Show(One),
+    /// The JSON schema of policy files, for editors
+    Schema,
+    /// Begin a policy: print a commented one, or write it to FILE
+    New(One),
+}
+
+#[derive(Debug, Args)]
+pub struct Files {
+    /// Policy files; none: the policy in force here
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct One {
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+pub fn run(context: &Context, command: &PolicyCommand) -> Result<Exit, Failure> {
+    match command {
+        PolicyCommand::Check(args) => check(context, args),
+        PolicyCommand::Test(args) => test(context, args),
+        PolicyCommand::Show(args) => show(context, args),
+        PolicyCommand::Schema => {
+            context.ui.out(&policy::schema())?;
+            Ok(Exit::Done)
+        }
+        PolicyCommand::New(args) => new(context, args),
+    }
+}
+
+/// One policy file, read and checked.
+struct Checked {
+    source: String,
+    text: String,
+    loaded: Loaded,
+}
+
+fn read(context: &Context, files: &[PathBuf]) -> Result<Vec<Checked>, Failure> {
+    let mut texts = Vec::new();
+    for file in files {
+        texts.push((context::shown(file), context::read_text(file)?));
+    }
+    if files.is_empty() {
+        texts.push(context.policy_text()?);
+    }
+    let checked = texts.into_iter().map(|(source, text)| {
+        let mut loaded = policy::load(&text);
+        let expired = loaded.expired(context.now);
+        loaded.diagnostics.extend(expired);
+        Checked { source, text, loaded }
+    });
+    Ok(checked.collect())
+}
+
+fn check(context: &Context, args: &Files) -> Result<Exit, Failure> {
+    let checked = read(context, &args.files)?;
+    let mut exit = Exit::Done;
+    let mut files = Vec::new();
+    for c in &checked {
+        exit = exit.and_if(c.loaded.has_errors(), Exit::Usage);
+        let faults = &c.loaded.diagnostics;
+        if context.ui.json {
+            files.push(json!({
+                "file": c.source,
+                "valid": !c.loaded.has_errors(),
+                "diagnostics": diagnostic::json(&c.source, &c.text, faults),
+            }));
+        } else if faults.is_empty() {
+            context.ui.note(diagnostic::summary(&c.source, faults));
+        } else {
+            let shown = sanitize::terminal(&c.source);
+            context.ui.err(&diagnostic::render(&shown, &c.text, faults, true));
+        }
+    }
+    if context.ui.json {
+        context.ui.json(&json!({"format": "retain-policy-check/1", "files": files}))?;
+    }
+    Ok(exit)
+}
+
+/// The file's policy, or all of its faults.
+fn valid<'a>(context: &Context, c: &'a Checked) -> Result<&'a policy::Policy, Failure> {
+    if let Some(policy) = &c.loaded.policy {
+        return Ok(policy);
+    }
+    let shown = sanitize::terminal(&c.source);
+    context.ui.err(&diagnostic::render(&shown, &c.text, &c.loaded.diagnostics, true));
+    Err(Failure::usage(format!("{} is not a valid policy", c.source)))
+}
+
+fn test(context: &Context, args: &Files) -> Result<Exit, Failure> {
+    let checked = read(context, &args.files)?;
+    let mut out = String::new();
+    let mut results = Vec::new();
+    let mut failed = 0;
+    for c in &checked {
+        let policy = valid(context, c)?;
+        for test in &c.loaded.tests {
+            let result = test.run(policy);
+            failed += u64::from(!result.passed());
+            results.push(json!({
+                "file": c.source, "line": test.line, "test": test.name, "passed": result.passed(),
+                "failures": failures(test, &result),
+            }));
+            let verdict = if result.passed() { "ok  " } else { "FAIL" };
+            let place = format!("{verdict} {}:{} {}", c.source, test.line, test.name);
+            let _ = writeln!(out, "{}", sanitize::terminal(&place));
+            for failure in failures(test, &result) {
+                let text = failure["text"].as_str().unwrap_or_default();
+                let _ = writeln!(out, "     {}", sanitize::terminal(text));
+            }
+        }
+    }
+    if context.ui.json {
+        context.ui.json(&json!({"format": "retain-policy-test/1", "tests": results}))?;
+    } else {
+        let total = human::count(results.len() as u64, "test");
+        let _ = writeln!(out, "{total}, {failed} failed");
+        context.ui.out(&out)?;
+    }
+    Ok(Exit::Done.and_if(failed > 0, Exit::Usage))
+}
+
+fn failures(test: &PolicyTest, result: &TestResult) -> Vec<Value> {
+    let one = |f: &policy::Failure| {
+        let session = &test.inventory.sessions[f.session];
+        let id = &session.checkpoints[f.checkpoint].id;
+        let (wanted, got) =
+            if f.should_survive { ("survives", "is deleted") } else { ("is deleted", "survives") };
+        json!({
+            "session": session.name, "id": id, "should_survive": f.should_survive,
+            "text": format!("{id} of {} {got}; the test says that it {wanted}", session.name),
+        })
+    };
+    result.failures.iter().map(one).collect()
+}
+
+fn show(context: &Context, args: &One) -> Result<Exit, Failure> {
+    let files: Vec<PathBuf> = args.file.iter().cloned().collect();
+    for c in &read(context, &files)? {
+        let policy = valid(context, c)?;
+        let text = policy::show(policy, &c.loaded.origins);
+        if context.ui.json {
+            let value =
+                json!({"format": "retain-policy-show/1", "source": c.source, "policy": text});
+            context.ui.json(&value)?;
+        } else {
+            context.ui.note(format!("policy: {}", c.source));
+            context.ui.out(&text)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn new(context: &Context, args: &One) -> Result<Exit, Failure> {
+    let Some(path) = &args.file else {
+        context.ui.out(policy::STARTER)?;
+        return Ok(Exit::Done);
+    };
+    create(path).map_err(|e| {
+        let exists = e.kind() == std::io::ErrorKind::AlreadyExists;
+        let what = format!("cannot write {}", context::shown(path));
+        let failure = Failure::new(
+            if exists { Exit::Usage } else { Exit::Error },
+            anyhow::Error::new(e).context(what),
+        );
+        if exists { failure.help("name a file that is not there yet") } else { failure }
+    })?;
+    let shown = context::shown(path);
+    context.ui.note(format!("wrote {shown}; `retain plan --policy {shown}` shows what it does"));
+    Ok(Exit::Done)
+}
+
+/// Never overwrites: a policy is somebody's decision.
+fn create(path: &Path) -> std::io::Result<()> {
+    let mut file = std::fs::File::options().write(true).create_new(true).open(path)?;
+    file.write_all(policy::STARTER.as_bytes())
+}

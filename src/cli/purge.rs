@@ -1,0 +1,108 @@
+//! `retain purge`: reclaims the trash; the one command after which nothing can be undone.
+
+use super::args::Consent;
+use super::carry;
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::{log, progress, unfinished};
+use crate::apply::{self, Count, Root, Which};
+use crate::report::human;
+use clap::Args;
+use serde_json::json;
+
+#[derive(Debug, Args)]
+pub struct PurgeArgs {
+    /// Only this run, whether its grace has passed or not; `retain log` lists them
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+
+    /// All runs, whether their grace has passed or not
+    #[arg(long, conflicts_with = "run")]
+    all: bool,
+
+    #[command(flatten)]
+    consent: Consent,
+}
+
+pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
+    carry::gate(args.consent)?;
+    let config = context.config()?;
+    let root = context::open(&config.root)?;
+    let ui = &context.ui;
+    let due = due(context, &root, args)?;
+    let amount =
+        format!("{} ({})", human::count(due.checkpoints, "checkpoint"), human::size(due.bytes));
+    if args.consent.dry_run {
+        unfinished::tell(context, &root, None);
+        if ui.json {
+            ui.json(&as_json(due, true, None, &[]))?;
+        } else {
+            ui.out(&format!("{amount} in the trash would be purged.\n"))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let question = format!("Purge {amount} from the trash for good?");
+    if due.checkpoints > 0 && !args.consent.yes && !ui.confirm(&question)? {
+        return Err(Failure::msg(Exit::Refused, "not confirmed; nothing was purged"));
+    }
+    let which = match &args.run {
+        Some(run) => Which::Run(run),
+        None if args.all => Which::All,
+        None => Which::Expired,
+    };
+    let critical = context.signals.critical();
+    let settings = carry::settings(context, critical.stop());
+    context.confine(&root);
+    let bar = progress::Deletion::new(ui);
+    let done = apply::purge(&root, which, &settings, &|event| bar.event(&event));
+    bar.finish();
+    drop(critical);
+    let report = done.map_err(carry::failure)?;
+
+    carry::say_recovered(ui, report.recovered.as_ref());
+    for fault in &report.faults {
+        ui.warn(fault);
+    }
+    if let Some(why) = &report.stopped {
+        ui.warn(format!("stopped before the end: {why}"));
+    }
+    let purged = report.purged;
+    if ui.json {
+        ui.json(&as_json(purged, false, report.stopped.as_deref(), &report.faults))?;
+    } else if purged.checkpoints == 0 {
+        ui.out("Nothing to purge.\n")?;
+    } else {
+        let count = human::count(purged.checkpoints, "checkpoint");
+        ui.out(&format!("Purged {count} ({}).\n", human::size(purged.bytes)))?;
+    }
+    Ok(Exit::Done.and_if(!report.faults.is_empty() || report.stopped.is_some(), Exit::Partly))
+}
+
+/// What is about to be purged.
+fn due(context: &Context, root: &Root, args: &PurgeArgs) -> Result<Count, Failure> {
+    if let Some(run) = &args.run {
+        return Ok(log::one(root, run)?.in_trash);
+    }
+    let (runs, _) = apply::runs(root).map_err(carry::failure)?;
+    let expired = runs.iter().filter(|r| args.all || r.expires.is_some_and(|t| t <= context.now));
+    Ok(expired.fold(Count::default(), |sum, r| Count {
+        checkpoints: sum.checkpoints + r.in_trash.checkpoints,
+        bytes: sum.bytes.saturating_add(r.in_trash.bytes),
+    }))
+}
+
+fn as_json(
+    count: Count,
+    dry_run: bool,
+    stopped: Option<&str>,
+    faults: &[String],
+) -> serde_json::Value {
+    json!({
+        "format": "retain-purge/1",
+        "dry_run": dry_run,
+        "purged": { "checkpoints": count.checkpoints, "bytes": count.bytes },
+        "stopped": stopped,
+        "faults": faults,
+    })
+}

@@ -1,0 +1,135 @@
+//! `retain rm`: a person's own choice, carried out as a plan like any other.
+
+use super::args::Consent;
+use super::carry::{self, Job};
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::work::{self, Seen};
+use super::{by_hand, pick, shell};
+use crate::core::model::{Marks, Session};
+use crate::core::plan::{self, PlanFile, PlanReason, PlanWarning};
+use crate::report::plan::Detail;
+use crate::report::{self, human};
+use clap::Args;
+use std::collections::HashSet;
+
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// One session, a glob or a range, such as 'team/mnist/{1..35}'
+    #[arg(value_name = "SESSION")]
+    session: String,
+
+    /// Checkpoints by name, glob (`*` any characters, `?` one) or range
+    #[arg(value_name = "CHECKPOINT", required = true)]
+    checkpoints: Vec<String>,
+
+    #[command(flatten)]
+    consent: Consent,
+
+    /// Reclaim the space at once; nothing can be undone then
+    #[arg(long)]
+    purge: bool,
+}
+
+pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
+    carry::gate(args.consent)?;
+    let config = context.config()?;
+    let policy = context.policy(&config)?;
+    let root = context::open(&config.root)?;
+    carry::recover(context, &root, args.consent)?;
+    let seen = work::scan_root(context, &config, &root)?;
+    let sessions = pick::sessions(&seen.inventory, std::slice::from_ref(&args.session))?;
+    let chosen = pick::checkpoints(&seen.inventory, &sessions, &args.checkpoints)?;
+    // The embedded default declares no protections: only a policy that somebody chose does.
+    let judged = by_hand::judge(
+        &seen.inventory,
+        &chosen,
+        &policy.policy.protections,
+        policy.policy.grace,
+        context.now,
+    );
+    let file = plan_file(context, &seen, &judged);
+    let refused = judged.refused.len();
+    let job = Job {
+        plan: file,
+        what: format!(
+            "delete {} of {}",
+            human::count(
+                (chosen.iter().map(|(_, l)| l.len()).sum::<usize>() - refused) as u64,
+                "checkpoint"
+            ),
+            human::count(chosen.len() as u64, "session")
+        ),
+        purge: args.purge,
+        upkeep: false,
+        consent: args.consent,
+        // A session in which everything chosen stays is shown, too.
+        detail: Detail { all: true, ..Detail::default() },
+    };
+    let exit = carry::carry_out(context, root, &job)?;
+    for (s, c) in &judged.refused {
+        explain_refusal(context, &seen.inventory.sessions[*s], *c, &job.plan);
+    }
+    Ok(work::finish(context, &seen).and(exit).and_if(refused > 0, Exit::Refused))
+}
+
+/// The plan of the chosen checkpoints alone.
+fn plan_file(context: &Context, seen: &Seen, judged: &by_hand::ByHand) -> PlanFile {
+    let concerned: HashSet<&str> = seen
+        .inventory
+        .sessions
+        .iter()
+        .zip(&judged.outcome.sessions)
+        .filter(|(_, d)| {
+            (0..d.len()).any(|c| d.verdict(c) == crate::core::decision::Verdict::Delete)
+        })
+        .map(|(s, _)| &*s.name)
+        .chain(judged.refused.iter().map(|(s, _)| &*seen.inventory.sessions[*s].name))
+        .collect();
+    let mut file = plan::build(&plan::Input {
+        inventory: &seen.inventory,
+        policy: &judged.policy,
+        outcome: &judged.outcome,
+        now: context.now,
+        policy_source: "rm",
+        policy_text: "",
+        root: seen.root.clone(),
+        select: Some(&|s: &Session| concerned.contains(&*s.name)),
+    });
+    for (s, c) in &judged.warned {
+        let session = &seen.inventory.sessions[*s];
+        file.warnings.push(PlanWarning {
+            kind: "pointer".to_owned(),
+            session: Some(session.name.to_string()),
+            text: format!("{} is still referred to", session.checkpoints[*c].id),
+        });
+    }
+    for decision in &mut file.decisions {
+        if decision.verdict == "delete" {
+            let text = "chosen by hand".to_owned();
+            decision
+                .reasons
+                .insert(0, PlanReason { kind: "by-hand".into(), text, ..PlanReason::default() });
+        } else if decision.reasons.is_empty() {
+            let text = "not chosen".to_owned();
+            decision.reasons.push(PlanReason {
+                kind: "not-chosen".into(),
+                text,
+                ..PlanReason::default()
+            });
+        }
+    }
+    file.seal()
+}
+
+fn explain_refusal(context: &Context, session: &Session, checkpoint: usize, plan: &PlanFile) {
+    let c = &session.checkpoints[checkpoint];
+    let decision = plan.decisions.iter().find(|d| d.session == *session.name && d.id == *c.id);
+    let why = decision.map(|d| report::plan::reasons(&d.reasons)).unwrap_or_default();
+    context.ui.warn(format!("{} {} stays: {why}", session.name, c.id));
+    if c.marks.has(Marks::PINNED) {
+        let (session, id) = (shell::quoted(&session.name), shell::quoted(&c.id));
+        context.ui.help(format!("`retain unpin {session} {id}` takes its pin away"));
+    }
+}

@@ -1,0 +1,109 @@
+//! `retain undo`: brings back what a run moved to the trash.
+
+use super::carry;
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::{progress, unfinished};
+use crate::apply::journal::history::State;
+use crate::apply::{self, Root, RunSummary, What};
+use crate::report::human;
+use clap::Args;
+use serde_json::json;
+
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// The run, or the beginning of its id; `retain log` lists them
+    #[arg(value_name = "RUN")]
+    run: String,
+
+    /// Only this session
+    #[arg(value_name = "SESSION")]
+    session: Option<String>,
+
+    /// Only this checkpoint of it
+    #[arg(value_name = "CHECKPOINT")]
+    checkpoint: Option<String>,
+
+    /// Show what would be brought back and change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let root = context::open(&config.root)?;
+    let session = args.session.as_deref().map(|s| s.trim_end_matches('/'));
+    if args.dry_run {
+        return preview(context, &root, args, session);
+    }
+    let what = What { run: &args.run, session, checkpoint: args.checkpoint.as_deref() };
+    let critical = context.signals.critical();
+    let settings = carry::settings(context, critical.stop());
+    context.confine(&root);
+    let bar = progress::Deletion::new(&context.ui);
+    let done = apply::undo(&root, &what, &settings, &|event| bar.event(&event));
+    bar.finish();
+    drop(critical);
+    let report = done.map_err(carry::failure)?;
+
+    let ui = &context.ui;
+    carry::say_recovered(ui, report.recovered.as_ref());
+    for skip in &report.skipped {
+        let id = skip.id.as_deref().unwrap_or_default();
+        ui.warn(format!("not restored: {} {id}: {}", skip.session, skip.why));
+    }
+    if let Some(why) = &report.stopped {
+        ui.warn(format!(
+            "stopped before the end: {why}; what was not reached is still in the trash"
+        ));
+    }
+    let restored = report.restored;
+    if ui.json {
+        ui.json(&json!({
+            "format": "retain-undo/1",
+            "dry_run": false,
+            "restored": { "checkpoints": restored.checkpoints, "bytes": restored.bytes },
+            "already": report.already,
+            "skipped": carry::skipped_json(&report.skipped),
+            "stopped": report.stopped,
+        }))?;
+    } else if restored.checkpoints == 0 && report.already > 0 && report.skipped.is_empty() {
+        ui.out("Nothing to restore: everything is back at its place already.\n")?;
+    } else {
+        let count = human::count(restored.checkpoints, "checkpoint");
+        ui.out(&format!("Restored {count} ({}).\n", human::size(restored.bytes)))?;
+    }
+    Ok(Exit::Done.and_if(!report.skipped.is_empty() || report.stopped.is_some(), Exit::Partly))
+}
+
+fn preview(
+    context: &Context,
+    root: &Root,
+    args: &UndoArgs,
+    session: Option<&str>,
+) -> Result<Exit, Failure> {
+    unfinished::tell(context, root, None);
+    let run = super::log::one(root, &args.run)?;
+    let wanted: Vec<_> = run
+        .items
+        .iter()
+        .filter(|i| matches!(i.state, State::Moved | State::Intent))
+        .filter(|i| session.is_none_or(|s| s == i.session))
+        .filter(|i| args.checkpoint.as_ref().is_none_or(|c| *c == i.id))
+        .cloned()
+        .collect();
+    let restored: u64 = wanted.iter().map(|i| i.bytes).sum();
+    if context.ui.json {
+        context.ui.json(&json!({
+            "format": "retain-undo/1",
+            "dry_run": true,
+            "restored": { "checkpoints": wanted.len(), "bytes": restored },
+        }))?;
+    } else {
+        let shown = RunSummary { items: wanted, ..run };
+        context.ui.out(&super::log::items(&shown))?;
+        context.ui.note("dry run: nothing was changed");
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,197 @@
+//! The steps that several verbs share: scan, decide, plan, and say what could not be read.
+
+use super::context::{self, Context, InForce};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::space;
+use super::{progress, unfinished};
+use crate::apply::root::Root;
+use crate::config::Config;
+use crate::core::decide::decide;
+use crate::core::decision::{Outcome, Reason};
+use crate::core::explain::Explainer;
+use crate::core::model::{Inventory, Session};
+use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot};
+use crate::core::policy::Policy;
+use crate::core::select::{Globs, Scope};
+use crate::inventory as format;
+use crate::scan::{self, Fault, ScanOptions, Unrecognised};
+use crate::store::local::LocalStore;
+use rustix::fd::BorrowedFd;
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// What a scan, or an inventory file, has to say.
+pub struct Seen {
+    pub inventory: Inventory,
+    pub unrecognised: Unrecognised,
+    /// What could not be read, each a sentence.
+    pub faults: Vec<String>,
+    /// `None` for an inventory that no root can be told of.
+    pub root: Option<PlanRoot>,
+    pub root_shown: String,
+}
+
+/// Opens the configured root and scans it.
+///
+/// # Errors
+/// The root is refused, or cannot be read at all.
+pub fn scan(context: &Context, config: &Config) -> Result<Seen, Failure> {
+    let root = context::open(&config.root)?;
+    scan_root(context, config, &root)
+}
+
+/// Scans an open root.
+///
+/// # Errors
+/// The root cannot be read at all; anything less is a fault in [`Seen`].
+pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
+    let options = ScanOptions {
+        threads: context.threads.and_then(NonZeroUsize::new),
+        owner: config.owner,
+        exclude: exclude(config)?,
+        root_id: root.id.as_deref().map(Into::into),
+        now: Some(context.now),
+        ..ScanOptions::default()
+    };
+    let store = LocalStore::new(duplicate(root.fd())?);
+    let bar = progress::Scan::new(&context.ui);
+    let scanned = scan::scan(&store, &options, &|event| bar.event(event));
+    bar.finish();
+    for mount in &scanned.other_mounts {
+        context.ui.detail(format!("not entered, another file system: {mount}"));
+    }
+    unfinished::tell(context, root, Some(&scanned.inventory));
+    let root_shown = context::shown(&root.path);
+    let mut inventory = scanned.inventory;
+    if let (Some(space), true) = (&mut inventory.space, root.id.is_some()) {
+        // Trash counts as freed: apply purges it early where a policy demands free space.
+        space.free = space.free.saturating_add(space::trash(root));
+    }
+    Ok(Seen {
+        inventory,
+        unrecognised: scanned.unrecognised,
+        faults: scanned.faults.iter().map(sentence).collect(),
+        root: Some(PlanRoot { id: root.id.clone(), path: root_shown.clone(), inode: root.inode }),
+        root_shown,
+    })
+}
+
+fn exclude(config: &Config) -> Result<Option<Globs>, Failure> {
+    if config.exclude.is_empty() {
+        return Ok(None);
+    }
+    Globs::new(&config.exclude, Scope::Path).map(Some).map_err(|e| {
+        Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(e).context("exclude in retain.toml is not a list of globs"),
+        )
+    })
+}
+
+fn sentence(fault: &Fault) -> String {
+    match &fault.session {
+        Some(session) => format!("{session} is kept whole: {}: {}", fault.path, fault.text),
+        None => format!("{}: {}", fault.path, fault.text),
+    }
+}
+
+pub fn duplicate(fd: BorrowedFd<'_>) -> Result<rustix::fd::OwnedFd, Failure> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(std::io::Error::from)?)
+}
+
+/// Reads an inventory file, `-` for stdin.
+///
+/// # Errors
+/// It cannot be read, or a line does not parse; all such lines are in the message.
+pub fn read_inventory(path: &Path) -> Result<Seen, Failure> {
+    let shown = context::shown(path);
+    let read = if shown == "-" {
+        format::read(&mut std::io::stdin().lock())
+    } else {
+        let file = std::fs::File::open(path).map_err(|e| {
+            let what = format!("cannot read {shown}");
+            Failure::new(Exit::Usage, anyhow::Error::new(e).context(what))
+        })?;
+        format::read(&mut std::io::BufReader::new(file))
+    };
+    let file = read.map_err(|e| {
+        Failure::new(Exit::Usage, anyhow::Error::msg(format!("{shown} is not an inventory:\n{e}")))
+    })?;
+    // A file of our own names its root, which apply will hold against the one it finds.
+    let id = file.inventory.root.as_deref().filter(|_| file.applicable);
+    let root = id.map(|id| PlanRoot { id: Some(id.to_owned()), ..PlanRoot::default() });
+    Ok(Seen {
+        inventory: file.inventory,
+        unrecognised: Unrecognised::default(),
+        faults: Vec::new(),
+        root,
+        root_shown: shown,
+    })
+}
+
+/// Decides over everything that was seen, and plans for `select` (`None`: for all of it).
+pub fn plan(
+    context: &Context,
+    seen: &Seen,
+    policy: &InForce,
+    select: Option<&HashSet<&str>>,
+) -> PlanFile {
+    let outcome = decide(&seen.inventory, &policy.policy, context.now);
+    let chosen = |session: &Session| select.is_none_or(|names| names.contains(&*session.name));
+    plan::build(&plan::Input {
+        inventory: &seen.inventory,
+        policy: &policy.policy,
+        outcome: &outcome,
+        now: context.now,
+        policy_source: &policy.source,
+        policy_text: &policy.text,
+        root: seen.root.clone(),
+        select: select.is_some().then_some(&chosen),
+    })
+}
+
+/// The code that carrying out the plan would end with if all of it went well.
+pub fn plan_exit(plan: &PlanFile) -> Exit {
+    let has = |kinds: &[&str]| plan.warnings.iter().any(|w| kinds.contains(&w.kind.as_str()));
+    Exit::Done
+        .and_if(plan.brake.is_some(), Exit::Refused)
+        .and_if(has(&["tainted"]), Exit::Partly)
+        .and_if(has(&["limit-unreachable", "quota-unreachable"]), Exit::Unreachable)
+}
+
+/// A reason in words and numbers; `at` is a session and a checkpoint of it.
+pub fn explain(
+    inventory: &Inventory,
+    policy: &Policy,
+    outcome: &Outcome,
+    at: (usize, usize),
+    reason: &Reason,
+) -> PlanReason {
+    let session = &inventory.sessions[at.0];
+    let checkpoint = &session.checkpoints[at.1];
+    let explained = Explainer { inventory, policy }.reason(
+        session,
+        checkpoint,
+        outcome.sessions[at.0].policy,
+        reason,
+    );
+    PlanReason { kind: explained.kind.to_owned(), text: explained.text, data: explained.data }
+}
+
+/// So many faults are shown; with `-v`, all of them.
+const FAULTS: usize = 10;
+
+/// Says what could not be read; the last thing a command does.
+pub fn finish(context: &Context, seen: &Seen) -> Exit {
+    let shown = if context.ui.verbose > 0 { usize::MAX } else { FAULTS };
+    for fault in seen.faults.iter().take(shown) {
+        context.ui.warn(fault);
+    }
+    if seen.faults.len() > shown {
+        context.ui.warn(format!("{} more like these (-v shows them)", seen.faults.len() - shown));
+    }
+    let tainted = seen.inventory.sessions.iter().any(|s| !s.tainted.is_empty());
+    Exit::Done.and_if(tainted || !seen.faults.is_empty(), Exit::Partly)
+}

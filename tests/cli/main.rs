@@ -1,0 +1,25 @@
+//! The program as a person or a script meets it: arguments, streams, exit codes, and the tree that
+//! is left behind.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod consent;
+mod demo;
+mod docs;
+mod exits;
+mod listing;
+mod marks;
+mod nsml;
+mod planning;
+mod plans;
+mod real;
+mod removing;
+mod roots;
+mod settings;
+mod streams;
+mod terminal;
+mod undoing;
+mod upkeep;

@@ -1,0 +1,129 @@
+//! Saved plans: carried out once, unchanged, in time, on their own root, or not at all.
+
+use crate::nsml::{self, IDS, LAST_TWO, SESSION, left, world};
+use crate::support::{Snapshot, Tree, World};
+use std::path::{Path, PathBuf};
+
+/// A declared root, a world, and a saved plan that deletes seven of nine.
+fn planned() -> (Tree, World, PathBuf) {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let file = world.home().join("plan.json");
+    world.run(["plan", "--policy", &policy, "-o", file.to_str().unwrap()]).ok();
+    (tree, world, file)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_saved_plan_is_carried_out_and_only_once() {
+    let (tree, world, plan) = planned();
+    world.run(["apply", text(&plan), "--yes"]).ok().says("7 checkpoints");
+    assert_eq!(left(&tree, SESSION), ["31", "41"]);
+    let after = Snapshot::of(tree.path()).without(".retain");
+    world.run(["apply", text(&plan), "--yes"]).code(5).warns("already");
+    after.assert_same(&Snapshot::of(tree.path()).without(".retain"));
+}
+
+#[test]
+fn the_plan_knows_its_root() {
+    let (tree, world, plan) = planned();
+    let elsewhere = Tree::new();
+    nsml::write_as(&elsewhere, SESSION);
+    crate::nsml::world(&elsewhere).run(["init"]).ok();
+    // Named on purpose, another root is refused; from anywhere else, the plan finds its own.
+    let other = elsewhere.path().to_str().unwrap();
+    world.run(["apply", text(&plan), "--yes", "-C", other]).code(5).warns("another root");
+    assert_eq!(left(&elsewhere, SESSION), IDS);
+    World::new().run(["apply", text(&plan), "--yes"]).ok();
+    assert_eq!(left(&tree, SESSION), ["31", "41"]);
+}
+
+#[test]
+fn what_was_changed_is_refused() {
+    let (tree, world, plan) = planned();
+    let saved = std::fs::read_to_string(&plan).unwrap();
+    let before = Snapshot::of(tree.path()).without(".retain");
+    for (from, to, code) in [
+        ("\"verdict\": \"keep\"", "\"verdict\": \"delete\"", 5),
+        ("\"grace_seconds\": 72000", "\"grace_seconds\": 0", 5),
+        ("retain-plan/1", "retain-plan/2", 5),
+        ("{", "", 2),
+    ] {
+        let edited = saved.replacen(from, to, 1);
+        assert_ne!(edited, saved, "{from} is in the plan");
+        std::fs::write(&plan, edited).unwrap();
+        world.run(["apply", text(&plan), "--yes"]).code(code).warns("help:");
+        before.assert_same(&Snapshot::of(tree.path()).without(".retain"));
+    }
+}
+
+#[test]
+fn a_plan_of_yesterday_is_stale() {
+    let (tree, world, plan) = planned();
+    let world = world.at_time("2040-06-16T12:00:01Z");
+    world.run(["apply", text(&plan), "--yes"]).code(5).warns("24 hours");
+    assert_eq!(left(&tree, SESSION), IDS);
+}
+
+#[test]
+fn a_plan_of_tomorrow_is_refused() {
+    let (tree, world, plan) = planned();
+    let world = world.at_time("2040-06-15T11:00:00Z");
+    world.run(["apply", text(&plan), "--yes"]).code(6);
+    assert_eq!(left(&tree, SESSION), IDS);
+}
+
+#[test]
+fn what_changed_since_it_was_planned_is_kept() {
+    let (tree, world, plan) = planned();
+    tree.append(format!("{SESSION}/nsml_model/0/model/weights"), "more");
+    world.run(["apply", text(&plan), "--yes"]).code(3).warns(SESSION);
+    assert_eq!(left(&tree, SESSION), IDS);
+}
+
+#[test]
+fn a_foreign_inventorys_plan_cannot_be_carried_out() {
+    let world = World::new();
+    let inventory = world.home().join("foreign.jsonl");
+    std::fs::write(
+        &inventory,
+        "{\"session\":\"a/b\",\"id\":\"1\"}\n{\"session\":\"a/b\",\"id\":\"2\"}\n",
+    )
+    .unwrap();
+    let plan = world.home().join("plan.json");
+    let policy =
+        nsml::policy(&world, "min-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{ last = 1 }]\n");
+    let args = ["plan", "--inventory", text(&inventory), "--policy", &policy, "-o", text(&plan)];
+    world.run(args).ok().says("delete 1");
+    let tree = nsml::storage();
+    let root = tree.path().to_str().unwrap();
+    world.run(["apply", text(&plan), "--yes", "-C", root]).code(6).warns("inventory");
+}
+
+#[test]
+fn the_plan_of_our_own_inventory_can_be_carried_out_on_its_root() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let (inventory, plan) = (world.home().join("i.jsonl"), world.home().join("plan.json"));
+    world.run(["inventory", "-o", text(&inventory)]).ok();
+    let elsewhere = World::new();
+    let args = ["plan", "--inventory", text(&inventory), "--policy", &policy, "-o", text(&plan)];
+    elsewhere.run(args).ok();
+
+    let other = nsml::storage();
+    let refused = elsewhere.run(["apply", text(&plan), "--yes", "-C", text(other.path())]);
+    refused.code(5).warns("another root");
+    assert_eq!(left(&other, SESSION), IDS);
+    elsewhere.run(["apply", text(&plan), "--yes", "-C", text(tree.path())]).ok();
+    assert_eq!(left(&tree, SESSION), ["31", "41"]);
+}
+
+#[test]
+fn a_plan_that_is_not_there() {
+    World::new().run(["apply", "nowhere.json", "--yes"]).code(2).warns("nowhere.json");
+}

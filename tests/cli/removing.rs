@@ -1,0 +1,123 @@
+//! `rm`: by name, glob and range, as NSML had it; and what a person may not delete by hand.
+
+use crate::nsml::{self, IDS, SESSION, left, world};
+use crate::support::{Snapshot, Tree};
+
+#[test]
+fn by_id_and_by_glob() {
+    for (patterns, stay) in [
+        (&["0"][..], "1 2 3 4 11 21 31 41"),
+        (&["?1"], "0 1 2 3 4"),
+        (&["*1"], "0 2 3 4"),
+        (&["{1..3}", "41"], "0 4 11 21 31"),
+        (&["*"], ""),
+    ] {
+        let tree = nsml::storage();
+        let run = world(&tree).run([&["rm", SESSION, "--yes"], patterns].concat()).ok();
+        assert_eq!(left(&tree, SESSION).join(" "), stay, "{patterns:?}\n{run}");
+        assert!(run.stdout.contains("retain undo"), "{run}");
+    }
+}
+
+#[test]
+fn over_a_range_of_sessions() {
+    let tree = Tree::new();
+    for n in [1, 7, 35, 36] {
+        nsml::write_as(&tree, &format!("nsmlteam/mnist/{n}"));
+    }
+    world(&tree).run(["init"]).ok();
+    world(&tree).run(["rm", "nsmlteam/mnist/{1..35}", "*", "--yes"]).ok().says("27 checkpoints");
+    for n in [1, 7, 35] {
+        assert!(left(&tree, &format!("nsmlteam/mnist/{n}")).is_empty());
+    }
+    assert_eq!(left(&tree, "nsmlteam/mnist/36"), IDS);
+}
+
+#[test]
+fn undo_brings_the_identical_tree_back() {
+    let tree = nsml::storage();
+    let dirs = ["", "nsmlteam/mnist/4/nsml_model"];
+    let look = || Snapshot::of(tree.path()).without(".retain").without_times_of(&dirs);
+    let before = look();
+    let run = world(&tree).run(["rm", SESSION, "*", "--yes", "--json"]).ok().json();
+    let id = run["run"].as_str().unwrap();
+    assert_eq!(run["moved"]["checkpoints"], 9);
+    assert!(left(&tree, SESSION).is_empty());
+    world(&tree).run(["undo", id]).ok().says("9 checkpoints");
+    before.assert_same(&look());
+}
+
+#[test]
+fn a_pin_stays_and_is_explained() {
+    let tree = nsml::storage();
+    world(&tree).run(["pin", SESSION, "3", "--why", "released"]).ok();
+    let run = world(&tree).run(["rm", SESSION, "{0..3}", "--yes"]).code(6);
+    assert_eq!(left(&tree, SESSION).join(" "), "3 4 11 21 31 41");
+    run.warns("3 stays: pinned: released").warns("retain unpin nsmlteam/mnist/4 3");
+    world(&tree).run(["unpin", SESSION, "3"]).ok();
+    world(&tree).run(["rm", SESSION, "3", "--yes"]).ok();
+    assert_eq!(left(&tree, SESSION).join(" "), "4 11 21 31 41");
+}
+
+#[test]
+fn a_running_sessions_newest_stays() {
+    let tree = nsml::storage();
+    tree.file(format!("{SESSION}/session.json"), r#"{"status":"running"}"#);
+    world(&tree).run(["rm", SESSION, "*", "--yes"]).code(6);
+    assert_eq!(left(&tree, SESSION), ["41"]);
+}
+
+#[test]
+fn a_declared_protection_holds_against_rm() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let body =
+        "[[protect]]\nname = \"released\"\nmatch = { id = [\"4*\"] }\n[[policy]]\nname = \"p\"\n";
+    let policy = nsml::policy(&world, body);
+    world.run(["rm", SESSION, "*", "--yes", "--policy", &policy]).code(6);
+    assert_eq!(left(&tree, SESSION), ["4", "41"]);
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let tree = nsml::storage();
+    let before = Snapshot::of(tree.path());
+    world(&tree).run(["rm", SESSION, "*", "-n"]).ok().says("delete 9");
+    before.assert_same(&Snapshot::of(tree.path()));
+}
+
+#[test]
+fn only_what_was_chosen_is_shown() {
+    let tree = nsml::storage();
+    world(&tree).run(["pin", SESSION, "3", "--why", "released"]).ok();
+    let run = world(&tree).run(["rm", SESSION, "0", "3", "-n"]).code(6);
+    let rows: Vec<_> = run.stdout.lines().filter(|l| l.starts_with("  ")).collect();
+    assert_eq!(rows.len(), 2, "{run}");
+    assert!(rows[0].starts_with("  delete  0 ") && rows[1].starts_with("  keep    3 "), "{run}");
+    run.says("9 checkpoints in 1 session: delete 1");
+    // All of it stays: said, too.
+    world(&tree).run(["rm", SESSION, "3", "-n"]).code(6).says("pinned: released");
+}
+
+#[test]
+fn a_mistyped_name_deletes_nothing_and_says_what_is_near() {
+    let tree = nsml::storage();
+    let before = Snapshot::of(tree.path()).without(".retain");
+    world(&tree).run(["rm", "nsmlteam/mnits/4", "*", "--yes"]).code(2).warns(SESSION);
+    world(&tree).run(["rm", SESSION, "51", "--yes"]).code(2).warns("11");
+    world(&tree).run(["rm", SESSION, "0", "51", "--yes"]).code(2).warns("51");
+    before.assert_same(&Snapshot::of(tree.path()).without(".retain"));
+}
+
+#[test]
+fn a_name_that_looks_like_an_option_can_be_named() {
+    let tree = nsml::storage();
+    let dir = format!("{SESSION}/nsml_model/-rf");
+    tree.file(format!("{dir}/model/w"), "x").file(
+        format!("{dir}/metadata.json"),
+        r#"{"checkpoint":"-rf","saved_at":"2019-08-02T11:00:00Z","summary":{"loss":1}}"#,
+    );
+    let world = world(&tree).in_real_time();
+    world.run(["rm", "--yes", "--now", crate::support::NOW, SESSION, "--", "-rf"]).ok();
+    assert_eq!(left(&tree, SESSION), IDS);
+}

@@ -1,0 +1,64 @@
+//! Which directory a command works on, and which it refuses.
+
+use crate::nsml::{self, SESSION, world};
+use crate::support::{Snapshot, Tree, World};
+
+#[test]
+fn what_must_never_be_cleaned_is_refused() {
+    let world = World::new();
+    let home = world.home().to_str().unwrap().to_owned();
+    let tree = nsml::storage();
+    tree.file("file", "x").symlink("link", "nsmlteam");
+    let at = |name: &str| tree.at(name).to_str().unwrap().to_owned();
+    for (root, code, words) in [
+        ("/", 6, "system directory"),
+        ("/etc", 6, "system directory"),
+        ("/usr/../", 6, "system directory"),
+        (&home, 6, "home"),
+        ("", 6, "empty"),
+        ("/nonexistent/dir", 2, "does not exist"),
+        (&at("file"), 2, "no directory"),
+        (&at("link"), 6, "symlink"),
+        (&at("nsmlteam"), 6, "lies inside the root"),
+    ] {
+        for args in [&["ls"][..], &["plan"], &["apply", "--yes"], &["init"]] {
+            let run = world.run([args, &["-C", root]].concat()).code(code).warns(words);
+            assert!(run.stdout.is_empty(), "{run}");
+        }
+    }
+}
+
+#[test]
+fn an_unset_variable_is_no_root() {
+    let world = World::new();
+    let output = world.command(["plan"]).env("RETAIN_ROOT", "").output().unwrap();
+    assert_eq!(output.status.code(), Some(6));
+}
+
+#[test]
+fn the_environment_names_a_root() {
+    let tree = nsml::storage();
+    let output =
+        World::new().command(["ls", "-q"]).env("RETAIN_ROOT", tree.path()).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{SESSION}\n"));
+}
+
+#[test]
+fn a_declared_root_is_found_from_below() {
+    let tree = nsml::storage();
+    let below = World::within(tree.at("nsmlteam/mnist"));
+    assert_eq!(below.run(["ls", "-q"]).ok().stdout, format!("{SESSION}\n"));
+}
+
+#[test]
+fn init_is_done_once() {
+    let tree = Tree::new();
+    nsml::write_as(&tree, SESSION);
+    let first = world(&tree).run(["init", "--json"]).ok().json();
+    assert_eq!(first["made"], true);
+    let before = Snapshot::of(tree.path());
+    let second = world(&tree).run(["init", "--json"]).ok().json();
+    assert_eq!(second["made"], false);
+    assert_eq!(first["id"], second["id"]);
+    before.assert_same(&Snapshot::of(tree.path()));
+}
