@@ -28,10 +28,12 @@ mod policy;
 mod progress;
 mod purge;
 mod rm;
+mod shell;
 mod signal;
 mod space;
 mod ui;
 mod undo;
+mod unfinished;
 mod why;
 mod work;
 

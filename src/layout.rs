@@ -10,21 +10,32 @@ use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
 use crate::store::{Entry, Unit};
 use std::collections::BTreeMap;
 
+pub mod accelerate;
 pub mod deepspeed;
 pub mod flax;
 pub mod folder;
 pub mod generic;
 pub mod hf_trainer;
+pub mod join;
+pub mod keras;
 pub mod lightning;
 pub mod megatron;
 pub mod metric;
+pub mod mmengine;
 pub mod nemo;
 pub mod nsml;
 pub mod orbax;
 pub mod outside;
 pub mod pointer;
+pub mod ray;
+pub mod ray_train;
+pub mod ray_tune;
 pub mod record;
+pub mod shaped;
+pub mod tensorflow;
+pub mod timm;
 pub mod torch_dcp;
+pub mod ultralytics;
 
 pub use folder::{Folder, Peek};
 pub use metric::{Metrics, Source};
@@ -64,7 +75,15 @@ pub fn builtin() -> Vec<Box<dyn Layout>> {
         Box::new(torch_dcp::TorchDcp),
         Box::new(megatron::Megatron),
         Box::new(deepspeed::DeepSpeed),
+        Box::new(tensorflow::TensorFlow),
+        Box::new(ray_tune::RayTune),
+        Box::new(ray_train::RayTrain),
+        Box::new(mmengine::MmEngine),
+        Box::new(timm::Timm),
+        Box::new(ultralytics::Ultralytics),
+        Box::new(keras::Keras),
         Box::new(flax::Flax),
+        Box::new(accelerate::Accelerate),
     ]
 }
 

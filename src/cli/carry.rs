@@ -28,6 +28,8 @@ pub struct Job {
     /// Carries out a policy, and so keeps the trash in order as well.
     pub upkeep: bool,
     pub consent: Consent,
+    /// How much of the plan is shown; all that it deletes, unless it is only a sample.
+    pub detail: plan::Detail,
 }
 
 /// Refuses early what nobody could consent to later.
@@ -50,7 +52,7 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failu
     let ui = &context.ui;
     let exit = work::plan_exit(&job.plan);
     // A run without a question has said everything at its end; stdout is data with --json.
-    let detail = plan::Detail { all: false, brief: ui.quiet };
+    let detail = plan::Detail { brief: ui.quiet, notes: ui.verbose > 0, ..job.detail };
     let shown = plan::render(&job.plan, detail);
     match (ui.json, job.consent.yes) {
         (true, true) => {}
@@ -126,6 +128,7 @@ fn consent(context: &Context, root: Root, job: &Job) -> Result<Root, Failure> {
 fn run(context: &Context, root: &Root, job: &Job) -> Result<Report, Failure> {
     let critical = context.signals.critical();
     let settings = settings(context, critical.stop());
+    context.confine(root);
     let bar = progress::Deletion::new(&context.ui);
     let options = ApplyOptions { settings, grace: None, purge_now: job.purge };
     let done = apply::apply(root, &job.plan, &options, &|event| bar.event(&event));
@@ -153,6 +156,7 @@ pub fn recover(context: &Context, root: &Root, consent: Consent) -> Result<(), F
     }
     let critical = context.signals.critical();
     let settings = settings(context, critical.stop());
+    context.confine(root);
     let recovered = apply::recover(root, &settings, &|_| {}).map_err(failure)?;
     drop(critical);
     say_recovered(&context.ui, recovered.as_ref());
@@ -189,9 +193,10 @@ fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
         return ui.out(&format!("Deleted {amount} for good, as run {run}.\n"));
     }
     let grace = human::length(job.plan.policy.grace_seconds);
+    let (undo, purge) = (context.command(&format!("undo {run}")), context.command("purge"));
     ui.out(&format!(
         "Moved {amount} to the trash as run {run}.\n\
-         `retain undo {run}` brings everything back; after {grace}, `retain purge` reclaims the space.\n"
+         `{undo}` brings everything back; after {grace}, `{purge}` reclaims the space.\n"
     ))
 }
 

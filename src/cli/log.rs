@@ -4,6 +4,7 @@ use super::carry;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::unfinished;
 use crate::apply::{self, ApplyError, Count, Root, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
@@ -21,6 +22,7 @@ pub struct LogArgs {
 pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
+    unfinished::tell(context, &root, None);
     let (mut runs, faults) = apply::runs(&root).map_err(carry::failure)?;
     if let Some(text) = &args.run {
         runs = vec![pick(runs, text)?];

@@ -5,7 +5,7 @@ use super::carry;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{log, progress};
+use super::{log, progress, unfinished};
 use crate::apply::{self, Count, Root, Which};
 use crate::report::human;
 use clap::Args;
@@ -34,6 +34,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     let amount =
         format!("{} ({})", human::count(due.checkpoints, "checkpoint"), human::size(due.bytes));
     if args.consent.dry_run {
+        unfinished::tell(context, &root, None);
         if ui.json {
             ui.json(&as_json(due, true, None, &[]))?;
         } else {
@@ -52,6 +53,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     };
     let critical = context.signals.critical();
     let settings = carry::settings(context, critical.stop());
+    context.confine(&root);
     let bar = progress::Deletion::new(ui);
     let done = apply::purge(&root, which, &settings, &|event| bar.event(&event));
     bar.finish();

@@ -4,7 +4,7 @@ use super::carry;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::progress;
+use super::{progress, unfinished};
 use crate::apply::journal::history::State;
 use crate::apply::{self, Root, RunSummary, What};
 use crate::report::human;
@@ -40,6 +40,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let what = What { run: &args.run, session, checkpoint: args.checkpoint.as_deref() };
     let critical = context.signals.critical();
     let settings = carry::settings(context, critical.stop());
+    context.confine(&root);
     let bar = progress::Deletion::new(&context.ui);
     let done = apply::undo(&root, &what, &settings, &|event| bar.event(&event));
     bar.finish();
@@ -82,6 +83,7 @@ fn preview(
     args: &UndoArgs,
     session: Option<&str>,
 ) -> Result<Exit, Failure> {
+    unfinished::tell(context, root, None);
     let run = super::log::one(root, &args.run)?;
     let wanted: Vec<_> = run
         .items

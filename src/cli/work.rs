@@ -3,8 +3,8 @@
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::progress;
 use super::space;
+use super::{progress, unfinished};
 use crate::apply::root::Root;
 use crate::config::Config;
 use crate::core::decide::decide;
@@ -71,6 +71,7 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
     for mount in &scanned.other_mounts {
         context.ui.detail(format!("not entered, another file system: {mount}"));
     }
+    unfinished::tell(context, root, Some(&scanned.inventory));
     let root_shown = context::shown(&root.path);
     let mut inventory = scanned.inventory;
     if let (Some(space), true) = (&mut inventory.space, root.id.is_some()) {
@@ -148,7 +149,7 @@ pub fn plan(
 ) -> PlanFile {
     let outcome = decide(&seen.inventory, &policy.policy, context.now);
     let chosen = |session: &Session| select.is_none_or(|names| names.contains(&*session.name));
-    let mut file = plan::build(&plan::Input {
+    plan::build(&plan::Input {
         inventory: &seen.inventory,
         policy: &policy.policy,
         outcome: &outcome,
@@ -157,12 +158,7 @@ pub fn plan(
         policy_text: &policy.text,
         root: seen.root.clone(),
         select: select.is_some().then_some(&chosen),
-    });
-    if policy.is_default {
-        file.warnings.retain(|w| w.kind != "idle-policy");
-        file = file.seal();
-    }
-    file
+    })
 }
 
 /// The code that carrying out the plan would end with if all of it went well.

@@ -7,6 +7,7 @@
 mod support;
 
 mod consent;
+mod demo;
 mod docs;
 mod exits;
 mod layout;

@@ -20,6 +20,8 @@ mod nemo;
 mod nsml;
 mod orbax;
 mod outside;
+mod plans;
+mod real;
 mod sessions;
 mod torch_dcp;
 mod tree;
