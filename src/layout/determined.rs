@@ -1,15 +1,13 @@
 //! Determined: directories `<uuid>` with a `metadata.json`.
 //!
-//! Which trial one belongs to, and its metrics, only the master's database knows. Where several
-//! have the same number of steps they are certainly of several trials, and nobody can tell which
-//! of them go together: all are shown, and kept.
+//! Which trial one belongs to, and its metrics, only the master's database knows: nobody can tell
+//! from the disk which of them go together. All are shown, and kept.
 
 use super::folder::{Folder, Peek, cannot_read, read_json};
 use super::{Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::json::Value;
-use std::collections::HashSet;
 
 pub struct Determined;
 
@@ -42,18 +40,16 @@ impl Layout for Determined {
         if claims.is_empty() {
             return Vec::new();
         }
-        let mut seen = HashSet::new();
-        let mixed = !claims.iter().all(|c| seen.insert(c.step.map(|s| s.to_string())));
         // A uuid proves nothing; beside proven ones its metadata is damaged, or not yet written.
         for (mut claim, has_metadata) in weak {
             claim.complete = has_metadata;
             claim.marks.set(Marks::AMBIGUOUS);
             claims.push(claim);
         }
-        if mixed {
-            for claim in &mut claims {
-                claim.marks.set(Marks::AMBIGUOUS);
-            }
+        // Which trial a checkpoint is of stands in the master's database only. "The newest" of all
+        // trials together would delete whole trials: shown, and kept.
+        for claim in &mut claims {
+            claim.marks.set(Marks::AMBIGUOUS);
         }
         vec![Series { claims, ..Series::default() }]
     }
