@@ -63,7 +63,8 @@ pub fn drafts(
             None
         }
     };
-    let guards = match guards(folder, &found) {
+    // What could not be read is said already, and keeps the session whole.
+    let guards = match marks.as_ref().map_or(Ok(Vec::new()), |_| guards(folder, &found)) {
         Ok(guards) => guards,
         Err(e) => {
             notes.fault(folder.path.clone(), cannot_read("a pointer or `.retain`", &e));
