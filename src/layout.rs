@@ -11,17 +11,22 @@ use crate::store::{Entry, Unit};
 use std::collections::BTreeMap;
 
 pub mod accelerate;
+pub mod composer;
 pub mod deepspeed;
+pub mod determined;
+pub mod fairseq;
 pub mod flax;
 pub mod folder;
 pub mod generic;
 pub mod hf_trainer;
+pub mod ignite;
 pub mod join;
 pub mod keras;
 pub mod lightning;
 pub mod megatron;
 pub mod metric;
 pub mod mmengine;
+pub mod nanogpt;
 pub mod nemo;
 pub mod nsml;
 pub mod orbax;
@@ -35,6 +40,7 @@ pub mod shaped;
 pub mod tensorflow;
 pub mod timm;
 pub mod torch_dcp;
+pub mod torchtnt;
 pub mod ultralytics;
 
 pub use folder::{Folder, Peek};
@@ -83,7 +89,13 @@ pub fn builtin() -> Vec<Box<dyn Layout>> {
         Box::new(ultralytics::Ultralytics),
         Box::new(keras::Keras),
         Box::new(flax::Flax),
+        Box::new(fairseq::Fairseq),
         Box::new(accelerate::Accelerate),
+        Box::new(determined::Determined),
+        Box::new(torchtnt::TorchTnt),
+        Box::new(ignite::Ignite),
+        Box::new(composer::Composer),
+        Box::new(nanogpt::NanoGpt),
     ]
 }
 

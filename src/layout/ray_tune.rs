@@ -8,9 +8,9 @@ use super::metric::Source;
 use super::{Claim, Layout, Notes, Series, ray};
 use crate::core::model::Step;
 use crate::core::name::encode;
-use crate::format::csv::{Table, number};
+use crate::format::csv::{CsvError, Reader, Row, number};
 use crate::format::json::{self, Value};
-use crate::store::{self, Kind};
+use crate::store::{Blob, Kind};
 use std::collections::HashMap;
 
 pub struct RayTune;
@@ -25,7 +25,7 @@ impl Layout for RayTune {
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
-        if folder.entry(RESULT).or(folder.entry(PROGRESS)).is_none_or(|e| e.kind == Kind::Symlink) {
+        if !is_trial(folder) {
             return Vec::new();
         }
         let mut claims = Vec::new();
@@ -52,18 +52,29 @@ impl Layout for RayTune {
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
         let mut done = false;
         if folder.entry(RESULT).is_some() {
-            match read(folder, RESULT).and_then(|bytes| offer_results(&bytes, series)) {
+            match open(folder, RESULT).and_then(|file| offer_results(&*file, series)) {
                 Ok(()) => done = true,
                 Err(text) => notes.fault(folder.join(RESULT), text),
             }
         }
         if !done && folder.entry(PROGRESS).is_some() {
-            let read = read(folder, PROGRESS).and_then(|bytes| offer_progress(&bytes, series));
+            let read = open(folder, PROGRESS).and_then(|file| {
+                offer_progress(&*file, series).map_err(|e| format!("progress.csv: {e}"))
+            });
             if let Err(text) = read {
                 notes.fault(folder.join(PROGRESS), text);
             }
         }
     }
+}
+
+/// Whether a directory is a trial's checkpoint, whatever a training put into it.
+pub fn owns(folder: &Folder<'_>, name: &[u8]) -> bool {
+    step_of(name).is_some() && is_trial(folder)
+}
+
+fn is_trial(folder: &Folder<'_>) -> bool {
+    folder.entry(RESULT).or(folder.entry(PROGRESS)).is_some_and(|e| e.kind != Kind::Symlink)
 }
 
 /// Six digits, or more from the millionth on.
@@ -73,33 +84,49 @@ fn step_of(name: &[u8]) -> Option<u64> {
     fits.then(|| digits.parse().ok()).flatten()
 }
 
-fn read(folder: &Folder<'_>, name: &[u8]) -> Result<Vec<u8>, String> {
-    store::read_metadata(&*folder.dir, name).map_err(|e| cannot_read(&encode(name), &e))
+fn open(folder: &Folder<'_>, name: &[u8]) -> Result<Box<dyn Blob>, String> {
+    folder.dir.file(name).map_err(|e| cannot_read(&encode(name), &e))
 }
 
-fn offer_results(bytes: &[u8], series: &mut Series) -> Result<(), String> {
-    let rows = json::parse_lines(bytes)
-        .map_err(|(line, e)| format!("result.json is damaged: {e} of line {line}"))?;
-    // A trial that was restored reports again; the later row is of what lies there.
-    let by_name: HashMap<&str, &Value> =
-        rows.iter().filter_map(|(_, row)| Some((row.get(JOIN)?.as_str()?, row))).collect();
-    for claim in &mut series.claims {
-        if let Some(row) = by_name.get(claim.id.as_str()) {
-            ray::offer(claim, row, "result.json");
+fn by_id(series: &mut Series) -> HashMap<String, &mut Claim> {
+    series.claims.iter_mut().map(|c| (c.id.clone(), c)).collect()
+}
+
+/// A trial that was restored reports again; the later row is of what lies there.
+fn offer_results(file: &dyn Blob, series: &mut Series) -> Result<(), String> {
+    let mut claims = by_id(series);
+    let mut rows: HashMap<String, Value> = HashMap::new();
+    json::for_each_line(file, |_, row| {
+        if let Some(name) = row.get(JOIN).and_then(Value::as_str)
+            && claims.contains_key(name)
+        {
+            rows.insert(name.to_owned(), row);
+        }
+    })
+    .map_err(|e| format!("result.json: {e}"))?;
+    for (name, row) in rows {
+        if let Some(claim) = claims.get_mut(&name) {
+            ray::offer(claim, &row, "result.json");
         }
     }
     Ok(())
 }
 
-fn offer_progress(bytes: &[u8], series: &mut Series) -> Result<(), String> {
-    let table = Table::parse(bytes).map_err(|e| format!("progress.csv: {e}"))?;
-    let Some(join) = table.column(JOIN) else { return Ok(()) };
-    let by_name: HashMap<&str, usize> =
-        (0..table.len()).filter_map(|row| Some((table.field(row, join)?, row))).collect();
-    for claim in &mut series.claims {
-        let Some(&row) = by_name.get(claim.id.as_str()) else { continue };
-        for (column, name) in table.header.iter().enumerate() {
-            let Some(value) = table.field(row, column).map(number) else { continue };
+fn offer_progress(file: &dyn Blob, series: &mut Series) -> Result<(), CsvError> {
+    let mut reader = Reader::new(file)?;
+    let Some(join) = reader.column(JOIN) else { return Ok(()) };
+    let header = reader.header().to_vec();
+    let mut claims = by_id(series);
+    let mut rows: HashMap<String, Row> = HashMap::new();
+    while let Some(row) = reader.next_row()? {
+        if let Some(name) = row.field(join).filter(|n| claims.contains_key(*n)) {
+            rows.insert(name.to_owned(), row.clone());
+        }
+    }
+    for (name, row) in rows {
+        let Some(claim) = claims.get_mut(&name) else { continue };
+        for (column, name) in header.iter().enumerate() {
+            let Some(value) = row.field(column).map(number) else { continue };
             if name == "epoch" {
                 claim.epoch = Step::from_f64(value);
             } else if ray::is_metric(name) && !value.is_nan() {

@@ -11,7 +11,7 @@ use super::{Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::format::shape::{self, Shape};
 use crate::format::torch::Torch;
-use crate::store::{self, Kind};
+use crate::store::Kind;
 
 pub struct Timm;
 
@@ -61,10 +61,9 @@ impl Layout for Timm {
         if folder.entry(SUMMARY).is_none() {
             return;
         }
-        let read = store::read_metadata(&*folder.dir, SUMMARY)
-            .map_err(|e| cannot_read("summary.csv", &e))
-            .and_then(|bytes| {
-                Logged::csv(&bytes, &JOIN, "summary.csv", |column| column != "lr")
+        let read =
+            folder.dir.file(SUMMARY).map_err(|e| cannot_read("summary.csv", &e)).and_then(|file| {
+                Logged::csv(&*file, &JOIN, "summary.csv", |column| column != "lr")
                     .map_err(|e| format!("summary.csv: {e}"))
             });
         match read {

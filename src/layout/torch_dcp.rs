@@ -5,7 +5,9 @@
 //! put such a directory inside their own checkpoints: theirs is claimed first, and never entered.
 
 use super::folder::{Folder, Peek};
-use super::{Claim, Layout, Notes, Series, by_prefix, megatron, trailing_step};
+use super::{
+    Claim, Layout, Notes, Series, by_prefix, megatron, ray_train, ray_tune, torchtnt, trailing_step,
+};
 use crate::core::model::Marks;
 use crate::core::name::encode;
 use crate::store::Kind;
@@ -27,7 +29,10 @@ impl Layout for TorchDcp {
             let Ok(peek) = folder.peek(&entry.name) else { continue };
             // Those of frameworks with a layout of their own.
             let lightning = peek.has_file(b"meta.pt") || !has_metadata(&peek);
-            let owned = (lightning && entry.name.ends_with(b".ckpt"))
+            let owned = torchtnt::is_name(&entry.name)
+                || ray_tune::owns(folder, &entry.name)
+                || ray_train::owns(folder, &entry.name)
+                || (lightning && entry.name.ends_with(b".ckpt"))
                 || peek.has_file(b"common.pt")
                 || peek.has_file(b"metadata.json");
             if owned || !has_shards(&peek) {

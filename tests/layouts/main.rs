@@ -6,6 +6,7 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod built;
 mod confusable;
 mod damage;
 mod deepspeed;
@@ -22,6 +23,9 @@ mod orbax;
 mod outside;
 mod plans;
 mod real;
+mod registry;
 mod sessions;
 mod torch_dcp;
 mod tree;
+mod variants;
+mod weights;
