@@ -41,7 +41,7 @@ pub use outcome::{
 pub use purge::{Which, purge};
 pub use recover::{Recovery, recover};
 pub use root::{Root, RootError, init};
-pub use run::{ApplyOptions, apply};
+pub use run::{ApplyOptions, apply, check_root};
 pub use runs::{RunItem, RunSummary, runs};
 pub use undo::{What, undo};
 

@@ -68,6 +68,7 @@ fn saved(context: &Context, args: &ApplyArgs, path: &Path) -> Result<Exit, Failu
         }
         _ => context::open(&config.root)?,
     };
+    crate::apply::check_root(&root, &plan).map_err(carry::failure)?;
     if args.consent.dry_run {
         unfinished::tell(context, &root, None);
     }

@@ -17,6 +17,8 @@ mod nsml;
 mod planning;
 mod plans;
 mod policies;
+mod reading;
+mod readme;
 mod real;
 mod removing;
 mod roots;

@@ -36,7 +36,8 @@ fn the_plan_knows_its_root() {
     crate::nsml::world(&elsewhere).run(["init"]).ok();
     // Named on purpose, another root is refused; from anywhere else, the plan finds its own.
     let other = elsewhere.path().to_str().unwrap();
-    world.run(["apply", text(&plan), "--yes", "-C", other]).code(5).warns("another root");
+    let run = world.run(["apply", text(&plan), "--yes", "-C", other]).code(5).warns("another root");
+    assert!(run.stdout.is_empty(), "the plan of another root is not even shown\n{run}");
     assert_eq!(left(&elsewhere, SESSION), IDS);
     World::new().run(["apply", text(&plan), "--yes"]).ok();
     assert_eq!(left(&tree, SESSION), ["31", "41"]);
