@@ -35,5 +35,7 @@ mod modes;
 mod mounts;
 mod operator;
 mod root_policy;
+mod rows;
 mod sinks;
+mod table;
 mod told;
