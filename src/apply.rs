@@ -8,11 +8,14 @@
 //!
 //! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
 //! (whether), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
-//! [`recover()`], [`undo()`], [`purge()`] with [`remove`], [`runs()`] (what was).
+//! [`recover()`], [`undo()`], [`purge()`] with [`remove`], [`runs()`] and [`interrupted()`] (what was),
+//! [`confine()`] (the kernel's second look).
 
 pub mod calls;
+pub mod confine;
 pub mod dir;
 pub mod home;
+pub mod interrupted;
 pub mod journal;
 mod located;
 pub mod lock;
@@ -30,14 +33,16 @@ pub mod trash;
 pub mod undo;
 pub mod work;
 
+pub use confine::confine;
+pub use interrupted::{Interrupted, interrupted};
 pub use outcome::{
     ApplyError, Count, Event, Kind, Progress, PurgeReport, Report, Settings, Skip, UndoReport,
 };
 pub use purge::{Which, purge};
 pub use recover::{Recovery, recover};
 pub use root::{Root, RootError, init};
-pub use run::{ApplyOptions, apply};
-pub use runs::{RunSummary, runs};
+pub use run::{ApplyOptions, apply, check_root};
+pub use runs::{RunItem, RunSummary, runs};
 pub use undo::{What, undo};
 
 use std::fmt::Write as _;

@@ -14,8 +14,10 @@ mod demo;
 pub mod docs;
 pub mod exit;
 mod failure;
+mod gone;
 mod init;
 mod inventory;
+mod layout;
 mod log;
 mod ls;
 mod machine;
@@ -27,9 +29,12 @@ mod policy;
 mod progress;
 mod purge;
 mod rm;
+mod shell;
 mod signal;
+mod space;
 mod ui;
 mod undo;
+mod unfinished;
 mod why;
 mod work;
 
@@ -105,6 +110,7 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Submitted(args) => marks::submitted(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
+        Command::Layout(command) => layout::run(context, command),
         Command::Inventory(args) => inventory::run(context, args),
         Command::Demo(args) => demo::run(context, args),
         Command::Completions(args) => completions::run(context, args),

@@ -2,13 +2,17 @@
 //!
 //! A deletion tool must not guess where it is. The rules, in this order: `--root` or `RETAIN_ROOT`;
 //! the nearest `retain.toml` or `.retain/root.toml` in the working directory or above; the working
-//! directory itself. Settings belong to the root: a `retain.toml` counts if it stands at or above
-//! the root, or if it names it.
+//! directory itself. Whoever stands in one of several roots means that one. Settings belong to the
+//! root: a `retain.toml` counts if it stands at or above the root, or if it names it.
 
+pub mod trusted;
+
+use crate::layout::generic::{Definition, DefinitionError, Generic};
 use crate::scan::Owner;
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
+use trusted::{ReadError, Trust};
 
 /// The file that holds settings.
 pub const FILE: &str = "retain.toml";
@@ -25,6 +29,8 @@ pub struct Config {
     pub owner: Owner,
     /// Globs of paths below the root that no scan enters.
     pub exclude: Vec<String>,
+    /// Layouts of one's own.
+    pub layouts: Vec<Definition>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +59,8 @@ pub enum ConfigError {
     EmptyRoot,
     #[error("cannot read {path}")]
     Read { path: String, source: io::Error },
+    #[error(transparent)]
+    Untrusted(ReadError),
     #[error("{path} is not valid:\n{source}")]
     Syntax { path: String, source: toml::de::Error },
     #[error(
@@ -63,6 +71,8 @@ pub enum ConfigError {
         "{path}: roots is empty; name a directory, or leave it out for the one that holds the file"
     )]
     NoRoots { path: String },
+    #[error("{path}: {source}")]
+    Layout { path: String, source: DefinitionError },
     #[error("{path} has several roots; choose one with --root: {roots}")]
     SeveralRoots { path: String, roots: String },
 }
@@ -76,6 +86,8 @@ struct Raw {
     owner: Option<String>,
     #[serde(default)]
     exclude: Vec<String>,
+    #[serde(default)]
+    layout: Vec<Definition>,
 }
 
 struct Settings {
@@ -85,6 +97,7 @@ struct Settings {
     policy: Option<PathBuf>,
     owner: Owner,
     exclude: Vec<String>,
+    layouts: Vec<Definition>,
 }
 
 impl Config {
@@ -93,37 +106,32 @@ impl Config {
     /// The root itself is neither opened nor checked.
     ///
     /// # Errors
-    /// An empty `given`, a `retain.toml` that cannot be read or is wrong, or one that leaves open
-    /// which of its roots is meant.
-    pub fn find(given: Option<&Path>, cwd: &Path) -> Result<Config, ConfigError> {
+    /// An empty `given`, a `retain.toml` that cannot be read, is wrong or not to be trusted, or one
+    /// that leaves open which of its roots is meant.
+    pub fn find(given: Option<&Path>, cwd: &Path, trust: Trust) -> Result<Config, ConfigError> {
         if let Some(given) = given {
             if given.as_os_str().is_empty() {
                 return Err(ConfigError::EmptyRoot);
             }
-            return Config::for_root(given, cwd);
+            return Config::for_root(cwd.join(given), How::Given, cwd, trust);
         }
         for dir in cwd.ancestors() {
-            if let Some(settings) = Settings::read(dir)? {
-                let [root] = settings.roots.as_slice() else {
-                    let file = display(&settings.file);
-                    let roots: Vec<_> = settings.roots.iter().map(|r| display(r)).collect();
-                    return Err(ConfigError::SeveralRoots { path: file, roots: roots.join(", ") });
-                };
-                let root = root.clone();
+            if let Some(settings) = Settings::read(dir, trust)? {
+                let root = settings.root_for(cwd)?;
                 return Ok(settings.with(root, How::Settings));
             }
             if dir.join(".retain/root.toml").is_file() {
-                return Ok(Config { root: dir.to_owned(), how: How::Marked, ..Config::default() });
+                return Config::for_root(dir.to_owned(), How::Marked, cwd, trust);
             }
         }
         Ok(Config { root: cwd.to_owned(), ..Config::default() })
     }
 
-    fn for_root(given: &Path, cwd: &Path) -> Result<Config, ConfigError> {
-        let root = cwd.join(given);
+    /// A root that is settled, with the settings that belong to it.
+    fn for_root(root: PathBuf, how: How, cwd: &Path, trust: Trust) -> Result<Config, ConfigError> {
         for dir in root.ancestors() {
-            if let Some(settings) = Settings::read(dir)? {
-                return Ok(settings.with(root, How::Given));
+            if let Some(settings) = Settings::read(dir, trust)? {
+                return Ok(settings.with(root, how));
             }
         }
         let same = |a: &Path| match (a.canonicalize(), root.canonicalize()) {
@@ -131,30 +139,33 @@ impl Config {
             _ => false,
         };
         for dir in cwd.ancestors() {
-            if let Some(settings) = Settings::read(dir)?
+            if let Some(settings) = Settings::read(dir, trust)?
                 && settings.roots.iter().any(|r| same(r))
             {
-                return Ok(settings.with(root, How::Given));
+                return Ok(settings.with(root, how));
             }
         }
-        Ok(Config { root, how: How::Given, ..Config::default() })
+        Ok(Config { root, how, ..Config::default() })
     }
 }
 
 impl Settings {
     /// The settings in `dir`, if it has any.
-    fn read(dir: &Path) -> Result<Option<Settings>, ConfigError> {
+    fn read(dir: &Path, trust: Trust) -> Result<Option<Settings>, ConfigError> {
         let file = dir.join(FILE);
         let path = display(&file);
-        let text = match std::fs::read_to_string(&file) {
+        // Nothing there, or above a file: then nothing on the way needs to be trusted either.
+        let absent = |e: &io::Error| {
+            matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        };
+        if std::fs::symlink_metadata(&file).is_err_and(|e| absent(&e)) {
+            return Ok(None);
+        }
+        let text = match trusted::read(&file, trust) {
             Ok(text) => text,
-            // Nothing there, or above a file.
-            Err(e)
-                if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
-            {
-                return Ok(None);
-            }
-            Err(source) => return Err(ConfigError::Read { path, source }),
+            Err(ReadError::Io(e)) if absent(&e) => return Ok(None),
+            Err(ReadError::Io(source)) => return Err(ConfigError::Read { path, source }),
+            Err(e @ ReadError::Untrusted { .. }) => return Err(ConfigError::Untrusted(e)),
         };
         let raw: Raw = toml::from_str(&text)
             .map_err(|source| ConfigError::Syntax { path: path.clone(), source })?;
@@ -174,13 +185,36 @@ impl Settings {
             // `.` would leave a trailing `/.` in what is shown.
             Some(roots) => roots.iter().map(|r| dir.join(r).components().collect()).collect(),
         };
+        for (i, definition) in raw.layout.iter().enumerate() {
+            let layout = Generic::new(definition).map(|_| ());
+            let taken = raw.layout[..i].iter().any(|other| other.name == definition.name);
+            let twice = || DefinitionError::Twice(definition.name.clone());
+            layout
+                .and_then(|()| if taken { Err(twice()) } else { Ok(()) })
+                .map_err(|source| ConfigError::Layout { path: path.clone(), source })?;
+        }
         Ok(Some(Settings {
+            layouts: raw.layout,
             policy: raw.policy.map(|p| dir.join(p)),
             owner,
             exclude: raw.exclude,
             roots,
             file,
         }))
+    }
+
+    /// The only root, or the one of several that `cwd` lies in.
+    fn root_for(&self, cwd: &Path) -> Result<PathBuf, ConfigError> {
+        let holds = |root: &&PathBuf| cwd.starts_with(root);
+        let inside = self.roots.iter().filter(holds).max_by_key(|r| r.components().count());
+        match (self.roots.as_slice(), inside) {
+            ([one], _) | (_, Some(one)) => Ok(one.clone()),
+            (several, None) => {
+                let roots: Vec<_> = several.iter().map(|r| display(r)).collect();
+                let path = display(&self.file);
+                Err(ConfigError::SeveralRoots { path, roots: roots.join(", ") })
+            }
+        }
     }
 
     fn with(self, root: PathBuf, how: How) -> Config {
@@ -191,6 +225,7 @@ impl Settings {
             policy: self.policy,
             owner: self.owner,
             exclude: self.exclude,
+            layouts: self.layouts,
         }
     }
 }
@@ -215,7 +250,7 @@ mod tests {
     fn nothing_declared_means_here() {
         let dir = storage();
         let cwd = dir.path().join("a/runs");
-        let config = Config::find(None, &cwd).unwrap();
+        let config = Config::find(None, &cwd, Trust::Anybody).unwrap();
         assert_eq!((config.root, config.how, config.file), (cwd, How::WorkingDirectory, None));
     }
 
@@ -225,16 +260,41 @@ mod tests {
         let a = dir.path().join("a");
         fs::write(a.join(FILE), "roots = [\"runs\"]\npolicy = \"p.toml\"\nowner = \"path:2\"")
             .unwrap();
-        let config = Config::find(None, &a.join("runs/team/x")).unwrap();
+        let config = Config::find(None, &a.join("runs/team/x"), Trust::Anybody).unwrap();
         assert_eq!(config.root, a.join("runs"));
         assert_eq!(config.policy, Some(a.join("p.toml")));
         assert_eq!(Some(config.owner), Owner::parse("path:2"));
 
         fs::create_dir_all(a.join("runs/team/.retain")).unwrap();
         fs::write(a.join("runs/team/.retain/root.toml"), "").unwrap();
-        let config = Config::find(None, &a.join("runs/team/x")).unwrap();
+        let config = Config::find(None, &a.join("runs/team/x"), Trust::Anybody).unwrap();
         assert_eq!((config.root, config.how), (a.join("runs/team"), How::Marked));
-        assert_eq!(config.policy, None);
+    }
+
+    /// A declared root is nearer than the settings above it; it is theirs all the same.
+    #[test]
+    fn a_marked_root_has_the_settings_above_it() {
+        let dir = storage();
+        let a = dir.path().join("a");
+        fs::create_dir_all(a.join("runs/.retain")).unwrap();
+        fs::write(a.join("runs/.retain/root.toml"), "").unwrap();
+        let below = || Config::find(None, &a.join("runs/team/x"), Trust::Anybody).unwrap();
+        assert_eq!((below().how, below().file), (How::Marked, None));
+        fs::write(
+            a.join(FILE),
+            "roots = [\"runs\", \"other\"]\npolicy = \"p.toml\"\nowner = \"path:2\"\nexclude = [\"data\"]",
+        )
+        .unwrap();
+        let config = below();
+        assert_eq!((config.root, config.how), (a.join("runs"), How::Marked));
+        assert_eq!(config.file, Some(a.join(FILE)));
+        assert_eq!(config.policy, Some(a.join("p.toml")));
+        assert_eq!(Some(config.owner), Owner::parse("path:2"));
+        assert_eq!(config.exclude, ["data"]);
+        assert_eq!(
+            Config::find(None, &a.join("runs"), Trust::Anybody).unwrap().policy,
+            Some(a.join("p.toml"))
+        );
     }
 
     #[test]
@@ -242,20 +302,27 @@ mod tests {
         let dir = storage();
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         fs::write(a.join(FILE), "roots = [\"runs\", \"../b\"]\nexclude = [\"data/**\"]").unwrap();
-        let of = |root: &str, cwd: &Path| Config::find(Some(Path::new(root)), cwd).unwrap();
+        let of = |root: &str, cwd: &Path| {
+            Config::find(Some(Path::new(root)), cwd, Trust::Anybody).unwrap()
+        };
         assert_eq!(of("runs", &a).exclude, ["data/**"]);
         assert_eq!(of("../b", &a).exclude, ["data/**"], "it is named there");
         assert_eq!(of("../b", &b).file, None, "nothing above knows it");
         assert_eq!(of(a.join("runs").to_str().unwrap(), &b).exclude, ["data/**"]);
-        let several = Config::find(None, &a).unwrap_err();
+        let several = Config::find(None, &a, Trust::Anybody).unwrap_err();
         assert!(several.to_string().contains("--root"), "{several}");
+        let inside = Config::find(None, &a.join("runs/team"), Trust::Anybody).unwrap();
+        assert_eq!(inside.root, a.join("runs"), "who stands in one of them means it");
     }
 
     #[test]
     fn faults_are_said() {
         let dir = storage();
         let a = dir.path().join("a");
-        assert!(matches!(Config::find(Some(Path::new("")), &a), Err(ConfigError::EmptyRoot)));
+        assert!(matches!(
+            Config::find(Some(Path::new("")), &a, Trust::Anybody),
+            Err(ConfigError::EmptyRoot)
+        ));
         for (text, part) in [
             ("policy = 3", "expected"),
             ("polcy = \"x\"", "unknown field"),
@@ -265,7 +332,7 @@ mod tests {
             ("roots = [\"\"]", "the root is empty"),
         ] {
             fs::write(a.join(FILE), text).unwrap();
-            let error = Config::find(None, &a).unwrap_err().to_string();
+            let error = Config::find(None, &a, Trust::Anybody).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
     }

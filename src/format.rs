@@ -6,4 +6,7 @@
 
 pub mod csv;
 pub mod json;
+pub mod lines;
+pub mod msgpack;
+pub mod shape;
 pub mod torch;

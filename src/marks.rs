@@ -130,9 +130,19 @@ impl MarksFile {
     /// Session tags stay with the session. A pin that has run out is handed on with its end: what
     /// it means now is for those to say who know the time.
     pub fn apply(&self, series: &str, checkpoint: &mut Checkpoint) {
-        let own = self.get(&Subject::in_series(series, Some(&checkpoint.id)));
-        let whole = self.get(&Subject::in_series(series, None));
-        for mark in [own, whole].into_iter().flatten() {
+        // A second series in the directory changes what the first is called: an id alone names its
+        // checkpoint, and what was said of the only series then holds for all that are there now.
+        let named = |s: &Subject| s.checkpoint.as_deref() == Some(&*checkpoint.id);
+        let mut own: Vec<_> = self.iter().filter(|(s, _)| named(s)).collect();
+        if own.iter().any(|(s, _)| s.series == series) {
+            own.retain(|(s, _)| s.series == series);
+        }
+        let own: Vec<&Mark> = own.into_iter().map(|(_, m)| m).collect();
+        let whole = self.iter().filter(|(s, _)| {
+            let related = s.series == series || s.series.is_empty() || series.is_empty();
+            s.checkpoint.is_none() && related
+        });
+        for mark in own.iter().copied().chain(whole.map(|(_, m)| m)) {
             if let Some(pin) = &mark.pin {
                 checkpoint.marks.set(Marks::PINNED);
                 let extra = checkpoint.extra_mut();
@@ -142,7 +152,7 @@ impl MarksFile {
                 checkpoint.marks.set(Marks::SUBMITTED);
             }
         }
-        for tag in own.into_iter().flat_map(|m| &m.tags) {
+        for tag in own.iter().flat_map(|m| &m.tags) {
             let tags = &mut checkpoint.extra_mut().tags;
             if tags.iter().all(|t| **t != **tag) {
                 tags.push(tag.as_str().into());
@@ -187,9 +197,11 @@ mod tests {
         };
         assert_eq!(marked("", "3"), r#"["pinned"] Some(None) ["release"]"#);
         assert_eq!(marked("", "4"), r#"["pinned", "submitted"] Some(Some(5)) []"#);
-        assert_eq!(marked("", "5"), r#"["pinned"] Some(Some(5)) []"#);
+        assert_eq!(marked("", "6"), r#"["pinned"] Some(Some(5)) []"#);
         assert_eq!(marked("x", "5"), r#"["pinned"] Some(Some(9)) []"#);
-        assert_eq!(marked("x", "3"), "[] None []");
+        // Said before there were two series in the directory, or while there were.
+        assert_eq!(marked("x", "3"), r#"["pinned"] Some(None) ["release"]"#);
+        assert_eq!(marked("", "5"), r#"["pinned"] Some(Some(9)) []"#);
         assert_eq!(file.session_tags("").collect::<Vec<_>>(), ["team"]);
     }
 

@@ -13,6 +13,7 @@ use std::num::NonZeroUsize;
 mod arbitrate;
 mod assemble;
 mod draft;
+pub mod examine;
 mod link;
 mod touch;
 mod walk;
@@ -105,6 +106,8 @@ pub struct Scan {
     pub faults: Vec<Fault>,
     /// Directories on other file systems, which are not entered; paths below the root.
     pub other_mounts: Vec<Box<str>>,
+    /// What was recognised and is never a candidate: a path below the root, and what it is.
+    pub never: Vec<(Box<str>, Box<str>)>,
 }
 
 /// Something that could not be read or resolved.

@@ -111,7 +111,8 @@ pub trait Dir: Send + Sync {
     /// Anything but a regular file; and whatever the storage says.
     fn file(&self, name: &[u8]) -> io::Result<Box<dyn Blob>>;
 
-    /// Measures entries of this directory as one unit, see [`unit::measure`].
+    /// Measures entries of this directory, and of directories below it, as one unit, see
+    /// [`unit::measure_parts`]. Here alone a name may be a path, with `/` between its components.
     ///
     /// # Errors
     /// Any entry that cannot be read.

@@ -82,6 +82,7 @@ fn every_fault_is_told_with_its_line() {
         ("{".to_owned(), "line 1: a key is missing at byte 1"),
         ("[]".to_owned(), "line 1: not an object"),
         (r#"{"id":"1"}"#.to_owned(), "line 1: session is missing"),
+        (r#"{"session":"a","step":2}"#.to_owned(), "line 1: a checkpoint without an id"),
         (r#"{"session":"","id":"1"}"#.to_owned(), "line 1: session is empty"),
         (r#"{"session":"a"}{}"#.to_owned(), "line 1: more after the end at byte 15"),
         (c(r#","step":-1"#), "line 1: step is neither null nor a number from 0 up"),
@@ -147,6 +148,10 @@ fn every_fault_is_told_with_its_line() {
     for (text, want) in table {
         assert_eq!(parsed(text).unwrap_err(), *want, "{text}");
     }
+    let counted = r#"{"retain-inventory":1}"#.to_owned() + "\n" + &c("") + "\n";
+    assert!(parsed(&(counted.clone() + r#"{"end":true,"sessions":1,"checkpoints":1}"#)).is_ok());
+    assert!(parsed(&(counted.clone() + r#"{"end":true,"sessions":0,"checkpoints":1}"#)).is_ok());
+    assert!(parsed(&(counted + r#"{"end":true,"sessions":2,"checkpoints":1}"#)).is_err());
     let all = parsed("{\n{}\n{\"session\":\"a\"}\nx\n").unwrap_err();
     assert_eq!(
         all,

@@ -174,7 +174,15 @@ impl Located {
         let most = u64::from(item.files).saturating_mul(10).saturating_add(1_000_000);
         for (n, part) in item.parts.iter().enumerate().rev() {
             let (name, top) = plain(part)?;
-            let Some(slot) = self.slot(part) else { continue };
+            let restored =
+                || self.parent(part).map_or(Ok(false), |home| trash::is_there(home, &name, top));
+            let Some(slot) = self.slot(part) else {
+                // Gone by an earlier purge, or with the undo that emptied it.
+                if restored()? {
+                    return Ok(false);
+                }
+                continue;
+            };
             // No undo knows this name, and no checkpoint has it.
             let doomed = CString::new(format!("{}.{}.{n}", part.slot, item.item))?;
             if top.kind != FileType::Directory {
@@ -186,7 +194,7 @@ impl Located {
             {
                 remove::tree(calls, slot, &doomed, most)?;
             }
-            if self.parent(part).map_or(Ok(false), |home| trash::is_there(home, &name, top))? {
+            if restored()? {
                 return Ok(false);
             }
             // I33: gone is what is seen to be gone.

@@ -92,11 +92,24 @@ fn check_plan(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>) -> Resul
     if let Some(brake) = &plan.brake {
         return Err(ApplyError::Brake(brake.clone()));
     }
-    let Some(planned) = &plan.root else { return Err(ApplyError::ForeignPlan) };
+    if plan.root.is_none() {
+        return Err(ApplyError::ForeignPlan);
+    }
     // I1: a mount that is not there has no marker.
     if root.id.is_none() {
         return Err(ApplyError::NoMarker(root.path.display().to_string()));
     }
+    check_root(root, plan)?;
+    plan.check_age(options.settings.now)?;
+    Ok(())
+}
+
+/// That the plan was made of this root and of no other; apply checks it too.
+///
+/// # Errors
+/// It was not, or it was made of no root at all.
+pub fn check_root(root: &Root, plan: &PlanFile) -> Result<(), ApplyError> {
+    let Some(planned) = &plan.root else { return Err(ApplyError::ForeignPlan) };
     // A root that had no id when the plan was made has got one since; then its inode must do.
     let same_id = planned.id.is_none() || planned.id == root.id;
     // A plan of an inventory file knows the id alone.
@@ -109,7 +122,6 @@ fn check_plan(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>) -> Resul
             root: root.path.display().to_string(),
         });
     }
-    plan.check_age(options.settings.now)?;
     Ok(())
 }
 

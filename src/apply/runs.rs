@@ -14,6 +14,8 @@ pub struct RunItem {
     pub id: String,
     pub bytes: u64,
     pub state: State,
+    /// Why it was to go; empty if the run did not write that down.
+    pub why: String,
 }
 
 /// A run as `retain log` shows it.
@@ -83,7 +85,8 @@ fn summarise(run: &Run) -> RunSummary {
     let mut out = RunSummary {
         id: run.id.clone(),
         skipped: run.skipped.clone(),
-        unfinished: !run.open.is_empty(),
+        // Where nothing is left to do, a file without an end is of no concern.
+        unfinished: !run.open.is_empty() && !run.settled,
         stopped: run.ended.clone().flatten(),
         damaged: run.damaged,
         ..RunSummary::default()
@@ -108,6 +111,7 @@ fn summarise(run: &Run) -> RunSummary {
             id: item.intent.id.clone(),
             bytes: item.intent.bytes,
             state: item.state,
+            why: item.intent.why.clone(),
         });
     }
     if out.in_trash.checkpoints > 0 {

@@ -25,6 +25,8 @@ pub struct Deletion {
     pub item: u32,
     pub id: String,
     pub bytes: u64,
+    /// The plan's reasons, in words.
+    pub why: String,
     /// What makes it loadable first.
     pub parts: Vec<Place>,
     pub fingerprint: Fingerprint,
@@ -72,6 +74,7 @@ pub fn read(plan: &PlanFile) -> Result<Vec<SessionWork>, ApplyError> {
             item,
             id: decision.id.clone(),
             bytes: decision.bytes,
+            why: decision.reasons.iter().map(|r| r.text.as_str()).collect::<Vec<_>>().join(" · "),
             parts: places(&called, &decision.paths)?,
             fingerprint: fingerprint(&called, decision.fingerprint.as_deref())?,
         });

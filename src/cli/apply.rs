@@ -5,13 +5,15 @@ use super::carry::{self, Job};
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::work;
-use crate::config::How;
+use super::{unfinished, work};
+use crate::config::{How, trusted};
 use crate::core::name;
 use crate::core::plan::{PlanError, PlanFile};
 use crate::report::human;
+use crate::report::plan::Detail;
 use clap::Args;
 use std::ffi::OsStr;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -50,10 +52,7 @@ fn fresh(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
 
 fn saved(context: &Context, args: &ApplyArgs, path: &Path) -> Result<Exit, Failure> {
     let shown = context::shown(path);
-    let text = std::fs::read(path).map_err(|e| {
-        let what = format!("cannot read the plan {shown}");
-        Failure::new(Exit::Usage, anyhow::Error::new(e).context(what))
-    })?;
+    let text = read(path)?;
     let plan = PlanFile::parse(&text).map_err(|e| {
         let exit = if matches!(e, PlanError::Syntax(_)) { Exit::Usage } else { Exit::Stale };
         Failure::new(exit, anyhow::Error::new(e).context(shown))
@@ -69,8 +68,25 @@ fn saved(context: &Context, args: &ApplyArgs, path: &Path) -> Result<Exit, Failu
         }
         _ => context::open(&config.root)?,
     };
+    crate::apply::check_root(&root, &plan).map_err(carry::failure)?;
+    if args.consent.dry_run {
+        unfinished::tell(context, &root, None);
+    }
     carry::recover(context, &root, args.consent)?;
     carry::carry_out(context, root, &job(plan, args))
+}
+
+/// I16: a plan is what root follows, as a policy is.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |e| {
+        let what = format!("cannot read the plan {}", context::shown(path));
+        Failure::new(Exit::Usage, anyhow::Error::new(e).context(what))
+    };
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    trusted::check_owner(path, &file).map_err(context::untrusted)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(unreadable)?;
+    Ok(text)
 }
 
 fn job(plan: PlanFile, args: &ApplyArgs) -> Job {
@@ -80,5 +96,8 @@ fn job(plan: PlanFile, args: &ApplyArgs) -> Job {
         human::count(t.delete, "checkpoint"),
         human::size(t.delete_bytes)
     );
-    Job { plan, what, purge: args.purge, consent: args.consent }
+    // Without a grace there is nothing that could be undone later either.
+    let purge = args.purge || plan.policy.grace_seconds == 0;
+    let detail = Detail::default();
+    Job { plan, what, purge, upkeep: true, consent: args.consent, detail }
 }

@@ -5,8 +5,8 @@
 
 use super::exit::Exit;
 use super::{
-    apply, completions, demo, init, inventory, log, ls, man, marks, plan, policy, purge, rm, undo,
-    why,
+    apply, completions, demo, init, inventory, layout, log, ls, man, marks, plan, policy, purge,
+    rm, undo, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -122,6 +122,9 @@ pub enum Command {
     /// Check, test, show or begin a policy
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// What is recognised in a directory, and why the rest is not
+    #[command(subcommand)]
+    Layout(layout::LayoutCommand),
     /// Write what a scan sees as JSON Lines
     Inventory(inventory::InventoryArgs),
     /// Make a sample storage and try all of it there

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::machine;
 use super::progress;
+use super::space;
 use super::ui::{self, Ui};
 use super::work;
 use crate::apply::{self, ApplyError, ApplyOptions, Kind, Recovery, Report, Root, Settings, Skip};
@@ -24,7 +25,11 @@ pub struct Job {
     /// Completes "retain will ...?" where a person is asked.
     pub what: String,
     pub purge: bool,
+    /// Carries out a policy, and so keeps the trash in order as well.
+    pub upkeep: bool,
     pub consent: Consent,
+    /// How much of the plan is shown; all that it deletes, unless it is only a sample.
+    pub detail: plan::Detail,
 }
 
 /// Refuses early what nobody could consent to later.
@@ -47,7 +52,7 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failu
     let ui = &context.ui;
     let exit = work::plan_exit(&job.plan);
     // A run without a question has said everything at its end; stdout is data with --json.
-    let detail = plan::Detail { all: false, brief: ui.quiet };
+    let detail = plan::Detail { brief: ui.quiet, notes: ui.verbose > 0, ..job.detail };
     let shown = plan::render(&job.plan, detail);
     match (ui.json, job.consent.yes) {
         (true, true) => {}
@@ -55,6 +60,10 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failu
         (false, _) => ui.out(&shown)?,
     }
     let nothing = job.plan.totals.delete == 0;
+    if nothing && job.upkeep && job.consent.yes && root.id.is_some() {
+        space::expired(context, &root)?;
+        space::min_free(context, &root, &job.plan)?;
+    }
     if job.consent.dry_run || nothing {
         if ui.json {
             ui.json(&report_json(&job.plan, &Report::default(), job.consent.dry_run))?;
@@ -67,7 +76,13 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failu
         return Err(failure(ApplyError::Brake(brake.clone())));
     }
     let root = consent(context, root, job)?;
+    if job.upkeep {
+        space::expired(context, &root)?;
+    }
     let report = run(context, &root, job)?;
+    if job.upkeep {
+        space::min_free(context, &root, &job.plan)?;
+    }
     say(context, job, &report)?;
     let kept = !report.skipped.is_empty() || report.stopped.is_some() || !report.faults.is_empty();
     Ok(exit.and_if(kept, Exit::Partly))
@@ -113,6 +128,7 @@ fn consent(context: &Context, root: Root, job: &Job) -> Result<Root, Failure> {
 fn run(context: &Context, root: &Root, job: &Job) -> Result<Report, Failure> {
     let critical = context.signals.critical();
     let settings = settings(context, critical.stop());
+    context.confine(root);
     let bar = progress::Deletion::new(&context.ui);
     let options = ApplyOptions { settings, grace: None, purge_now: job.purge };
     let done = apply::apply(root, &job.plan, &options, &|event| bar.event(&event));
@@ -140,6 +156,7 @@ pub fn recover(context: &Context, root: &Root, consent: Consent) -> Result<(), F
     }
     let critical = context.signals.critical();
     let settings = settings(context, critical.stop());
+    context.confine(root);
     let recovered = apply::recover(root, &settings, &|_| {}).map_err(failure)?;
     drop(critical);
     say_recovered(&context.ui, recovered.as_ref());
@@ -176,9 +193,10 @@ fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
         return ui.out(&format!("Deleted {amount} for good, as run {run}.\n"));
     }
     let grace = human::length(job.plan.policy.grace_seconds);
+    let (undo, purge) = (context.command(&format!("undo {run}")), context.command("purge"));
     ui.out(&format!(
         "Moved {amount} to the trash as run {run}.\n\
-         `retain undo {run}` brings everything back; after {grace}, `retain purge` reclaims the space.\n"
+         `{undo}` brings everything back; after {grace}, `{purge}` reclaims the space.\n"
     ))
 }
 

@@ -4,14 +4,18 @@ use super::args::Global;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::machine;
+use super::shell;
 use super::signal::Signals;
 use super::ui::Ui;
+use crate::apply;
 use crate::apply::root::{Root, RootError};
+use crate::config::trusted::{self, ReadError, Trust};
 use crate::config::{Config, ConfigError};
 use crate::core::model::Time;
 use crate::core::name;
 use crate::core::policy::{self, Policy};
 use crate::report::{diagnostic, sanitize};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 /// Where the policy of those who did not write one comes from.
@@ -28,6 +32,7 @@ pub struct Context {
     pub threads: Option<usize>,
     root: Option<PathBuf>,
     policy: Option<PathBuf>,
+    confined: Cell<bool>,
 }
 
 /// A policy and where it came from.
@@ -36,7 +41,7 @@ pub struct InForce {
     pub text: String,
     /// Its file, or `embedded default`.
     pub source: String,
-    /// Nobody wrote it, so that parts of it that have nothing to do here are no mistake.
+    /// Nobody chose it.
     pub is_default: bool,
 }
 
@@ -52,6 +57,7 @@ impl Context {
             threads: global.threads.map(usize::from),
             root: global.root.clone(),
             policy: global.policy.clone(),
+            confined: Cell::new(false),
         })
     }
 
@@ -62,14 +68,50 @@ impl Context {
         }
     }
 
+    /// As if `--root` had named it.
+    pub fn work_on(&mut self, root: &Path) {
+        self.root = Some(root.to_path_buf());
+    }
+
+    /// A command for a person to run next, on the root that this one worked on.
+    pub fn command(&self, rest: &str) -> String {
+        match &self.root {
+            Some(root) => format!("retain -C {} {rest}", shell::quoted(&shown(root))),
+            None => format!("retain {rest}"),
+        }
+    }
+
+    /// Before anything is changed: the kernel is asked to refuse changes outside the root.
+    pub fn confine(&self, root: &Root) {
+        if self.confined.replace(true) {
+            return;
+        }
+        self.ui.detail(match apply::confine(root) {
+            Ok(()) => "confined by Landlock: nothing outside the root can be removed or renamed"
+                .to_owned(),
+            Err(e) => format!("not confined by Landlock, which needs Linux 5.19: {e}"),
+        });
+    }
+
     /// The root to work on and its settings; neither is opened.
     ///
     /// # Errors
     /// See [`ConfigError`].
     pub fn config(&self) -> Result<Config, Failure> {
+        self.config_of(None)
+    }
+
+    /// As [`Context::config`], but of this directory if one is given.
+    ///
+    /// # Errors
+    /// As [`Context::config`].
+    pub fn config_of(&self, directory: Option<&Path>) -> Result<Config, Failure> {
         let cwd = machine::working_directory()
             .map_err(|e| anyhow::Error::new(e).context("cannot tell the working directory"))?;
-        let config = Config::find(self.root.as_deref(), &cwd).map_err(|e| match e {
+        let trust = Trust::of_process();
+        let given = directory.or(self.root.as_deref());
+        let config = Config::find(given, &cwd, trust).map_err(|e| match e {
+            ConfigError::Untrusted(e) => untrusted(e),
             ConfigError::EmptyRoot => Failure::new(Exit::Refused, e)
                 .help("a variable may be unset; name a directory that holds training runs"),
             e => Failure::new(Exit::Usage, e),
@@ -98,6 +140,14 @@ impl Context {
     /// It cannot be read, or has faults; all of them are said.
     pub fn policy(&self, config: &Config) -> Result<InForce, Failure> {
         let (source, text) = self.text_in_force(config)?;
+        self.loaded(source, text)
+    }
+
+    /// A policy that was read already.
+    ///
+    /// # Errors
+    /// It has faults; all of them are said.
+    pub fn loaded(&self, source: String, text: String) -> Result<InForce, Failure> {
         let mut loaded = policy::load(&text);
         let expired = loaded.expired(self.now);
         loaded.diagnostics.extend(expired);
@@ -125,7 +175,7 @@ impl Context {
 
     fn text_in_force(&self, config: &Config) -> Result<(String, String), Failure> {
         match self.policy.as_ref().or(config.policy.as_ref()) {
-            Some(path) => Ok((shown(path), read_text(path)?)),
+            Some(path) => Ok((shown(path), read_policy(path)?)),
             None => Ok((DEFAULT_SOURCE.to_owned(), policy::DEFAULT.to_owned())),
         }
     }
@@ -163,13 +213,34 @@ pub fn root_failure(error: RootError) -> Failure {
     Failure::new(exit, error)
 }
 
+/// I16: a policy that is going to be followed.
+fn read_policy(path: &Path) -> Result<String, Failure> {
+    trusted::read(path, Trust::of_process()).map_err(|e| match e {
+        ReadError::Io(e) => unreadable(path, e),
+        e @ ReadError::Untrusted { .. } => untrusted(e),
+    })
+}
+
+/// I16: what to do about a file that root cannot follow.
+pub fn untrusted(error: ReadError) -> Failure {
+    let help = match &error {
+        ReadError::Untrusted { path, .. } => format!(
+            "`chown root {path}` and `chmod go-w {path}` if all that is in it is meant, or run as the user it belongs to"
+        ),
+        ReadError::Io(_) => String::new(),
+    };
+    Failure::new(Exit::Refused, error).help(help)
+}
+
 /// # Errors
 /// The file is not there, cannot be read, or is not UTF-8: exit code 2, for a person named it.
 pub fn read_text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|e| {
-        let what = format!("cannot read {}", shown(path));
-        Failure::new(Exit::Usage, anyhow::Error::new(e).context(what))
-    })
+    std::fs::read_to_string(path).map_err(|e| unreadable(path, e))
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Failure {
+    let what = format!("cannot read {}", shown(path));
+    Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
 }
 
 /// A path as text, losing nothing.

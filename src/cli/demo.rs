@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::{machine, work};
 use crate::config::{self, Config};
 use crate::core::policy;
+use crate::report::plan::Detail;
 use crate::report::{human, listing};
 use crate::{apply, demo};
 use clap::Args;
@@ -19,6 +20,10 @@ pub struct DemoArgs {
     #[arg(value_name = "DIR", default_value = "retain-demo")]
     dir: PathBuf,
 }
+
+/// Sessions whose plan is shown, each on a few lines: an unfinished save, a submitted model, a pin.
+const SHOWN: &[&str] =
+    &["nlp/squad/roberta-lr3e-5", "nsmlteam/mnist/3", "vision/resnet50/lightning_logs/version_0"];
 
 const SETTINGS: &str = "# Read by every retain command in this directory or below.\n\
                         roots  = [\"storage\"]\n\
@@ -37,6 +42,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
     })?;
     // The sample is younger than this command, and what lies in the future is protected.
     context.look_at_clock();
+    context.work_on(&storage);
     let context = &*context;
     let policy = policy(context, dir)?;
     let ui = &context.ui;
@@ -54,20 +60,27 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
     if !ui.json {
         ui.out("# before: retain ls\n")?;
         overview(context, &config)?;
-        ui.out("\n# retain plan, retain apply\n")?;
+        ui.out("\n# the plan, three sessions of it: retain plan, retain apply\n")?;
     }
     let seen = work::scan_root(context, &config, &root)?;
     let plan = work::plan(context, &seen, &policy, None);
     let consent = Consent { yes: true, dry_run: false };
-    let job = Job { plan, what: String::new(), purge: false, consent };
+    let detail = Detail { sample: Some(SHOWN), ..Detail::default() };
+    let job = Job { plan, what: String::new(), purge: false, upkeep: false, consent, detail };
     let exit = carry::carry_out(context, root, &job)?;
     if !ui.json {
         ui.out("\n# after: retain ls\n")?;
         overview(context, &config)?;
     }
     ui.note(format!(
-        "\nTo try more: `cd {place}`, then `retain ls`, `retain log`, `retain why SESSION CHECKPOINT`,\n\
-         `retain pin SESSION CHECKPOINT`, change policy.toml and `retain plan`."
+        "\nTo try more:\n  \
+         cd {place}\n  \
+         retain ls nsmlteam/mnist/4        # as NSML showed it\n  \
+         retain why nsmlteam/mnist/3 21    # why it was kept\n  \
+         retain why nsmlteam/mnist/3 20    # why it was not\n  \
+         retain log last                   # all that went, and why\n  \
+         retain undo last                  # everything back, then `retain plan` shows all of it\n  \
+         retain pin nsmlteam/mnist/4 0     # or change policy.toml, and plan again"
     ));
     Ok(work::finish(context, &seen).and(exit))
 }
@@ -81,8 +94,9 @@ fn policy(context: &Context, dir: &Path) -> Result<InForce, Failure> {
     };
     write("policy.toml", &text)?;
     write(config::FILE, SETTINGS)?;
-    let config = Config { policy: Some(dir.join("policy.toml")), ..Config::default() };
-    Ok(InForce { is_default: true, ..context.policy(&config)? })
+    // What was written is what is followed: somebody else's directory could give back another text.
+    let source = context::shown(&dir.join("policy.toml"));
+    Ok(InForce { is_default: true, ..context.loaded(source, text)? })
 }
 
 fn overview(context: &Context, config: &Config) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::machine;
+use super::unfinished;
 use crate::apply;
 use clap::Args;
 use serde_json::json;
@@ -25,6 +26,7 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     let before = apply::Root::open(&path, home.as_deref()).ok().and_then(|r| r.id);
     let root = apply::init(&path, home.as_deref(), context.now, &apply::calls::Os)
         .map_err(context::root_failure)?;
+    unfinished::tell(context, &root, None);
     let place = context::shown(&root.path);
     let made = before != root.id;
     if context.ui.json {

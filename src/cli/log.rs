@@ -4,6 +4,7 @@ use super::carry;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::unfinished;
 use crate::apply::{self, ApplyError, Count, Root, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
@@ -13,7 +14,7 @@ use std::fmt::Write as _;
 
 #[derive(Debug, Args)]
 pub struct LogArgs {
-    /// One run, or the beginning of its id: every checkpoint of it
+    /// One run, by its id, the beginning of it, or `last`: every checkpoint of it
     #[arg(value_name = "RUN")]
     run: Option<String>,
 }
@@ -21,6 +22,7 @@ pub struct LogArgs {
 pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
+    unfinished::tell(context, &root, None);
     let (mut runs, faults) = apply::runs(&root).map_err(carry::failure)?;
     if let Some(text) = &args.run {
         runs = vec![pick(runs, text)?];
@@ -50,7 +52,16 @@ pub fn one(root: &Root, text: &str) -> Result<RunSummary, Failure> {
     pick(runs, text)
 }
 
-fn pick(runs: Vec<RunSummary>, text: &str) -> Result<RunSummary, Failure> {
+/// The word for the newest run that moved anything.
+pub const LAST: &str = "last";
+
+fn pick(mut runs: Vec<RunSummary>, text: &str) -> Result<RunSummary, Failure> {
+    if text == LAST {
+        runs.retain(|r| [r.in_trash, r.purged, r.restored].iter().any(|c| c.checkpoints > 0));
+        return runs.pop().ok_or_else(|| {
+            Failure::usage("no run has deleted anything here").help("`retain log` lists the runs")
+        });
+    }
     let mut hits: Vec<RunSummary> = runs.into_iter().filter(|r| r.id.starts_with(text)).collect();
     if let Some(exact) = hits.iter().position(|r| r.id == text) {
         return Ok(hits.swap_remove(exact));
@@ -135,6 +146,7 @@ pub fn items(run: &RunSummary) -> String {
         ("Session", Align::Left),
         ("Checkpoint", Align::Left),
         ("Size", Align::Right),
+        ("Why", Align::Left),
     ]);
     for item in &run.items {
         table.row([
@@ -142,6 +154,7 @@ pub fn items(run: &RunSummary) -> String {
             Cell::new(&item.session),
             Cell::new(&item.id),
             Cell::new(human::size(item.bytes)),
+            Cell::new(&item.why),
         ]);
     }
     table.render()
@@ -169,7 +182,12 @@ fn as_json(run: &RunSummary, with_items: bool) -> Value {
         value["items"] = run
             .items
             .iter()
-            .map(|i| json!({ "session": i.session, "id": i.id, "bytes": i.bytes, "state": i.state.as_str() }))
+            .map(|i| {
+                json!({
+                    "session": i.session, "id": i.id, "bytes": i.bytes, "state": i.state.as_str(),
+                    "why": i.why,
+                })
+            })
             .collect();
         value["skipped"] =
             run.skipped.iter().map(|(s, why)| json!({ "session": s, "why": why })).collect();

@@ -1,10 +1,11 @@
 //! `retain ls`: what is there.
 
-use super::context::Context;
+use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::pick;
 use super::work::{self, Seen};
+use super::{gone, pick};
+use crate::apply::Root;
 use crate::core::decision::{Outcome, Reason};
 use crate::core::model::{Checkpoint, Session};
 use crate::core::plan::PlanReason;
@@ -54,8 +55,10 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     // A faulty policy is said before the root is read.
     let policy = args.long.then(|| context.policy(&config)).transpose()?;
-    let seen = work::scan(context, &config)?;
-    let picked = pick::sessions(&seen.inventory, &args.sessions)?;
+    let root = context::open(&config.root)?;
+    let seen = work::scan_root(context, &config, &root)?;
+    let picked = pick::sessions(&seen.inventory, &args.sessions)
+        .map_err(|failure| emptied(context, &root, &args.sessions, failure))?;
     let outcome = policy
         .as_ref()
         .map(|p| crate::core::decide::decide(&seen.inventory, &p.policy, context.now));
@@ -77,6 +80,15 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Exit, Failure> {
         view.checkpoints(context, &picked)?;
     }
     Ok(work::finish(context, &seen))
+}
+
+/// Adds, to the error of a session that is not there, the run that emptied it.
+fn emptied(context: &Context, root: &Root, sessions: &[String], failure: Failure) -> Failure {
+    let hint = |s: &String| gone::hint(context, &gone::of_session(root, s));
+    match sessions.iter().find_map(hint) {
+        Some(hint) => failure.help(hint),
+        None => failure,
+    }
 }
 
 struct Protections<'a> {
@@ -222,7 +234,9 @@ impl View<'_> {
             Sort::Name => {}
             Sort::Size => rows.sort_by_key(|i| Reverse(of(i).bytes)),
             Sort::Time => {
-                rows.sort_by_key(|i| Reverse(of(i).saved_at.or_else(|| Checkpoint::written(of(i)))));
+                rows.sort_by_key(|i| {
+                    Reverse(of(i).saved_at.or_else(|| Checkpoint::written(of(i))))
+                });
             }
             Sort::Step => rows.sort_by_key(|i| Reverse((of(i).step, of(i).epoch))),
             Sort::Count => rows.sort_by_key(|i| Reverse(of(i).files)),

@@ -146,7 +146,7 @@ pub fn natural(session: &Session) -> Vec<usize> {
 }
 
 /// Without what shell completion and habit add to a path.
-fn tidy(arg: &str) -> &str {
+pub fn tidy(arg: &str) -> &str {
     let arg = arg.strip_prefix("./").unwrap_or(arg);
     let tidied = arg.trim_end_matches('/');
     if tidied.is_empty() { arg } else { tidied }

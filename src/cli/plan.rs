@@ -60,8 +60,12 @@ pub fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(path) = &args.output {
         save(path, &file)?;
     }
-    let detail =
-        plan::Detail { all: args.all || !args.sessions.is_empty(), brief: context.ui.quiet };
+    let detail = plan::Detail {
+        all: args.all || !args.sessions.is_empty(),
+        brief: context.ui.quiet,
+        notes: context.ui.verbose > 0,
+        ..plan::Detail::default()
+    };
     match args.format {
         Format::Table if !context.ui.json => context.ui.out(&plan::render(&file, detail))?,
         Format::Markdown => context.ui.out(&markdown::plan(&file, detail.all))?,

@@ -3,6 +3,8 @@
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
+use crate::config;
+use crate::core::name::natural_cmp;
 use crate::core::policy::{self, Loaded, PolicyTest, TestResult};
 use crate::report::{diagnostic, human, sanitize};
 use clap::{Args, Subcommand};
@@ -10,6 +12,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
 
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
@@ -27,7 +30,7 @@ pub enum PolicyCommand {
 
 #[derive(Debug, Args)]
 pub struct Files {
-    /// Policy files; none: the policy in force here
+    /// Policy files, or directories of them (every *.toml below); none: the policy in force here
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -60,8 +63,10 @@ struct Checked {
 
 fn read(context: &Context, files: &[PathBuf]) -> Result<Vec<Checked>, Failure> {
     let mut texts = Vec::new();
-    for file in files {
-        texts.push((context::shown(file), context::read_text(file)?));
+    for named in files {
+        for file in expand(named)? {
+            texts.push((context::shown(&file), context::read_text(&file)?));
+        }
     }
     if files.is_empty() {
         texts.push(context.policy_text()?);
@@ -73,6 +78,30 @@ fn read(context: &Context, files: &[PathBuf]) -> Result<Vec<Checked>, Failure> {
         Checked { source, text, loaded }
     });
     Ok(checked.collect())
+}
+
+/// The file itself, or the policy files of a directory in natural order.
+fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in WalkDir::new(path) {
+        let entry = entry.map_err(|e| {
+            let what = format!("cannot read {}", context::shown(path));
+            Failure::new(Exit::Usage, anyhow::Error::new(e).context(what))
+        })?;
+        let is_toml = entry.path().extension().is_some_and(|e| e == "toml");
+        if is_toml && !entry.file_type().is_dir() && entry.file_name() != config::FILE {
+            found.push(entry.into_path());
+        }
+    }
+    if found.is_empty() {
+        return Err(Failure::usage(format!("no policy files in {}", context::shown(path)))
+            .help("their names end in .toml"));
+    }
+    found.sort_by(|a, b| natural_cmp(&context::shown(a), &context::shown(b)));
+    Ok(found)
 }
 
 fn check(context: &Context, args: &Files) -> Result<Exit, Failure> {

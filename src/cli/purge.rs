@@ -5,15 +5,15 @@ use super::carry;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{log, progress};
-use crate::apply::{self, Count, Root, Which};
+use super::{log, progress, unfinished};
+use crate::apply::{self, Count, Root, RunSummary, Which};
 use crate::report::human;
 use clap::Args;
 use serde_json::json;
 
 #[derive(Debug, Args)]
 pub struct PurgeArgs {
-    /// Only this run, whether its grace has passed or not; `retain log` lists them
+    /// Only this run (its id, the beginning of it, or `last`), whether its grace has passed or not; `retain log` lists them
     #[arg(value_name = "RUN")]
     run: Option<String>,
 
@@ -30,10 +30,12 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
     let ui = &context.ui;
-    let due = due(context, &root, args)?;
+    let run = args.run.as_deref().map(|text| log::one(&root, text)).transpose()?;
+    let due = due(context, &root, args, run.as_ref())?;
     let amount =
         format!("{} ({})", human::count(due.checkpoints, "checkpoint"), human::size(due.bytes));
     if args.consent.dry_run {
+        unfinished::tell(context, &root, None);
         if ui.json {
             ui.json(&as_json(due, true, None, &[]))?;
         } else {
@@ -45,13 +47,14 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     if due.checkpoints > 0 && !args.consent.yes && !ui.confirm(&question)? {
         return Err(Failure::msg(Exit::Refused, "not confirmed; nothing was purged"));
     }
-    let which = match &args.run {
-        Some(run) => Which::Run(run),
+    let which = match &run {
+        Some(run) => Which::Run(&run.id),
         None if args.all => Which::All,
         None => Which::Expired,
     };
     let critical = context.signals.critical();
     let settings = carry::settings(context, critical.stop());
+    context.confine(&root);
     let bar = progress::Deletion::new(ui);
     let done = apply::purge(&root, which, &settings, &|event| bar.event(&event));
     bar.finish();
@@ -78,9 +81,14 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
 }
 
 /// What is about to be purged.
-fn due(context: &Context, root: &Root, args: &PurgeArgs) -> Result<Count, Failure> {
-    if let Some(run) = &args.run {
-        return Ok(log::one(root, run)?.in_trash);
+fn due(
+    context: &Context,
+    root: &Root,
+    args: &PurgeArgs,
+    run: Option<&RunSummary>,
+) -> Result<Count, Failure> {
+    if let Some(run) = run {
+        return Ok(run.in_trash);
     }
     let (runs, _) = apply::runs(root).map_err(carry::failure)?;
     let expired = runs.iter().filter(|r| args.all || r.expires.is_some_and(|t| t <= context.now));

@@ -6,9 +6,10 @@ use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::work::{self, Seen};
-use super::{by_hand, pick};
+use super::{by_hand, pick, shell};
 use crate::core::model::{Marks, Session};
 use crate::core::plan::{self, PlanFile, PlanReason, PlanWarning};
+use crate::report::plan::Detail;
 use crate::report::{self, human};
 use clap::Args;
 use std::collections::HashSet;
@@ -61,7 +62,10 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
             human::count(chosen.len() as u64, "session")
         ),
         purge: args.purge,
+        upkeep: false,
         consent: args.consent,
+        // A session in which everything chosen stays is shown, too.
+        detail: Detail { all: true, ..Detail::default() },
     };
     let exit = carry::carry_out(context, root, &job)?;
     for (s, c) in &judged.refused {
@@ -125,30 +129,7 @@ fn explain_refusal(context: &Context, session: &Session, checkpoint: usize, plan
     let why = decision.map(|d| report::plan::reasons(&d.reasons)).unwrap_or_default();
     context.ui.warn(format!("{} {} stays: {why}", session.name, c.id));
     if c.marks.has(Marks::PINNED) {
-        let (session, id) = (quoted(&session.name), quoted(&c.id));
+        let (session, id) = (shell::quoted(&session.name), shell::quoted(&c.id));
         context.ui.help(format!("`retain unpin {session} {id}` takes its pin away"));
-    }
-}
-
-/// As a shell needs it.
-fn quoted(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+,:@%".contains(c);
-    if !name.is_empty() && name.chars().all(plain) && !name.starts_with('-') {
-        return name.to_owned();
-    }
-    format!("'{}'", name.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn commands_can_be_pasted() {
-        assert_eq!(quoted("nsmlteam/mnist/4"), "nsmlteam/mnist/4");
-        assert_eq!(quoted("epoch=1-v 2"), "'epoch=1-v 2'");
-        assert_eq!(quoted("a'b;$(x)"), r"'a'\''b;$(x)'");
-        assert_eq!(quoted("-rf"), "'-rf'");
-        assert_eq!(quoted(""), "''");
     }
 }

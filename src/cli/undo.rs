@@ -4,17 +4,17 @@ use super::carry;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::progress;
+use super::{log, progress, unfinished};
 use crate::apply::journal::history::State;
-use crate::apply::{self, Root, RunSummary, What};
+use crate::apply::{self, RunSummary, What};
 use crate::report::human;
 use clap::Args;
 use serde_json::json;
 
 #[derive(Debug, Args)]
 pub struct UndoArgs {
-    /// The run, or the beginning of its id; `retain log` lists them
-    #[arg(value_name = "RUN")]
+    /// The run, by its id, the beginning of it, or `last`; `retain log` lists them
+    #[arg(value_name = "RUN", default_value = log::LAST)]
     run: String,
 
     /// Only this session
@@ -34,12 +34,15 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
     let session = args.session.as_deref().map(|s| s.trim_end_matches('/'));
+    let run = log::one(&root, &args.run)?;
     if args.dry_run {
-        return preview(context, &root, args, session);
+        unfinished::tell(context, &root, None);
+        return preview(context, run, args, session);
     }
-    let what = What { run: &args.run, session, checkpoint: args.checkpoint.as_deref() };
+    let what = What { run: &run.id, session, checkpoint: args.checkpoint.as_deref() };
     let critical = context.signals.critical();
     let settings = carry::settings(context, critical.stop());
+    context.confine(&root);
     let bar = progress::Deletion::new(&context.ui);
     let done = apply::undo(&root, &what, &settings, &|event| bar.event(&event));
     bar.finish();
@@ -62,27 +65,31 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
         ui.json(&json!({
             "format": "retain-undo/1",
             "dry_run": false,
+            "run": run.id,
             "restored": { "checkpoints": restored.checkpoints, "bytes": restored.bytes },
             "already": report.already,
             "skipped": carry::skipped_json(&report.skipped),
             "stopped": report.stopped,
         }))?;
     } else if restored.checkpoints == 0 && report.already > 0 && report.skipped.is_empty() {
-        ui.out("Nothing to restore: everything is back at its place already.\n")?;
+        let run = &run.id;
+        ui.out(&format!(
+            "Nothing to restore: everything of run {run} is back at its place already.\n"
+        ))?;
     } else {
         let count = human::count(restored.checkpoints, "checkpoint");
-        ui.out(&format!("Restored {count} ({}).\n", human::size(restored.bytes)))?;
+        let size = human::size(restored.bytes);
+        ui.out(&format!("Restored {count} ({size}) of run {}.\n", run.id))?;
     }
     Ok(Exit::Done.and_if(!report.skipped.is_empty() || report.stopped.is_some(), Exit::Partly))
 }
 
 fn preview(
     context: &Context,
-    root: &Root,
+    run: RunSummary,
     args: &UndoArgs,
     session: Option<&str>,
 ) -> Result<Exit, Failure> {
-    let run = super::log::one(root, &args.run)?;
     let wanted: Vec<_> = run
         .items
         .iter()
@@ -96,11 +103,12 @@ fn preview(
         context.ui.json(&json!({
             "format": "retain-undo/1",
             "dry_run": true,
+            "run": run.id,
             "restored": { "checkpoints": wanted.len(), "bytes": restored },
         }))?;
     } else {
         let shown = RunSummary { items: wanted, ..run };
-        context.ui.out(&super::log::items(&shown))?;
+        context.ui.out(&log::items(&shown))?;
         context.ui.note("dry run: nothing was changed");
     }
     Ok(Exit::Done)

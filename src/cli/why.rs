@@ -1,9 +1,9 @@
 //! `retain why`: one checkpoint's decision, with every reason and every near miss.
 
-use super::context::Context;
+use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{pick, work};
+use super::{gone, pick, work};
 use crate::core::decide::decide;
 use crate::core::decision::Verdict;
 use crate::core::model::Checkpoint;
@@ -16,8 +16,11 @@ use std::fmt::Write as _;
 
 #[derive(Debug, Args)]
 pub struct WhyArgs {
+    /// One session by name
     #[arg(value_name = "SESSION")]
     session: String,
+
+    /// One checkpoint by name; one that a run deleted, too
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: String,
 }
@@ -25,10 +28,23 @@ pub struct WhyArgs {
 pub fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let policy = context.announced_policy(&config)?;
-    let seen = work::scan(context, &config)?;
+    let root = context::open(&config.root)?;
+    let seen = work::scan_root(context, &config, &root)?;
     let inventory = &seen.inventory;
-    let s = pick::session(inventory, &args.session)?;
-    let c = pick::checkpoint(inventory, s, &args.checkpoint)?;
+    let found = pick::session(inventory, &args.session)
+        .and_then(|s| Ok((s, pick::checkpoint(inventory, s, &args.checkpoint)?)));
+    let (s, c) = match found {
+        Ok(found) => found,
+        Err(failure) => {
+            let gone = gone::checkpoint(&root, &args.session, &args.checkpoint).ok_or(failure)?;
+            if context.ui.json {
+                context.ui.json(&gone.json(context))?;
+            } else {
+                context.ui.out(&gone.render(context))?;
+            }
+            return Ok(work::finish(context, &seen));
+        }
+    };
     let (session, checkpoint) = (&inventory.sessions[s], &inventory.sessions[s].checkpoints[c]);
     let outcome = decide(inventory, &policy.policy, context.now);
     let decision = &outcome.sessions[s];

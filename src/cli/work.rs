@@ -3,7 +3,8 @@
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::progress;
+use super::space;
+use super::{progress, unfinished};
 use crate::apply::root::Root;
 use crate::config::Config;
 use crate::core::decide::decide;
@@ -14,6 +15,7 @@ use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot};
 use crate::core::policy::Policy;
 use crate::core::select::{Globs, Scope};
 use crate::inventory as format;
+use crate::layout::{self, Layout};
 use crate::scan::{self, Fault, ScanOptions, Unrecognised};
 use crate::store::local::LocalStore;
 use rustix::fd::BorrowedFd;
@@ -30,6 +32,14 @@ pub struct Seen {
     /// `None` for an inventory that no root can be told of.
     pub root: Option<PlanRoot>,
     pub root_shown: String,
+}
+
+/// The layouts of the settings and the built-in ones.
+///
+/// # Errors
+/// A definition is wrong; the settings were refused then.
+pub fn layouts(config: &Config) -> Result<Vec<Box<dyn Layout>>, Failure> {
+    layout::with(&config.layouts).map_err(|e| Failure::new(Exit::Usage, e))
 }
 
 /// Opens the configured root and scans it.
@@ -52,7 +62,7 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
         exclude: exclude(config)?,
         root_id: root.id.as_deref().map(Into::into),
         now: Some(context.now),
-        ..ScanOptions::default()
+        layouts: layouts(config)?,
     };
     let store = LocalStore::new(duplicate(root.fd())?);
     let bar = progress::Scan::new(&context.ui);
@@ -61,9 +71,15 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
     for mount in &scanned.other_mounts {
         context.ui.detail(format!("not entered, another file system: {mount}"));
     }
+    unfinished::tell(context, root, Some(&scanned.inventory));
     let root_shown = context::shown(&root.path);
+    let mut inventory = scanned.inventory;
+    if let (Some(space), true) = (&mut inventory.space, root.id.is_some()) {
+        // Trash counts as freed: apply purges it early where a policy demands free space.
+        space.free = space.free.saturating_add(space::trash(root));
+    }
     Ok(Seen {
-        inventory: scanned.inventory,
+        inventory,
         unrecognised: scanned.unrecognised,
         faults: scanned.faults.iter().map(sentence).collect(),
         root: Some(PlanRoot { id: root.id.clone(), path: root_shown.clone(), inode: root.inode }),
@@ -90,7 +106,7 @@ fn sentence(fault: &Fault) -> String {
     }
 }
 
-fn duplicate(fd: BorrowedFd<'_>) -> Result<rustix::fd::OwnedFd, Failure> {
+pub fn duplicate(fd: BorrowedFd<'_>) -> Result<rustix::fd::OwnedFd, Failure> {
     Ok(rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(std::io::Error::from)?)
 }
 
@@ -133,7 +149,7 @@ pub fn plan(
 ) -> PlanFile {
     let outcome = decide(&seen.inventory, &policy.policy, context.now);
     let chosen = |session: &Session| select.is_none_or(|names| names.contains(&*session.name));
-    let mut file = plan::build(&plan::Input {
+    plan::build(&plan::Input {
         inventory: &seen.inventory,
         policy: &policy.policy,
         outcome: &outcome,
@@ -142,12 +158,7 @@ pub fn plan(
         policy_text: &policy.text,
         root: seen.root.clone(),
         select: select.is_some().then_some(&chosen),
-    });
-    if policy.is_default {
-        file.warnings.retain(|w| w.kind != "idle-policy");
-        file = file.seal();
-    }
-    file
+    })
 }
 
 /// The code that carrying out the plan would end with if all of it went well.

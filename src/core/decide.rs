@@ -101,12 +101,12 @@ impl<'a> SessionView<'a> {
         let session = &inventory.sessions[index];
         let policy = &file.policies[usize::from(policy_index)];
         let order = Order::of(session, policy.restarted);
-        let mut members: Vec<u32> = (0..)
-            .zip(&session.checkpoints)
-            .filter(|(_, c)| c.complete && !c.marks.has(super::model::Marks::AMBIGUOUS))
-            .map(|(i, _)| i)
-            .collect();
         let at = |i: u32| &session.checkpoints[i as usize];
+        let mut members: Vec<u32> = Vec::with_capacity(session.checkpoints.len());
+        // Scans list the oldest first: backwards, there is little left to sort.
+        members.extend((0..).zip(&session.checkpoints).map(|(i, _): (u32, _)| i));
+        members.reverse();
+        members.retain(|i| at(*i).complete && !at(*i).marks.has(super::model::Marks::AMBIGUOUS));
         members.sort_unstable_by(|&a, &b| order.cmp(at(b), at(a)));
         let restarted = (order == Order::Step
             && policy.restarted == super::policy::Restarted::Keep)

@@ -11,7 +11,7 @@ pub use notice::notice;
 
 use super::decision::Reason;
 use super::model::{Checkpoint, Inventory, Session};
-use super::policy::{Direction, Policy, Rule, RuleKind};
+use super::policy::{Direction, Policy, Rule, RuleKind, Ties};
 use number::{age, count_of, pair, value};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -264,12 +264,19 @@ impl Explainer<'_> {
             Reason::MissedBest { metric, value: v, cutoff, .. } => {
                 let metric = self.inventory.names.name(metric);
                 let (v_text, cutoff_text) = pair(v, cutoff);
-                let sign = match &rule.kind {
-                    RuleKind::Best(b) if b.direction == Direction::Max => "max",
-                    _ => "min",
+                let (sign, ties) = match &rule.kind {
+                    RuleKind::Best(b) if b.direction == Direction::Max => ("max", b.ties),
+                    RuleKind::Best(b) => ("min", b.ties),
+                    _ => ("min", Ties::Newest),
+                };
+                // Two equal numbers alone would look like a mistake.
+                let tie = match ties {
+                    Ties::Oldest if v.total_cmp(&cutoff).is_eq() => " of an older one",
+                    _ if v.total_cmp(&cutoff).is_eq() => " of a newer one",
+                    _ => "",
                 };
                 (
-                    format!("best: {v_text}, cut-off {cutoff_text}"),
+                    format!("best: {v_text}, cut-off {cutoff_text}{tie}"),
                     json!({"metric": metric, "direction": sign, "value": v, "cutoff": cutoff}),
                 )
             }

@@ -176,7 +176,7 @@ pub struct Inventory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     pub total: u64,
-    /// Available to an unprivileged writer.
+    /// Available to an unprivileged writer; a scan adds what purging the trash would free.
     pub free: u64,
 }
 
@@ -216,8 +216,19 @@ pub struct Session {
     pub tags: Vec<Box<str>>,
     /// Which of several series in one directory it is, as its marks call it; usually empty.
     pub series: Box<str>,
+    /// Marks and pointers that decisions relied on; if one changes, what was planned is void.
+    pub guards: Vec<Guard>,
     /// In any order; no decision depends on it.
     pub checkpoints: Vec<Checkpoint>,
+}
+
+/// A file beside the checkpoints that says something about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Relative to the root, as the paths of checkpoints are.
+    pub path: Box<str>,
+    /// `None`: there was no such file, and there must be none when the plan is carried out.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Facts about a checkpoint that are not metrics, as a set.

@@ -88,7 +88,8 @@ pub struct PlanWarning {
 pub struct PlanSession {
     pub session: String,
     pub owner: String,
-    /// Kept checkpoints that must be unchanged, or the session is skipped.
+    /// Kept checkpoints, marks and pointers that must be unchanged, or the session is skipped. One
+    /// without a fingerprint must not exist.
     #[serde(default)]
     pub witnesses: Vec<Witness>,
 }

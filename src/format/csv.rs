@@ -5,6 +5,10 @@
 
 use std::borrow::Cow;
 
+mod reader;
+
+pub use reader::{Reader, Row};
+
 /// The fields of one line.
 type Record<'a> = Vec<Cow<'a, str>>;
 
@@ -26,6 +30,8 @@ pub enum CsvError {
     TooManyFields { line: usize, found: usize, expected: usize },
     #[error("more than {MAX_COLUMNS} columns")]
     TooWide,
+    #[error("{0}")]
+    Log(String),
 }
 
 const MAX_COLUMNS: usize = 10_000;

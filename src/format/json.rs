@@ -4,6 +4,8 @@
 //! must not make a whole training state unreadable. Depth and number of values are bounded, so
 //! that a hostile file costs little.
 
+use super::lines::Lines;
+use crate::store::Blob;
 use std::borrow::Cow;
 
 /// Deeper nesting is refused.
@@ -139,6 +141,25 @@ pub fn parse_lines(bytes: &[u8]) -> Result<Vec<(usize, Value)>, (usize, JsonErro
         }
     }
     Ok(out)
+}
+
+/// Reads a log of JSON Lines of any length, one document at a time; otherwise as [`parse_lines`].
+///
+/// # Errors
+/// The first line that does not parse, and whatever keeps the log from being read.
+pub fn for_each_line(file: &dyn Blob, mut f: impl FnMut(usize, Value)) -> Result<(), String> {
+    let mut lines = Lines::new(file);
+    while let Some(line) = lines.next_line().map_err(|e| e.to_string())? {
+        if line.bytes.trim_ascii().is_empty() {
+            continue;
+        }
+        match parse(line.bytes) {
+            Ok(value) => f(line.number, value),
+            Err(_) if !line.ended => break,
+            Err(e) => return Err(format!("line {} is damaged: {e}", line.number)),
+        }
+    }
+    Ok(())
 }
 
 fn error(what: &'static str, at: usize) -> JsonError {

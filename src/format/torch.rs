@@ -103,6 +103,32 @@ fn is_pickle(name: &[u8]) -> bool {
     name.strip_suffix(b"/data.pkl").is_some_and(|top| !top.contains(&b'/'))
 }
 
+/// The two ends of a zip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The name of the entry that the file starts with.
+    pub first: Box<[u8]>,
+    /// The zip's directory is there and lies within the file.
+    pub whole: bool,
+}
+
+impl Ends {
+    /// Looks at a file; `None` if it does not start as a zip does.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn look(file: &dyn Blob) -> io::Result<Option<Ends>> {
+        let head = file.read_at(0, 1 << 10)?;
+        let Some(local) = Local::parse(&head) else { return Ok(None) };
+        Ok(Some(Ends { first: local.name.into(), whole: Directory::find(file)?.is_some() }))
+    }
+
+    /// Whether it starts with the pickle, as what `torch.save` writes does.
+    pub fn is_torch(&self) -> bool {
+        is_pickle(&self.first)
+    }
+}
+
 /// A local header: what precedes an entry's data.
 struct Local<'a> {
     name: &'a [u8],

@@ -7,7 +7,7 @@ use super::{InventoryFile, MAX_LINE, ReadErrors, VERSION};
 use crate::core::model::{Inventory, Session, Space};
 use crate::core::name::natural_cmp;
 use crate::format::json::{self, Value};
-use fields::{Fields, checkpoint, status};
+use fields::{Fields, checkpoint, guards, status};
 use std::collections::HashMap;
 use std::io::BufRead;
 
@@ -127,6 +127,11 @@ impl Reader {
 
     fn session(&mut self, number: u64, value: &Value) -> Result<(), String> {
         let fields = Fields(value);
+        // What only a checkpoint has tells one that lost its id from a session.
+        let of_checkpoint = ["v", "step", "epoch", "saved_at", "bytes", "metrics", "complete"];
+        if of_checkpoint.iter().any(|key| value.get(key).is_some()) {
+            return Err("a checkpoint without an id".to_owned());
+        }
         self.session_lines += 1;
         let i = self.find(&fields.name("session")?);
         if let Some(first) = self.lines[i].0.replace(number) {
@@ -141,6 +146,7 @@ impl Reader {
         session.last_write = fields.time("last_write")?;
         session.tainted = fields.texts("tainted")?;
         session.tags = fields.texts("tags")?;
+        session.guards = guards(&fields)?;
         Ok(())
     }
 
@@ -175,7 +181,9 @@ impl Reader {
             // Lines that are wrong would be counted as missing as well.
             Some(counts) if complete => {
                 let read = (self.session_lines, self.checkpoint_lines);
-                if counts != read {
+                // Records of sessions are optional: then the sessions themselves are counted.
+                let met = self.inventory.sessions.len() as u64;
+                if counts != read && counts != (met, self.checkpoint_lines) {
                     self.errors.push(
                         last - 1,
                         format!(

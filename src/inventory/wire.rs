@@ -29,6 +29,14 @@ pub struct SessionLine<'a> {
     pub tainted: &'a [Box<str>],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub tags: &'a [Box<str>],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard<'a>>,
+}
+
+#[derive(Serialize)]
+pub struct Guard<'a> {
+    pub path: &'a str,
+    pub fingerprint: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 
 use super::VERSION;
 use super::wire::{
-    CheckpointLine, Header, Number, Pin, Pointer, SessionLine, Shared, Space, Step, Trailer,
+    CheckpointLine, Guard, Header, Number, Pin, Pointer, SessionLine, Shared, Space, Step, Trailer,
 };
 use crate::core::model::{Checkpoint, Inventory, Session, Time, hex};
 use serde::Serialize;
@@ -46,6 +46,11 @@ fn session_line(session: &Session) -> SessionLine<'_> {
         last_write: text(session.last_write),
         tainted: &session.tainted,
         tags: &session.tags,
+        guards: session
+            .guards
+            .iter()
+            .map(|g| Guard { path: &g.path, fingerprint: g.fingerprint.as_ref().map(hex) })
+            .collect(),
     }
 }
 

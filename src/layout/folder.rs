@@ -4,7 +4,7 @@ use crate::core::name::encode;
 use crate::format::json::{self, Value};
 use crate::store::{self, Dir, Entry, Kind};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +18,8 @@ pub struct Folder<'a> {
     pub path: Vec<u8>,
     pub parent: Option<&'a Folder<'a>>,
     entries: Arc<[Entry]>,
+    /// What a directory above claimed below this one, as paths below this one.
+    claimed_below: Vec<Box<[u8]>>,
     /// Listings of subdirectories that a recogniser looked into, so that the scan need not list
     /// them again. Descriptors are not kept: there may be thousands of subdirectories.
     peeked: Mutex<Listings>,
@@ -44,7 +46,25 @@ impl<'a> Folder<'a> {
             Some(entries) => entries,
             None => dir.list()?.into(),
         };
-        Ok(Folder { dir, path, parent, entries, peeked: Mutex::default() })
+        let claimed_below = Vec::new();
+        Ok(Folder { dir, path, parent, entries, claimed_below, peeked: Mutex::default() })
+    }
+
+    /// Takes what a directory above claimed, as paths below this one, out of the listing.
+    pub fn hide(mut self, claimed: Vec<Box<[u8]>>) -> Folder<'a> {
+        if !claimed.is_empty() {
+            let is_claimed = |e: &&Entry| claimed.contains(&e.name);
+            self.entries = self.entries.iter().filter(|e| !is_claimed(e)).cloned().collect();
+            self.claimed_below = claimed;
+        }
+        self
+    }
+
+    /// What is claimed below `child`, by this directory's `claims` or by one above.
+    pub fn claimed_in(&self, child: &[u8], claims: &HashSet<&[u8]>) -> Vec<Box<[u8]>> {
+        let above = self.claimed_below.iter().map(|c| &**c);
+        let below = |path: &[u8]| path.strip_prefix(child)?.strip_prefix(b"/").map(Into::into);
+        claims.iter().copied().chain(above).filter_map(below).collect()
     }
 
     /// All entries, in byte order of their names.

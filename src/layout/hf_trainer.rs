@@ -11,6 +11,7 @@ use super::{Claim, Layout, Notes, Series, pointer};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::json::Value;
+use crate::store::{Entry, Kind};
 use std::collections::HashMap;
 
 pub struct HfTrainer;
@@ -69,6 +70,17 @@ impl Layout for HfTrainer {
         // Weights alone could be anyone's; beside real ones they are a save that was cut short.
         claims.append(&mut weak);
         vec![Series { claims, ..Series::default() }]
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let name = std::str::from_utf8(&entry.name).ok()?;
+        if entry.kind != Kind::Dir || !name.starts_with(PREFIX) {
+            return None;
+        }
+        Some(match step_of(name) {
+            Some(_) => "neither trainer_state.json nor training_args.bin in it".to_owned(),
+            None => "what follows `checkpoint-` is no step".to_owned(),
+        })
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -1,4 +1,4 @@
-//! PyTorch Lightning: files `*.ckpt`.
+//! PyTorch Lightning: files `*.ckpt`, and directories of that name where a model is sharded.
 //!
 //! Names are templates that users write, so the content decides: a zip of `torch.save` whose
 //! pickle has the key `pytorch-lightning_version`. The name gives epoch, step and rounded metrics,
@@ -7,13 +7,13 @@
 
 use super::folder::{Folder, cannot_read};
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series};
+use super::{Claim, Layout, Notes, Series, nemo};
 use crate::core::model::{Marks, Step};
-use crate::core::name::encode;
 use crate::format::torch::Torch;
-use crate::store::{self, Blob, Kind};
+use crate::store::{Blob, Entry, Kind};
 use std::io;
 
+pub mod gather;
 pub mod history;
 pub mod name;
 
@@ -33,19 +33,16 @@ impl Layout for Lightning {
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
+        if nemo::owns_files(folder) {
+            return Vec::new();
+        }
         let mut claims = Vec::new();
         let mut cut_short = Vec::new();
-        for entry in folder.entries() {
-            if entry.kind != Kind::File || !entry.name.ends_with(b".ckpt") {
-                continue;
-            }
-            match folder.dir.file(&entry.name).and_then(|f| Content::of(&*f)) {
-                Ok(Content::Checkpoint(seen)) => claims.push(claim(&entry.name, &seen)),
-                Ok(Content::CutShort) => cut_short.push(&entry.name),
-                Ok(Content::Other) => {}
-                Err(e) => {
-                    notes.fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e));
-                }
+        for (path, content) in gather::contents(folder, notes) {
+            match content {
+                Content::Checkpoint(seen) => claims.push(claim(&path, &seen)),
+                Content::CutShort => cut_short.push(path),
+                Content::Other => {}
             }
         }
         if claims.is_empty() {
@@ -54,13 +51,29 @@ impl Layout for Lightning {
         // A file that breaks off before the key that proves it: its name and its neighbours do.
         let none = Seen::default();
         for name in cut_short {
-            let claim = claim(name, &none);
+            let claim = claim(&name, &none);
             if claim.step.is_some() || claim.epoch.is_some() {
                 claims.push(claim);
             }
         }
         let own_components = usize::from(folder.name() == b"checkpoints");
         vec![Series { own_components, claims, ..Series::default() }]
+    }
+
+    fn own_logs(&self) -> &[&str] {
+        &["metrics.csv"]
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let named = entry.name.ends_with(b".ckpt");
+        match entry.kind {
+            Kind::File if named => {
+                Some("no zip of torch.save with pytorch-lightning_version in its pickle".to_owned())
+            }
+            Kind::Dir if named => Some("no meta.pt, and no checkpoint/ of DeepSpeed".to_owned()),
+            Kind::Symlink if named => Some("a link is never a checkpoint of its own".to_owned()),
+            _ => None,
+        }
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
@@ -70,9 +83,15 @@ impl Layout for Lightning {
         let Some(home) = homes.find(|f| f.entry(METRICS).is_some()) else {
             return name_metrics(&mut series.claims, &[]);
         };
-        let read = store::read_metadata(&*home.dir, METRICS)
-            .map_err(|e| cannot_read("metrics.csv", &e))
-            .and_then(|bytes| History::parse(&bytes).map_err(|e| format!("metrics.csv: {e}")));
+        let steps = series.claims.iter().filter_map(|c| match c.step {
+            Some(Step::Whole(step)) => Some(step),
+            _ => None,
+        });
+        let steps = steps.collect();
+        let read =
+            home.dir.file(METRICS).map_err(|e| cannot_read("metrics.csv", &e)).and_then(|file| {
+                History::read(&*file, &steps).map_err(|e| format!("metrics.csv: {e}"))
+            });
         match read {
             Ok(history) => {
                 name_metrics(&mut series.claims, history.columns());
@@ -94,20 +113,26 @@ impl Layout for Lightning {
 
 /// What the pickle says of itself.
 #[derive(Clone, Copy, Default)]
-struct Seen {
-    whole: bool,
-    epoch: Option<u64>,
-    step: Option<u64>,
+pub struct Seen {
+    pub whole: bool,
+    pub epoch: Option<u64>,
+    pub step: Option<u64>,
 }
 
-enum Content {
+/// What a file or directory is.
+pub enum Content {
+    /// Of which `pytorch-lightning_version` stands in the pickle.
     Checkpoint(Seen),
     CutShort,
     Other,
 }
 
 impl Content {
-    fn of(file: &dyn Blob) -> io::Result<Content> {
+    /// Looks at a file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn of(file: &dyn Blob) -> io::Result<Content> {
         let Some(torch) = Torch::look(file)? else {
             let head = file.read_at(0, 4)?;
             let torn = file.len() < HEADER && b"PK\x03\x04".starts_with(&head);
@@ -146,7 +171,7 @@ fn claim(name: &[u8], seen: &Seen) -> Claim {
 ///
 /// It must not take that one's place in a rule's count, so it has no step and no metrics of its
 /// own; its name protects it anyway.
-fn recognise_copies(claims: &mut [Claim]) {
+pub fn recognise_copies(claims: &mut [Claim]) {
     for i in 0..claims.len() {
         if !claims[i].marks.has(Marks::LATEST) || !claims[i].complete || claims[i].step.is_none() {
             continue;

@@ -4,6 +4,8 @@
 //! exact one is used if the name can be its rounding. If it cannot, nobody knows which one is
 //! right: that is a conflict, and the checkpoint is kept (I7).
 
+use crate::format::json::Value;
+
 /// Where a value was read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
@@ -72,6 +74,18 @@ impl Metrics {
         if matches!(known.source, Source::Name { .. }) {
             known.value = value;
             known.source = source;
+        }
+    }
+
+    /// Offers the numbers among the members of a JSON object; a `null` is a value that is missing.
+    pub fn offer_members(&mut self, members: &[(String, Value)], source: &Source) {
+        for (name, value) in members {
+            match value {
+                Value::Whole(_) | Value::Float(_) | Value::Null => {
+                    self.offer(name, value.as_f64().unwrap_or(f64::NAN), source.clone());
+                }
+                _ => {}
+            }
         }
     }
 

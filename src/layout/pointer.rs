@@ -4,27 +4,28 @@
 //! is found by its last component among the checkpoints of the same folder. A pointer that leads
 //! nowhere is not ignored: nobody knows what it was meant to protect, so its session is kept.
 
-use super::folder::{Folder, cannot_read};
+use super::folder::{Folder, cannot_read, last_component};
 use super::{Claim, Notes, Series};
 use crate::core::model::{Marks, Pointer};
 use crate::core::name::encode;
 use crate::store::Kind;
 
 /// Files that hold the name or path of one checkpoint, whatever framework wrote them.
-const TEXT_POINTERS: [&str; 6] = [
+const TEXT_POINTERS: [&str; 7] = [
     "best_checkpoint",
     "last_checkpoint",
     "latest",
     "latest.txt",
     "latest_checkpoint",
     "latest_checkpoint.txt",
+    "latest_universal",
 ];
 /// Longer files are no pointers.
 const MAX_TEXT: usize = 4096;
 
 /// Whether `target`, a name or a path from wherever, means this checkpoint or something in it.
 pub fn means(target: &[u8], claim: &Claim) -> bool {
-    components(target).any(|c| claim.entries.iter().any(|e| **e == *c))
+    components(target).any(|c| claim.entries.iter().any(|e| last_component(e) == c))
 }
 
 /// The components of a path, last first; either slash separates.

@@ -1,7 +1,7 @@
 //! A plan as Markdown, for a merge request or a chat.
 
 use super::human;
-use super::plan::{groups, reasons};
+use super::plan::{groups, reasons, shown_warnings};
 use super::sanitize::markdown as safe;
 use crate::core::plan::PlanFile;
 use std::fmt::Write as _;
@@ -54,14 +54,15 @@ pub fn plan(plan: &PlanFile, all: bool) -> String {
 }
 
 fn warnings(out: &mut String, plan: &PlanFile) {
-    for warning in &plan.warnings {
+    let before = out.len();
+    for warning in shown_warnings(plan, false) {
         let place = warning.session.as_ref().map(|s| format!("{}: ", safe(s))).unwrap_or_default();
         let _ = writeln!(out, "- warning: {place}{}", safe(&warning.text));
     }
     if let Some(brake) = &plan.brake {
         let _ = writeln!(out, "- **brake**: {}", safe(brake));
     }
-    if !plan.warnings.is_empty() || plan.brake.is_some() {
+    if out.len() > before {
         out.push('\n');
     }
 }

@@ -11,7 +11,8 @@ use crate::store::Store;
 use std::collections::HashSet;
 
 pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
-    let Tree { mut drafts, faults, links, other_mounts, unclaimed, examples, .. } = tree;
+    let Tree { mut drafts, faults, links, other_mounts, mut never, unclaimed, examples, .. } = tree;
+    never.sort_by(|a, b| a.path.cmp(&b.path));
     drafts.sort_by(|a, b| (&a.folder, a.layout, &a.prefix).cmp(&(&b.folder, b.layout, &b.prefix)));
     name(&mut drafts, &options.layouts, options.owner);
     link::follow(store, &mut drafts, &links);
@@ -55,6 +56,7 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
         },
         faults: all_faults,
         other_mounts: other_mounts.iter().map(text).collect(),
+        never: never.into_iter().map(|n| (show(&n.path).into(), n.what.into())).collect(),
     }
 }
 

@@ -1,11 +1,14 @@
 //! A session as it is built: measured, marked, not yet named.
 
 use super::arbitrate::Found;
-use crate::core::model::{Checkpoint, Extra, Marks, Names, Pin, Session, Time};
+use crate::core::model::{Checkpoint, Extra, Guard, Marks, Names, Pin, Session, Time};
 use crate::core::name::encode;
 use crate::layout::folder::{cannot_read, join};
 use crate::layout::{Claim, Folder, Layout, Note, Notes, Parent, Series};
 use crate::marks::{self, MarksFile};
+use crate::store::Kind;
+use std::collections::HashSet;
+use std::io;
 
 /// A session whose name depends on what else the scan finds.
 pub struct Draft {
@@ -20,7 +23,7 @@ pub struct Draft {
     pub layout: usize,
     pub parent: Option<Parent>,
     pub uid: Option<u32>,
-    /// Inode and entry name of everything that is claimed, with the checkpoint it belongs to.
+    /// Inode and name, or path below the folder, of everything that is claimed.
     pub tops: Vec<Top>,
     pub faults: Vec<Note>,
 }
@@ -60,6 +63,14 @@ pub fn drafts(
             None
         }
     };
+    // What could not be read is said already, and keeps the session whole.
+    let guards = match marks.as_ref().map_or(Ok(Vec::new()), |_| guards(folder, &found)) {
+        Ok(guards) => guards,
+        Err(e) => {
+            notes.fault(folder.path.clone(), cannot_read("a pointer or `.retain`", &e));
+            Vec::new()
+        }
+    };
     let uid = match folder.dir.stat() {
         Ok(stat) => Some(stat.uid),
         Err(e) => {
@@ -71,9 +82,37 @@ pub fn drafts(
         .into_iter()
         .map(|Found { layout, series }| {
             let name = layouts[layout].name();
-            Draft { layout, uid, ..draft(folder, name, series, marks.as_ref(), notes) }
+            let mut draft = draft(folder, name, series, marks.as_ref(), notes);
+            draft.session.guards.clone_from(&guards);
+            Draft { layout, uid, ..draft }
         })
         .collect()
+}
+
+/// The marks of a directory, there or not, and everything in it that points at a checkpoint.
+fn guards(folder: &Folder<'_>, found: &[Found]) -> io::Result<Vec<Guard>> {
+    let path = |name: &[u8]| encode(&folder.join(name)).into();
+    let marks = match folder.entry(b".retain") {
+        None => None,
+        Some(_) => match folder.dir.open(b".retain").and_then(|d| d.measure(&[b"marks.toml"])) {
+            Ok(unit) => Some(unit.fingerprint),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e),
+        },
+    };
+    let mut guards = vec![Guard { path: path(b".retain/marks.toml"), fingerprint: marks }];
+    let claims = || found.iter().flat_map(|f| &f.series.claims);
+    let pointers: HashSet<&[u8]> =
+        claims().flat_map(|c| &c.pointers).map(|p| p.name.as_bytes()).collect();
+    for entry in folder.entries() {
+        let is_claimed = || claims().any(|c| c.entries.contains(&entry.name));
+        let points = entry.kind == Kind::Symlink || pointers.contains(&*entry.name);
+        if points && !is_claimed() {
+            let fingerprint = Some(folder.dir.measure(&[&entry.name])?.fingerprint);
+            guards.push(Guard { path: path(&entry.name), fingerprint });
+        }
+    }
+    Ok(guards)
 }
 
 fn read_marks(folder: &Folder<'_>) -> Result<MarksFile, String> {
@@ -108,11 +147,12 @@ fn draft(
     }
     let mut tops = Vec::new();
     for (i, claim) in (0..).zip(series.claims) {
-        for name in &claim.entries {
-            let inode = folder.entry(name).map_or(0, |e| e.inode);
-            tops.push(Top { name: name.clone(), inode, checkpoint: i });
+        let entries = claim.entries.clone();
+        let (mut checkpoint, modified, inodes) = measured(folder, claim, &mut names, notes);
+        for (k, name) in entries.into_iter().enumerate() {
+            let inode = inodes.get(k).copied().unwrap_or(0);
+            tops.push(Top { name, inode, checkpoint: i });
         }
-        let (mut checkpoint, modified) = measured(folder, claim, &mut names, notes);
         session.last_write = session.last_write.max(modified);
         if let Some(marks) = marks {
             marks.apply(&series.prefix, &mut checkpoint);
@@ -137,13 +177,13 @@ fn draft(
     }
 }
 
-/// The checkpoint, and the newest mtime of its files.
+/// The checkpoint, the newest mtime of its files, and the inodes of its entries.
 fn measured(
     folder: &Folder<'_>,
     claim: Claim,
     names: &mut Names,
     notes: &mut Notes,
-) -> (Checkpoint, Option<Time>) {
+) -> (Checkpoint, Option<Time>, Vec<u64>) {
     let entries: Vec<&[u8]> = claim.entries.iter().map(|e| &**e).collect();
     let path = || folder.join(claim.name());
     let unit = match folder.dir.measure(&entries) {
@@ -196,5 +236,6 @@ fn measured(
         fingerprint: unit.map(|u| u.fingerprint),
         extra: Some(Box::new(extra)),
     };
-    (checkpoint, modified)
+    let inodes = unit.map_or_else(Vec::new, |u| u.tops.iter().map(|t| t.inode).collect());
+    (checkpoint, modified, inodes)
 }

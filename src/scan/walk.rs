@@ -9,7 +9,7 @@ use super::link::{Link, read_links};
 use super::{MAX_DEPTH, MAX_EXAMPLES, ScanEvent, ScanOptions, arbitrate, touch};
 use crate::core::model::Time;
 use crate::layout::folder::{cannot_read, join, show};
-use crate::layout::{Folder, Note, Notes, pointer};
+use crate::layout::{Folder, Never, Note, Notes, outside, pointer};
 use crate::store::{Dir, Entry, Kind, Store};
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -28,6 +28,7 @@ pub struct Tree {
     pub faults: Vec<Note>,
     pub links: Vec<Link>,
     pub other_mounts: Vec<Vec<u8>>,
+    pub never: Vec<Never>,
     pub unclaimed: u64,
     /// The first unclaimed files, at most [`MAX_EXAMPLES`].
     pub examples: Vec<Vec<u8>>,
@@ -41,6 +42,7 @@ impl Tree {
         self.faults.append(&mut other.faults);
         self.links.append(&mut other.links);
         self.other_mounts.append(&mut other.other_mounts);
+        self.never.append(&mut other.never);
         self.unclaimed += other.unclaimed;
         self.examples.append(&mut other.examples);
         self.examples.truncate(MAX_EXAMPLES);
@@ -57,7 +59,10 @@ impl Walk<'_> {
     pub fn root(&self, store: &dyn Store) -> Tree {
         let folder = store.root().and_then(|dir| Folder::new(dir, Vec::new(), None));
         match folder {
-            Ok(folder) => self.visit(&folder, false, 0),
+            Ok(folder) => {
+                let excluded = self.excluded(&folder).collect();
+                self.visit(&folder.hide(excluded), false, 0)
+            }
             Err(e) => Tree::of_fault(Vec::new(), cannot_read("the root", &e)),
         }
     }
@@ -84,7 +89,7 @@ impl Walk<'_> {
             .entries()
             .iter()
             .filter(|e| !matches!(e.kind, Kind::Dir | Kind::Symlink))
-            .filter(|e| !claimed.contains(&*e.name))
+            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.contains(&e.name))
             .collect();
         tree.unclaimed = files.len() as u64;
         tree.examples = files.iter().take(MAX_EXAMPLES).map(|e| folder.join(&e.name)).collect();
@@ -94,13 +99,17 @@ impl Walk<'_> {
         if below {
             tree.newest = touch::newest(folder, &files, &mut notes);
         }
-        let found = draft::drafts(folder, found, &self.options.layouts, &mut notes);
         let deeper = children
             .par_iter()
-            .map(|child| self.child(folder, child, below, holds_session, depth + 1))
+            .map(|child| {
+                let hidden = folder.claimed_in(&child.name, &claimed);
+                self.child(folder, child, hidden, (below, holds_session), depth + 1)
+            })
             .reduce(Tree::default, Tree::join);
+        let found = draft::drafts(folder, found, &self.options.layouts, &mut notes);
         tree = tree.join(deeper);
         tree.faults.append(&mut notes.faults);
+        tree.never.append(&mut notes.never);
         self.settle(folder, found, &children, below, tree)
     }
 
@@ -113,7 +122,9 @@ impl Walk<'_> {
         });
         let mut found = arbitrate::settle(asked.collect());
         for f in &mut found {
-            layouts[f.layout].enrich(folder, &mut f.series, notes);
+            let layout = &layouts[f.layout];
+            layout.enrich(folder, &mut f.series, notes);
+            outside::enrich(folder, &mut f.series, layout.own_logs(), notes);
         }
         if !found.is_empty() {
             let mut all: Vec<_> = found.iter_mut().map(|f| std::mem::take(&mut f.series)).collect();
@@ -134,12 +145,20 @@ impl Walk<'_> {
                 .is_none_or(|globs| !globs.is_match(&show(&folder.join(&entry.name))))
     }
 
+    /// Directories that no layout may look into either: a data set can have millions of files.
+    fn excluded(&self, folder: &Folder<'_>) -> impl Iterator<Item = Box<[u8]>> {
+        let globs = self.options.exclude.is_some();
+        let is_excluded =
+            move |e: &&Entry| globs && &*e.name != b".retain" && !self.is_entered(folder, e);
+        folder.dirs().filter(is_excluded).map(|e| e.name.clone())
+    }
+
     fn child(
         &self,
         parent: &Folder<'_>,
         entry: &Entry,
-        in_session: bool,
-        beside_checkpoints: bool,
+        mut hidden: Vec<Box<[u8]>>,
+        (in_session, beside_checkpoints): (bool, bool),
         depth: usize,
     ) -> Tree {
         let path = join(&parent.path, &entry.name);
@@ -148,7 +167,10 @@ impl Walk<'_> {
         }
         let opened = parent.dir.open(&entry.name);
         match opened.and_then(|dir: Box<dyn Dir>| Folder::new(dir, path.clone(), Some(parent))) {
-            Ok(folder) => self.visit(&folder, in_session, depth),
+            Ok(folder) => {
+                hidden.extend(self.excluded(&folder));
+                self.visit(&folder.hide(hidden), in_session, depth)
+            }
             Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
                 let mut tree = Tree { other_mounts: vec![path.clone()], ..Tree::default() };
                 if beside_checkpoints {

@@ -4,7 +4,7 @@
 //! `O_NOFOLLOW`, and compared with the mount of the root. A path is never resolved by the kernel
 //! twice, so nobody can swap a component in between (I18, I19, I20).
 
-use super::unit::{self, Unit};
+use super::unit::{self, Part, Unit};
 use super::{Blob, Dir, Entry, Kind, Stat, Store};
 use crate::core::model::Space;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -89,6 +89,25 @@ impl LocalDir {
         let stat = stat_fd(&fd)?;
         Ok(LocalDir { mount: mount_of(&stat), fd, stat })
     }
+
+    fn enter(&self, fd: &OwnedFd, name: &[u8]) -> io::Result<(OwnedFd, Statx)> {
+        let fd = open_dir(fd.as_fd(), &c_name(name)?)?;
+        let stat = stat_fd(&fd)?;
+        if mount_of(&stat) != self.mount {
+            return Err(io::Error::new(io::ErrorKind::CrossesDevices, "on another file system"));
+        }
+        Ok((fd, stat))
+    }
+
+    /// Opens a directory below this one, component by component.
+    fn descend(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        let mut components = path.split(|b| *b == b'/');
+        let mut fd = self.enter(&self.fd, components.next().unwrap_or_default())?.0;
+        for component in components {
+            fd = self.enter(&fd, component)?.0;
+        }
+        Ok(fd)
+    }
 }
 
 impl Dir for LocalDir {
@@ -123,11 +142,7 @@ impl Dir for LocalDir {
     }
 
     fn open(&self, name: &[u8]) -> io::Result<Box<dyn Dir>> {
-        let fd = open_dir(self.fd.as_fd(), &c_name(name)?)?;
-        let stat = stat_fd(&fd)?;
-        if mount_of(&stat) != self.mount {
-            return Err(io::Error::new(io::ErrorKind::CrossesDevices, "on another file system"));
-        }
+        let (fd, stat) = self.enter(&self.fd, name)?;
         Ok(Box::new(LocalDir { fd, stat, mount: self.mount }))
     }
 
@@ -165,9 +180,25 @@ impl Dir for LocalDir {
     }
 
     fn measure(&self, names: &[&[u8]]) -> io::Result<Unit> {
-        let names: Vec<CString> = names.iter().map(|n| c_name(n)).collect::<io::Result<_>>()?;
-        let names: Vec<&CStr> = names.iter().map(CString::as_c_str).collect();
-        unit::measure(&self.fd, &names, None)
+        let mut parents = Vec::new();
+        let mut leaves = Vec::new();
+        for name in names {
+            let (parent, leaf) = match name.iter().rposition(|b| *b == b'/') {
+                Some(at) => (Some(self.descend(&name[..at])?), &name[at + 1..]),
+                None => (None, *name),
+            };
+            parents.push(parent);
+            leaves.push(c_name(leaf)?);
+        }
+        let parts: Vec<Part<'_>> = parents
+            .iter()
+            .zip(&leaves)
+            .map(|(parent, name)| Part {
+                parent: parent.as_ref().unwrap_or(&self.fd).as_fd(),
+                name,
+            })
+            .collect();
+        unit::measure_parts(&parts)
     }
 }
 

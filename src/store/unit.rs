@@ -8,6 +8,7 @@ pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
+use rustix::io::retry_on_intr;
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -185,8 +186,8 @@ impl Walk {
 
     fn count(&mut self, stat: &Statx) {
         let unit = &mut self.unit;
-        let (modified, changed) = (time(stat.stx_mtime), time(stat.stx_ctime));
-        unit.last_write = unit.last_write.max(modified).max(changed);
+        let modified = time(stat.stx_mtime);
+        unit.last_write = unit.last_write.max(latest(stat.stx_mtime)).max(latest(stat.stx_ctime));
         if !unit.owners.contains(&stat.stx_uid) {
             unit.owners.push(stat.stx_uid);
         }
@@ -287,20 +288,26 @@ const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
 
 fn stat(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-    Ok(fs::statx(dir, name, flags, WANTED)?)
+    Ok(retry_on_intr(|| fs::statx(dir, name, flags, WANTED))?)
 }
 
 fn stat_fd(fd: &OwnedFd) -> io::Result<Statx> {
-    Ok(fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED)?)
+    Ok(retry_on_intr(|| fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED))?)
 }
 
 fn open_dir(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(fs::openat(dir, name, flags, Mode::empty())?)
+    Ok(retry_on_intr(|| fs::openat(dir, name, flags, Mode::empty()))?)
 }
 
 fn file_type(stat: &Statx) -> FileType {
     FileType::from_raw_mode(stat.stx_mode.into())
+}
+
+/// As [`time`], for what must not seem old: an instant that is too late to be told is the last one.
+fn latest(t: fs::StatxTimestamp) -> Option<Time> {
+    let too_late = t.tv_sec > i64::MAX / Time::NANOS_PER_SEC;
+    time(t).or(too_late.then_some(Time(i64::MAX)))
 }
 
 /// `None` for an instant out of range and for the epoch itself, which means "unknown".

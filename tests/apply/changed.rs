@@ -338,6 +338,53 @@ fn i33_a_keeper_lost_during_the_run_is_an_error_that_says_what_can_be_restored()
 }
 
 #[test]
+fn i14_a_keeper_lost_after_the_intents_saves_its_session() {
+    let store = Store::sample();
+    let plan = store.sample_plan();
+    let calls = Meanwhile::new(|moment, n| {
+        // The first session moves; the second one's intents are written already.
+        if (moment, n) == (Moment::After, 0) {
+            fs::remove_dir_all(store.path("b/mnist/2/checkpoint-40")).unwrap();
+        }
+    });
+    let report = store.apply_with(&plan, &with_calls(&calls)).unwrap();
+    assert_eq!(report.moved.checkpoints, 3);
+    assert!(
+        report.skipped[0].why.contains("2 40, which was to stay, cannot"),
+        "{:?}",
+        report.skipped
+    );
+    assert!(store.path("b/mnist/2/checkpoint-10/model.bin").exists());
+}
+
+#[test]
+fn undo_moves_nothing_of_a_checkpoint_whose_place_is_taken() {
+    let store = Store::new();
+    let parts = ["s/checkpoint-1.index", "s/checkpoint-1.data"];
+    for p in &parts {
+        store.file(p, "old");
+    }
+    let mut plan = Plan::of(&store);
+    plan.delete("s", "1", &parts);
+    let run = store.apply(&plan.seal()).unwrap().run.unwrap();
+    // Another run of the trainer began to write the same checkpoint: the index, in order of time.
+    store.file(parts[0], "new");
+    let what = What { run: &run, session: None, checkpoint: None };
+    for _ in 0..2 {
+        let done = undo(&store.root(), &what, &settings(now()), &silent).unwrap();
+        assert_eq!(done.restored.checkpoints, 0);
+        assert!(done.skipped[0].why.contains("its place is taken"), "{:?}", done.skipped);
+        assert!(!store.path(parts[1]).exists());
+        assert_eq!(fs::read_to_string(store.path(parts[0])).unwrap(), "new");
+    }
+    fs::remove_file(store.path(parts[0])).unwrap();
+    undo(&store.root(), &what, &settings(now()), &silent).unwrap();
+    for p in &parts {
+        assert_eq!(fs::read_to_string(store.path(p)).unwrap(), "old");
+    }
+}
+
+#[test]
 fn r15_a_replaced_lock_or_a_lost_marker_stops_the_run() {
     for file in ["lock", "root.toml"] {
         let store = Store::new();

@@ -32,15 +32,28 @@ pub struct Faulty {
     count: AtomicUsize,
     /// The kind of call that was hit.
     pub hit: Mutex<Option<&'static str>>,
+    /// Every call so far, by kind; with the inode of the file that is written or synced.
+    pub log: Mutex<Vec<(&'static str, u64)>>,
 }
 
 impl Faulty {
     pub fn new(mishap: Mishap, at: usize) -> Faulty {
-        Faulty { mishap, at, count: AtomicUsize::new(0), hit: Mutex::new(None) }
+        Faulty {
+            mishap,
+            at,
+            count: AtomicUsize::new(0),
+            hit: Mutex::new(None),
+            log: Mutex::default(),
+        }
     }
 
     pub fn was_hit(&self) -> bool {
         self.hit.lock().unwrap().is_some()
+    }
+
+    fn note(&self, kind: &'static str, file: BorrowedFd<'_>) {
+        let inode = rustix::fs::fstat(file).unwrap().st_ino;
+        self.log.lock().unwrap().push((kind, inode));
     }
 
     fn call<T>(
@@ -79,6 +92,8 @@ impl Calls for Faulty {
         to: BorrowedFd<'_>,
         to_name: &CStr,
     ) -> io::Result<()> {
+        self.note("from", from);
+        self.note("to", to);
         self.call("rename", Some(()), || Os.rename_new(from, name, to, to_name))
     }
     fn rename(
@@ -112,6 +127,7 @@ impl Calls for Faulty {
         self.call("create", None, || Os.create(dir, name, mode))
     }
     fn write(&self, file: BorrowedFd<'_>, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.note("write", file);
         self.call("write", None, || Os.write(file, bytes, at))
     }
     fn reserve(&self, file: BorrowedFd<'_>, at: u64, len: u64) -> io::Result<()> {
@@ -121,6 +137,7 @@ impl Calls for Faulty {
         self.call("truncate", Some(()), || Os.truncate(file, len))
     }
     fn sync(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        self.note("sync", file);
         self.call("sync", Some(()), || Os.sync(file))
     }
     fn lock(&self, file: BorrowedFd<'_>) -> io::Result<()> {

@@ -244,3 +244,42 @@ fn purge_cut_off_anywhere() {
         });
     }
 }
+
+/// What a power cut would find: the journal is synced between its last write and any rename that
+/// follows, and both folders of every rename before the journal is written again (I23, I24, F18).
+#[test]
+fn f18_nothing_is_recorded_before_it_is_on_disk() {
+    let (store, plan) = store();
+    let calls = Faulty::new(Mishap::Lie, usize::MAX);
+    let run = store.apply_with(&plan, &with_calls(&calls)).unwrap().run.unwrap();
+    let what = What { run: &run, session: None, checkpoint: None };
+    undo(&store.root(), &what, &with_calls(&calls).settings, &silent).unwrap();
+    let lock = std::os::unix::fs::MetadataExt::ino(
+        &std::fs::metadata(store.path(".retain/lock")).unwrap(),
+    );
+    let (mut written, mut moved, mut renames) = (Vec::new(), Vec::new(), 0);
+    for (kind, inode) in calls.log.into_inner().unwrap() {
+        match kind {
+            "write" if inode != lock => {
+                assert!(
+                    moved.is_empty(),
+                    "the journal is written before folders {moved:?} are synced"
+                );
+                written.push(inode);
+            }
+            "sync" => {
+                written.retain(|w| *w != inode);
+                moved.retain(|m| *m != inode);
+            }
+            "from" | "to" => {
+                assert!(written.is_empty(), "a rename comes before the journal is synced");
+                moved.push(inode);
+                renames += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(written.is_empty() && moved.is_empty());
+    // Five parts there and back, from and to.
+    assert_eq!(renames, 20);
+}

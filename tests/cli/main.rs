@@ -7,13 +7,18 @@
 mod support;
 
 mod consent;
+mod demo;
 mod docs;
 mod exits;
+mod layout;
 mod listing;
 mod marks;
 mod nsml;
 mod planning;
 mod plans;
+mod policies;
+mod reading;
+mod readme;
 mod real;
 mod removing;
 mod roots;
@@ -21,3 +26,4 @@ mod settings;
 mod streams;
 mod terminal;
 mod undoing;
+mod upkeep;

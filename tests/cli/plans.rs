@@ -36,7 +36,8 @@ fn the_plan_knows_its_root() {
     crate::nsml::world(&elsewhere).run(["init"]).ok();
     // Named on purpose, another root is refused; from anywhere else, the plan finds its own.
     let other = elsewhere.path().to_str().unwrap();
-    world.run(["apply", text(&plan), "--yes", "-C", other]).code(5).warns("another root");
+    let run = world.run(["apply", text(&plan), "--yes", "-C", other]).code(5).warns("another root");
+    assert!(run.stdout.is_empty(), "the plan of another root is not even shown\n{run}");
     assert_eq!(left(&elsewhere, SESSION), IDS);
     World::new().run(["apply", text(&plan), "--yes"]).ok();
     assert_eq!(left(&tree, SESSION), ["31", "41"]);
@@ -126,4 +127,34 @@ fn the_plan_of_our_own_inventory_can_be_carried_out_on_its_root() {
 #[test]
 fn a_plan_that_is_not_there() {
     World::new().run(["apply", "nowhere.json", "--yes"]).code(2).warns("nowhere.json");
+}
+
+/// R13: a pin set after the plan was made beats the plan (I10).
+#[test]
+fn r13_a_pin_set_since_keeps_the_session() {
+    let (tree, world, plan) = planned();
+    world.run(["pin", SESSION, "3"]).ok();
+    let run = world.run(["apply", text(&plan), "--yes"]).code(3);
+    run.warns("marks.toml").warns("since the plan was made");
+    assert_eq!(left(&tree, SESSION), IDS);
+    // Once there are marks, a change of them counts as well.
+    let policy = nsml::policy(&world, LAST_TWO);
+    world.run(["plan", "--policy", &policy, "-o", text(&plan)]).ok();
+    world.run(["pin", SESSION, "4"]).ok();
+    world.run(["apply", text(&plan), "--yes"]).code(3).warns("marks.toml");
+    assert_eq!(left(&tree, SESSION), IDS);
+}
+
+/// An inventory file carries what apply has to look at again.
+#[test]
+fn a_pin_set_since_the_inventory_counts_too() {
+    let (tree, world, plan) = planned();
+    let inventory = world.home().join("inventory.jsonl");
+    let policy = nsml::policy(&world, LAST_TWO);
+    world.run(["inventory", "-o", text(&inventory)]).ok();
+    let from = ["plan", "--policy", &policy, "--inventory", text(&inventory), "-o", text(&plan)];
+    world.run(from).ok();
+    world.run(["pin", SESSION, "3"]).ok();
+    world.run(["apply", text(&plan), "--yes"]).code(3).warns("marks.toml");
+    assert_eq!(left(&tree, SESSION), IDS);
 }

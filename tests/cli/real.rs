@@ -99,3 +99,24 @@ fn what_was_not_finished_is_protected() {
     let why = ["why", "hf_trainer/crashed_at_step15", "checkpoint-15", "--policy", &policy];
     world.run(why).ok().says("is kept").says("unfinished");
 }
+
+/// R5: a pointer moved to a doomed checkpoint after the plan was made (I6).
+#[test]
+fn r5_a_pointer_moved_since_keeps_the_session() {
+    let tree = unpacked("lightning.tar.gz");
+    let world = World::within(tree.path());
+    let policy = nsml::policy(&world, POLICY);
+    let plan = world.home().join("plan.json");
+    let session = "lightning/last_is_symlink/lightning_logs/version_0";
+    world.run(["plan", session, "--policy", &policy, "-o", plan.to_str().unwrap()]).ok();
+    let folder = tree.path().join(session).join("checkpoints");
+    let before = Snapshot::of(&folder);
+    std::fs::remove_file(folder.join("last.ckpt")).unwrap();
+    std::os::unix::fs::symlink("epoch=0-step=4.ckpt", folder.join("last.ckpt")).unwrap();
+    world.run(["apply", plan.to_str().unwrap(), "--yes"]).code(3).warns("last.ckpt");
+    let changed = before.diff(&Snapshot::of(&folder));
+    let others = changed
+        .lines()
+        .filter(|l| l.starts_with(['-', '~', '+']) && !l.contains("last") && *l != "~ ");
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<&str>::new(), "nothing but the link");
+}

@@ -87,6 +87,19 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
+fn only_what_was_chosen_is_shown() {
+    let tree = nsml::storage();
+    world(&tree).run(["pin", SESSION, "3", "--why", "released"]).ok();
+    let run = world(&tree).run(["rm", SESSION, "0", "3", "-n"]).code(6);
+    let rows: Vec<_> = run.stdout.lines().filter(|l| l.starts_with("  ")).collect();
+    assert_eq!(rows.len(), 2, "{run}");
+    assert!(rows[0].starts_with("  delete  0 ") && rows[1].starts_with("  keep    3 "), "{run}");
+    run.says("9 checkpoints in 1 session: delete 1");
+    // All of it stays: said, too.
+    world(&tree).run(["rm", SESSION, "3", "-n"]).code(6).says("pinned: released");
+}
+
+#[test]
 fn a_mistyped_name_deletes_nothing_and_says_what_is_near() {
     let tree = nsml::storage();
     let before = Snapshot::of(tree.path()).without(".retain");

@@ -23,6 +23,14 @@ fn settings_hold_for_the_directory_and_below() {
 }
 
 #[test]
+fn settings_hold_in_a_declared_root_too() {
+    let tree = project("roots = [\"runs\"]\npolicy = \"policy.toml\"\nexclude = [\"cache\"]\n");
+    World::within(tree.path()).run(["init"]).ok();
+    let run = World::within(tree.at("runs/nsmlteam")).run(["plan", "-v"]).ok().says("delete 7");
+    run.warns("from .retain/root.toml").warns("settings: ").says(SESSION);
+}
+
+#[test]
 fn the_owner_is_what_the_settings_say() {
     let tree = project("roots = [\"runs\"]\nowner = \"path:2\"\n");
     let json = World::within(tree.path()).run(["ls", "--json"]).ok().json();

@@ -26,6 +26,48 @@ fn a_part_of_a_run_can_be_brought_back() {
 }
 
 #[test]
+fn the_last_run_needs_no_id() {
+    let (tree, world, run) = applied();
+    world.run(["undo", "-n"]).ok().says("moved");
+    world.run(["undo"]).ok().says("Restored 7 checkpoints").says(&format!("of run {run}."));
+    // Once more: still the last run, not the one before.
+    world.run(["undo", "last"]).ok().says("Nothing to restore");
+    let world = nsml::world(&tree).at_time("2040-06-15T12:00:01Z");
+    world.run(["rm", SESSION, "0", "--yes"]).ok();
+    world.run(["undo", "last"]).ok().says("Restored 1 checkpoint");
+    assert_eq!(left(&tree, SESSION), IDS);
+    world.run(["log", "last"]).ok().says("restored");
+    let other = nsml::storage();
+    nsml::world(&other).run(["undo"]).code(2).warns("no run").warns("retain log");
+    world.run(["undo", "nsmlteam"]).code(2).warns("retain log");
+}
+
+#[test]
+fn why_knows_what_a_run_took() {
+    let (tree, world, run) = applied();
+    let why = world.run(["why", SESSION, "3"]).ok().says(&format!("was deleted by run {run}"));
+    why.clone().says("last: rank 6 of 2").says("policy.toml").says("2040-06-16 08:00:00 UTC");
+    why.says(&format!("retain undo {run} {SESSION} 3"));
+    let json = world.run(["why", SESSION, "3", "--json"]).ok().json();
+    assert_eq!(json["verdict"], "deleted");
+    assert_eq!(json["run"]["run"], run.as_str());
+    assert_eq!(json["reasons"][0]["text"], "last: rank 6 of 2");
+    // Purged, it is still known; restored, it is a checkpoint like any other.
+    world.run(["undo", &run, SESSION, "0"]).ok();
+    world.run(["purge", &run, "--yes"]).ok();
+    world.run(["why", SESSION, "3"]).ok().says("cannot be restored");
+    assert!(!world.run(["why", SESSION, "0"]).ok().stdout.contains("was deleted"));
+    world.run(["why", SESSION, "51"]).code(2).warns("no checkpoint");
+    let world = nsml::world(&tree).at_time("2040-06-15T12:00:01Z");
+    world.run(["rm", SESSION, "*", "--yes"]).ok();
+    assert!(left(&tree, SESSION).is_empty());
+    world.run(["ls", SESSION]).code(2).warns("moved 3 checkpoints").warns("retain undo");
+    world.run(["why", SESSION, "41"]).ok().says("chosen by hand");
+    world.run(["purge", "--all", "--yes"]).ok();
+    world.run(["ls", SESSION]).code(2).warns("deleted 3 checkpoints").warns("retain log");
+}
+
+#[test]
 fn undo_never_overwrites() {
     let (tree, world, run) = applied();
     let path = format!("{SESSION}/nsml_model/3/model/weights");

@@ -1,4 +1,4 @@
-use crate::tree::{Tree, brief, full};
+use crate::tree::{Tree, brief, full, timeless};
 use retain::core::model::Checkpoint;
 use std::fs;
 
@@ -105,4 +105,74 @@ fn a_copy_does_not_take_the_originals_place() {
     let last = session.checkpoints.iter().find(|c| &*c.id == "last.ckpt").unwrap();
     assert_eq!(last.step, Some(retain::core::model::Step::Whole(20)));
     assert_eq!(last.metrics.len(), 2);
+}
+
+#[test]
+fn sharded_directories() {
+    let tree = Tree::new();
+    let meta = crate::tree::lightning_file(1, 20);
+    for (name, files) in [
+        ("epoch=1-step=20.ckpt", &[".metadata", "__0_0.distcp", "meta.pt"][..]),
+        ("epoch=2-step=30.ckpt", &["__0_0.distcp"]),
+        ("epoch=3-step=40.ckpt", &["__0_0.distcp", ".metadata"]),
+        ("epoch=4-step=50.ckpt", &["checkpoint/mp_rank_00_model_states.pt", "latest"]),
+        ("epoch=5-step=60.ckpt", &["checkpoint/mp_rank_00_model_states.pt"]),
+        ("notes.ckpt", &["notes.txt"]),
+    ] {
+        for file in files {
+            let content = if *file == "meta.pt" { &meta[..] } else { b"checkpoint" };
+            tree.file(&format!("run/checkpoints/{name}/{file}"), content);
+        }
+    }
+    let scan = tree.scan();
+    assert_eq!(
+        brief(&scan),
+        "run\n  epoch=1-step=20.ckpt\n  epoch=2-step=30.ckpt incomplete\n  \
+        epoch=3-step=40.ckpt incomplete ambiguous\n  epoch=4-step=50.ckpt\n  \
+        epoch=5-step=60.ckpt incomplete\n"
+    );
+}
+
+#[test]
+fn a_metric_with_a_slash_makes_folders_of_one_run() {
+    let tree = Tree::new();
+    tree.ckpt("run/checkpoints/epoch=0-val/loss=0.50.ckpt", 0, 4)
+        .ckpt("run/checkpoints/epoch=1-val/loss=0.25.ckpt", 1, 8)
+        .ckpt("run/checkpoints/epoch=2-train/x=0.1-val/y=0.2.ckpt", 2, 12)
+        .ckpt("run/checkpoints/last.ckpt", 2, 12)
+        .file("run/metrics.csv", "epoch,step,val/loss\n0,3,0.501\n1,7,0.249\n");
+    let scan = tree.scan();
+    insta::assert_snapshot!(timeless(&scan.inventory));
+    assert_eq!(scan.unrecognised.files, 1, "the log");
+
+    // A sweep's directories are runs of their own.
+    let sweep = Tree::new();
+    sweep.ckpt("lr=0.1/epoch=0.ckpt", 0, 1).ckpt("lr=0.2/epoch=0.ckpt", 0, 1);
+    assert_eq!(sweep.scan().inventory.sessions.len(), 2);
+}
+
+#[test]
+fn free_names_have_their_step_from_the_content() {
+    let tree = Tree::new();
+    tree.ckpt("run/02-0.32.ckpt", 2, 30).ckpt("run/best-v1.ckpt", 1, 20);
+    let scan = tree.scan();
+    let steps: Vec<_> = scan.inventory.sessions[0]
+        .checkpoints
+        .iter()
+        .map(|c| (c.step.unwrap().to_string(), c.epoch.unwrap().to_string()))
+        .collect();
+    assert_eq!(steps, [("30".into(), "2".into()), ("20".into(), "1".into())]);
+}
+
+#[test]
+fn a_log_larger_than_metadata_may_be_is_read() {
+    let tree = Tree::new();
+    tree.ckpt("run/epoch=0-step=4.ckpt", 0, 4);
+    let noise = "0,9,,".to_owned() + &"1".repeat(50) + "\n";
+    let csv = format!("epoch,step,loss,noise\n{}0,3,0.5,\n", noise.repeat(400_000));
+    assert!(csv.len() > 20 << 20);
+    tree.file("run/metrics.csv", csv);
+    let scan = tree.scan();
+    assert_eq!(scan.faults, []);
+    assert_eq!(scan.inventory.sessions[0].checkpoints[0].metrics.len(), 1);
 }

@@ -6,11 +6,26 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod built;
+mod confusable;
 mod damage;
+mod deepspeed;
+mod flax;
 mod fuzz;
+mod generic;
 mod hf_trainer;
 mod lightning;
 mod links;
+mod megatron;
+mod nemo;
 mod nsml;
+mod orbax;
+mod outside;
+mod plans;
+mod real;
+mod registry;
 mod sessions;
+mod torch_dcp;
 mod tree;
+mod variants;
+mod weights;

@@ -62,6 +62,11 @@ impl Tree {
             .file(&format!("{path}/training_args.bin"), "arguments")
     }
 
+    /// A checkpoint file of Lightning.
+    pub fn ckpt(&self, path: &str, epoch: u8, step: u8) -> &Tree {
+        self.file(path, lightning_file(epoch, step))
+    }
+
     pub fn scan(&self) -> Scan {
         self.scan_with(&ScanOptions::default())
     }
@@ -70,6 +75,25 @@ impl Tree {
         let store = LocalStore::new(File::open(self.path()).unwrap().into());
         scan(&store, options, &|_| ())
     }
+}
+
+/// What `torch.save` makes of a Lightning checkpoint: a zip of one stored pickle.
+pub fn lightning_file(epoch: u8, step: u8) -> Vec<u8> {
+    let pickle = [
+        &b"\x80\x02}q\0(X\x05\0\0\0epochq\x01K"[..],
+        &[epoch],
+        b"X\x0b\0\0\0global_stepq\x02K",
+        &[step],
+        b"X\x19\0\0\0pytorch-lightning_versionq\x03X\x05\0\0\x002.6.6q\x04u.",
+    ]
+    .concat();
+    let name = b"archive/data.pkl";
+    let size = u32::try_from(pickle.len()).unwrap().to_le_bytes();
+    let entry = [&b"PK\x03\x04"[..], &[0; 22], &[16, 0, 0, 0], name, &pickle].concat();
+    let directory = [&b"PK\x01\x02"[..], &[0; 16], &size, &size, &[16, 0], &[0; 16], name].concat();
+    let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    let end = [&b"PK\x05\x06"[..], &[0; 8], &len(&directory), &len(&entry), &[0; 2]].concat();
+    [entry, directory, end].concat()
 }
 
 /// All checkpoints as `session id flags`, one per line, and all faults.
@@ -106,6 +130,18 @@ fn flags(c: &Checkpoint) -> String {
 /// Everything about an inventory that does not change from one unpacking to the next.
 pub fn full(inventory: &Inventory) -> String {
     inventory.sessions.iter().map(|s| session(inventory, s)).collect::<Vec<_>>().join("\n")
+}
+
+/// As [`full`], without times: for trees that a test has just built.
+pub fn timeless(inventory: &Inventory) -> String {
+    let mut shown = full(inventory);
+    for session in &inventory.sessions {
+        let saved = session.checkpoints.iter().filter_map(|c| c.saved_at);
+        for time in saved.chain(session.last_write) {
+            shown = shown.replace(&time.to_string(), "TIME");
+        }
+    }
+    shown
 }
 
 fn session(inventory: &Inventory, s: &Session) -> String {

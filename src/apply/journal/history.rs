@@ -9,7 +9,8 @@ use crate::apply::calls::Calls;
 use crate::apply::dir;
 use crate::apply::site;
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{self, Mode, OFlags};
+use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -71,6 +72,15 @@ pub struct Open {
     pub name: CString,
     pub pid: u32,
     pub boot: String,
+}
+
+impl Open {
+    /// For file systems without locks: its writer runs, on this machine, since it was booted.
+    fn process_lives(&self) -> bool {
+        let boot = site::boot();
+        let proc = format!("/proc/{}", self.pid);
+        !boot.is_empty() && self.boot == boot && Path::new(&proc).exists()
+    }
 }
 
 /// All that a run's journal says.
@@ -143,16 +153,25 @@ impl Run {
             match calls.lock(file.as_fd()) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-                Err(_) => {
-                    let boot = site::boot();
-                    let proc = format!("/proc/{}", open.pid);
-                    if !boot.is_empty() && open.boot == boot && Path::new(&proc).exists() {
-                        return Ok(true);
-                    }
-                }
+                Err(_) if open.process_lives() => return Ok(true),
+                Err(_) => {}
             }
         }
         Ok(false)
+    }
+
+    /// As [`Run::is_live`], for those who may only read and must not get in a writer's way. What
+    /// cannot be looked at is not alive: better said too often than not.
+    pub fn seems_live(&self, dir: BorrowedFd<'_>) -> bool {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        self.open.iter().any(|open| {
+            let file = fs::openat(dir, open.name.as_c_str(), flags, Mode::empty());
+            match file.and_then(|f| fs::flock(f, FlockOperation::NonBlockingLockShared)) {
+                Ok(()) => false,
+                Err(Errno::WOULDBLOCK) => true,
+                Err(_) => open.process_lives(),
+            }
+        })
     }
 
     /// Nothing is left in the trash, and nothing open.

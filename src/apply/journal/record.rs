@@ -97,6 +97,9 @@ pub struct Intent {
     pub files: u32,
     /// Hex; what it must still be after the move, see [`crate::store::unit::Unit::identity`].
     pub identity: String,
+    /// The plan's reasons, for whoever misses it later.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
     /// What makes it loadable comes first.
     pub parts: Vec<Part>,
 }

@@ -83,6 +83,7 @@ impl<'w> Ready<'w> {
                 bytes: d.bytes,
                 files: unit.files,
                 identity: unit::hex(&unit.identity),
+                why: d.why.clone(),
                 parts: d.parts.iter().zip(&unit.tops).map(part).collect(),
             }
         })

@@ -114,10 +114,9 @@ fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names) -> Vec
         return all.map(|i| Answer { hit: true, reason, worse: unmeasured(i) }).collect();
     };
 
-    let mut ranking: Vec<(f64, u32)> = (0..)
-        .zip(members)
-        .filter_map(|(i, m)| Some((rankable(m.checkpoint, metric)?, i)))
-        .collect();
+    let mut ranking: Vec<(f64, u32)> = Vec::with_capacity(members.len());
+    ranking
+        .extend((0..).zip(members).filter_map(|(i, m)| Some((rankable(m.checkpoint, metric)?, i))));
     ranking.sort_unstable_by(|a, b| {
         let better = match best.direction {
             Direction::Min => a.0.partial_cmp(&b.0),

@@ -34,10 +34,13 @@ pub fn draft(view: &SessionView<'_>, names: &Names, across: &AcrossAnswers) -> D
     // All reasons in one list; `ends` says where those of each checkpoint stop.
     let mut reasons: Vec<Reason> = Vec::with_capacity(count * 2);
     let mut ends: Vec<usize> = Vec::with_capacity(count);
-    let mut candidates = Vec::new();
+    let limit = &view.policy.limit;
+    let limited = limit.max_bytes.is_some() || limit.max_count.is_some() || limit.max_age.is_some();
+    let may_evict = limited || !view.file.quotas.is_empty();
+    let mut candidates = Vec::with_capacity(if may_evict { count } else { 0 });
     for (i, place) in (0..).zip(&places) {
         let standing = stand(view, i, *place, &answers, &mut reasons);
-        if let Standing::Evictable = standing {
+        if may_evict && standing == Standing::Evictable {
             candidates.push(candidate(view, i, place.unwrap_or(u32::MAX), &answers));
         }
         standings.push(standing);

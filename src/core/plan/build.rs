@@ -8,7 +8,7 @@ use crate::core::decision::{Outcome, Verdict};
 use crate::core::explain::{self, Explainer};
 use crate::core::limit::quota::amount;
 use crate::core::limit::usage::Usage;
-use crate::core::model::{Inventory, Session, Time, hex};
+use crate::core::model::{Guard, Inventory, Session, Time, hex};
 use crate::core::policy::{MaxDelete, Policy};
 use rayon::prelude::*;
 
@@ -90,10 +90,18 @@ fn session_of(inventory: &Inventory, outcome: &Outcome, s: usize) -> Option<Plan
             fingerprint: checkpoint.fingerprint.as_ref().map(hex).unwrap_or_default(),
         }
     };
+    // I6, I10: a pin set, or a pointer moved, after the plan was made.
+    let guard = |guard: &Guard| Witness {
+        session: session.name.to_string(),
+        id: guard.path.rsplit('/').next().unwrap_or(&guard.path).to_owned(),
+        paths: vec![guard.path.to_string()],
+        fingerprint: guard.fingerprint.as_ref().map(hex).unwrap_or_default(),
+    };
+    let witnesses = outcome.witnesses[s].iter().map(witness);
     loses.then(|| PlanSession {
         session: session.name.to_string(),
         owner: session.owner.to_string(),
-        witnesses: outcome.witnesses[s].iter().map(witness).collect(),
+        witnesses: witnesses.chain(session.guards.iter().map(guard)).collect(),
     })
 }
 

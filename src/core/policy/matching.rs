@@ -6,7 +6,31 @@ use crate::core::model::Status;
 use crate::core::select::{Globs, Scope, expand_ranges};
 
 /// The layouts this version recognises; others may be declared in `retain.toml`.
-pub const LAYOUTS: [&str; 3] = ["nsml", "hf_trainer", "lightning"];
+pub const LAYOUTS: [&str; 23] = [
+    "nsml",
+    "hf_trainer",
+    "nemo",
+    "lightning",
+    "orbax",
+    "torch_dcp",
+    "megatron",
+    "deepspeed",
+    "tensorflow",
+    "ray_tune",
+    "ray_train",
+    "mmengine",
+    "timm",
+    "ultralytics",
+    "keras",
+    "flax",
+    "fairseq",
+    "accelerate",
+    "determined",
+    "torchtnt",
+    "ignite",
+    "composer",
+    "nanogpt",
+];
 
 pub(super) const STATUS: [(&str, Status); 3] =
     [("running", Status::Running), ("exited", Status::Exited), ("unknown", Status::Unknown)];

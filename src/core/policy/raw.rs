@@ -128,7 +128,7 @@ pub struct Match {
     pub not: Option<OneOrMany<String>>,
     /// Globs on the owner.
     pub owner: Option<OneOrMany<String>>,
-    /// Any of these layouts: `nsml`, `hf_trainer`, `lightning`.
+    /// Any of these layouts, called as docs/layouts.md calls them: `hf_trainer`.
     pub layout: Option<OneOrMany<String>>,
     /// All of these tags, each on the session or on one of its checkpoints.
     pub tag: Option<OneOrMany<String>>,
@@ -154,7 +154,7 @@ pub struct ProtectMatch {
     pub not: Option<OneOrMany<String>>,
     /// Globs on the owner.
     pub owner: Option<OneOrMany<String>>,
-    /// Any of these layouts: `nsml`, `hf_trainer`, `lightning`.
+    /// Any of these layouts, called as docs/layouts.md calls them: `hf_trainer`.
     pub layout: Option<OneOrMany<String>>,
     /// The session has a finite value of one of these metrics.
     pub metric: Option<OneOrMany<String>>,

@@ -77,6 +77,7 @@ pub(super) fn read(cx: &mut Context, table: &mut Table, name: Box<str>) -> Optio
         };
         let component = entry.0.split('/').next().unwrap_or_default();
         sessions.push(Session {
+            guards: Vec::new(),
             owner: owner.clone().unwrap_or_else(|| component.into()),
             name: entry.0,
             layout: layout.clone(),

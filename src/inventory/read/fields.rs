@@ -1,8 +1,8 @@
 //! Values of one line, checked. The error of each names the field and what it should have been.
 
 use crate::core::model::{
-    Checkpoint, Extra, Fingerprint, Marks, MetricId, Names, Pin, Pointer, SharedFile, Status, Step,
-    Time,
+    Checkpoint, Extra, Fingerprint, Guard, Marks, MetricId, Names, Pin, Pointer, SharedFile,
+    Status, Step, Time,
 };
 use crate::format::json::Value;
 use crate::inventory::VERSION;
@@ -217,6 +217,18 @@ fn shared(value: &Value) -> Result<SharedFile, String> {
     let fields = Fields(value);
     let links = fields.small("links")?.ok_or("links is missing")?;
     Ok(SharedFile { inode: fields.required("inode")?, bytes: fields.required("bytes")?, links })
+}
+
+/// The `guards` of a session.
+pub fn guards(fields: &Fields<'_>) -> Result<Vec<Guard>, String> {
+    let guard = |value: &Value| {
+        let fields = Fields(value);
+        Ok(Guard {
+            path: fields.text("path")?.ok_or("a guard has no path")?.into(),
+            fingerprint: fields.text("fingerprint")?.map(fingerprint).transpose()?,
+        })
+    };
+    fields.list("guards")?.iter().map(guard).collect()
 }
 
 fn fingerprint(text: &str) -> Result<Fingerprint, String> {

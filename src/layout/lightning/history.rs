@@ -5,53 +5,60 @@
 //! is taken if there is exactly one, and it is not of later than the checkpoint.
 
 use crate::core::model::Step;
-use crate::format::csv::{CsvError, Table, number};
-use std::collections::HashMap;
+use crate::format::csv::{CsvError, Reader, number};
+use crate::store::Blob;
+use std::collections::{HashMap, HashSet};
 
-/// What was logged, by step and by epoch.
+/// What was logged of the checkpoints' steps, and of every epoch.
 #[derive(Debug, Default)]
 pub struct History {
     columns: Vec<String>,
-    rows: Vec<Row>,
-    by_step: HashMap<u64, Vec<usize>>,
-    by_epoch: HashMap<u64, Vec<usize>>,
+    /// By the row's step, then by column: the last value.
+    by_step: HashMap<u64, HashMap<usize, f64>>,
+    by_epoch: HashMap<u64, HashMap<usize, Only>>,
 }
 
-#[derive(Debug)]
-struct Row {
+/// The values of one column in one epoch.
+#[derive(Clone, Copy, Debug)]
+struct Only {
+    first: f64,
     step: Option<u64>,
-    /// Column, value.
-    values: Vec<(usize, f64)>,
+    many: bool,
 }
 
 impl History {
+    /// Reads a log of any length, for checkpoints of these steps.
+    ///
     /// # Errors
     /// It is no table.
-    pub fn parse(bytes: &[u8]) -> Result<History, CsvError> {
-        let table = Table::parse(bytes)?;
+    pub fn read(file: &dyn Blob, steps: &HashSet<u64>) -> Result<History, CsvError> {
+        let mut reader = Reader::new(file)?;
         let mut history = History::default();
-        let (epoch, step) = (table.column("epoch"), table.column("step"));
         // Both columns are always there; any other table is not this logger's.
-        let (Some(epoch), Some(step)) = (epoch, step) else { return Ok(history) };
-        history.columns = table.header.iter().map(|c| c.trim().to_owned()).collect();
-        let whole = |text: &str| Step::from_f64(text.parse().ok()?);
-        for i in 0..table.len() {
-            let at = |column| match table.field(i, column).and_then(whole) {
-                Some(Step::Whole(n)) => Some(n),
-                _ => None,
-            };
-            let values = (0..history.columns.len())
-                .filter(|&c| c != epoch && c != step)
-                .filter_map(|c| Some((c, number(table.field(i, c)?))))
-                .collect();
-            let index = history.rows.len();
-            if let Some(step) = at(step) {
-                history.by_step.entry(step).or_default().push(index);
+        let columns = (reader.column("epoch"), reader.column("step"));
+        let (Some(epoch_column), Some(step_column)) = columns else { return Ok(history) };
+        history.columns = reader.header().to_vec();
+        let width = history.columns.len();
+        let whole = |text: &str| match Step::from_f64(text.parse().ok()?) {
+            Some(Step::Whole(n)) => Some(n),
+            _ => None,
+        };
+        while let Some(row) = reader.next_row()? {
+            let step = row.field(step_column).and_then(whole);
+            let epoch = row.field(epoch_column).and_then(whole);
+            let wanted = step.filter(|s| s.checked_add(1).is_some_and(|s| steps.contains(&s)));
+            let mut at_step = wanted.map(|s| history.by_step.entry(s).or_default());
+            let mut in_epoch = epoch.map(|e| history.by_epoch.entry(e).or_default());
+            for column in (0..width).filter(|c| *c != epoch_column && *c != step_column) {
+                let Some(value) = row.field(column).map(number) else { continue };
+                if let Some(values) = &mut at_step {
+                    values.insert(column, value);
+                }
+                if let Some(values) = &mut in_epoch {
+                    let new = Only { first: value, step, many: false };
+                    values.entry(column).and_modify(|only| only.many = true).or_insert(new);
+                }
             }
-            if let Some(epoch) = at(epoch) {
-                history.by_epoch.entry(epoch).or_default().push(index);
-            }
-            history.rows.push(Row { step: at(step), values });
         }
         Ok(history)
     }
@@ -69,38 +76,24 @@ impl History {
         };
         let (step, epoch) = (whole(step), whole(epoch));
         let own = step.and_then(|s| s.checked_sub(1)).and_then(|s| self.by_step.get(&s));
-        let values = match own {
-            Some(rows) => self.last_values(rows),
-            None => epoch
-                .and_then(|e| self.by_epoch.get(&e))
-                .map_or_else(HashMap::new, |rows| self.only_values(rows, step)),
-        };
-        let named = |(c, name): (usize, &String)| Some((name.clone(), *values.get(&c)?));
-        self.columns.iter().enumerate().filter_map(named).collect()
-    }
-
-    fn last_values(&self, rows: &[usize]) -> HashMap<usize, f64> {
-        rows.iter().flat_map(|&r| self.rows[r].values.iter().copied()).collect()
-    }
-
-    fn only_values(&self, rows: &[usize], step: Option<u64>) -> HashMap<usize, f64> {
-        let mut found: HashMap<usize, (f64, usize)> = HashMap::new();
-        for &r in rows {
-            let later = self.rows[r].step.zip(step).is_some_and(|(row, own)| row >= own);
-            for &(c, value) in &self.rows[r].values {
-                // A later value is counted but never taken: the epoch has no single one.
-                let times = if later { 2 } else { 1 };
-                let entry = found.entry(c).or_insert((value, 0));
-                entry.1 += times;
+        let in_epoch = epoch.and_then(|e| self.by_epoch.get(&e));
+        let value = |column: usize| match own {
+            Some(values) => values.get(&column).copied(),
+            None => {
+                let only = in_epoch?.get(&column)?;
+                let later = only.step.zip(step).is_some_and(|(row, own)| row >= own);
+                (!only.many && !later).then_some(only.first)
             }
-        }
-        found.into_iter().filter(|(_, (_, n))| *n == 1).map(|(c, (v, _))| (c, v)).collect()
+        };
+        let named = |(c, name): (usize, &String)| Some((name.clone(), value(c)?));
+        self.columns.iter().enumerate().filter_map(named).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::lines::tests::Memory;
 
     const CSV: &str = "epoch,step,train_loss,val_loss\n\
         0,3,0.5,\n0,3,,10.0\n\
@@ -108,7 +101,8 @@ mod tests {
         2,9,0.8,\n2,11,,2.799999952316284\n";
 
     fn at(step: Option<u64>, epoch: Option<u64>) -> String {
-        let history = History::parse(CSV.as_bytes()).unwrap();
+        let steps = step.into_iter().collect();
+        let history = History::read(&Memory(CSV.into()), &steps).unwrap();
         let found = history.at(step.map(Step::Whole), epoch.map(Step::Whole));
         found.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ")
     }
@@ -128,7 +122,8 @@ mod tests {
 
     #[test]
     fn another_table_is_not_ours() {
-        let history = History::parse(b"time,value\n1,2\n").unwrap();
+        let file = Memory(b"time,value\n1,2\n".to_vec());
+        let history = History::read(&file, &HashSet::from([2])).unwrap();
         assert!(history.at(Some(Step::Whole(2)), None).is_empty());
     }
 }

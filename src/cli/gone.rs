@@ -1,0 +1,129 @@
+//! What earlier runs took away, for those who miss it.
+//!
+//! A checkpoint that is in the trash, or purged, is in no inventory. The journals know which run
+//! took it, when and why, and whether it can still come back.
+
+use super::context::Context;
+use super::{pick, shell};
+use crate::apply::journal::history::State;
+use crate::apply::{self, Root, RunItem, RunSummary};
+use crate::report::table::{Align, Cell, Table};
+use crate::report::{human, sanitize};
+use anstyle::Style;
+use serde_json::{Value, json};
+
+/// A checkpoint that is not at its place because of a run.
+pub struct Gone {
+    pub item: RunItem,
+    run: RunSummary,
+}
+
+/// What runs took of this session, the newest run first. A journal that cannot be read tells
+/// nothing: this only adds to an error that is said anyway.
+pub fn of_session(root: &Root, session: &str) -> Vec<Gone> {
+    let session = pick::tidy(session);
+    let Ok((runs, _)) = apply::runs(root) else { return Vec::new() };
+    let mut gone = Vec::new();
+    for mut run in runs.into_iter().rev() {
+        for item in std::mem::take(&mut run.items) {
+            let is_gone =
+                matches!(item.state, State::Intent | State::Moved | State::Purging | State::Purged);
+            if is_gone && is(&item.session, session) {
+                gone.push(Gone { item, run: run.clone() });
+            }
+        }
+    }
+    gone
+}
+
+/// The last run that took this checkpoint.
+pub fn checkpoint(root: &Root, session: &str, id: &str) -> Option<Gone> {
+    of_session(root, session).into_iter().find(|g| is(&g.item.id, id))
+}
+
+/// As it is, or as it is printed.
+fn is(name: &str, typed: &str) -> bool {
+    name == typed || sanitize::terminal(name) == typed
+}
+
+/// What to tell somebody who asks for a session that runs emptied.
+pub fn hint(context: &Context, gone: &[Gone]) -> Option<String> {
+    let last = gone.first()?;
+    let of_run = gone.iter().filter(|g| g.run.id == last.run.id);
+    let (back, lost): (Vec<_>, Vec<_>) = of_run.partition(|g| g.is_restorable());
+    let count = |n: usize| human::count(n as u64, "checkpoint");
+    if back.is_empty() {
+        let log = context.command(&format!("log {}", last.run.id));
+        return Some(format!("run {} deleted {} of it (`{log}`)", last.run.id, count(lost.len())));
+    }
+    Some(format!(
+        "run {} moved {} of it to the trash; `{}` brings them back",
+        last.run.id,
+        count(back.len()),
+        context.command(&format!("undo {} {}", last.run.id, shell::quoted(&last.item.session)))
+    ))
+}
+
+impl Gone {
+    fn is_restorable(&self) -> bool {
+        matches!(self.item.state, State::Intent | State::Moved)
+    }
+
+    fn state(&self) -> String {
+        match (self.is_restorable(), self.run.expires) {
+            (true, Some(t)) => {
+                format!("in the trash, where a purge leaves it until {}", human::time(t))
+            }
+            (true, None) => "in the trash".to_owned(),
+            (false, _) => "purged from the trash: it cannot be restored".to_owned(),
+        }
+    }
+
+    pub fn render(&self, context: &Context) -> String {
+        let item = &self.item;
+        let ago = self.run.at.map(|t| format!(", {}", human::ago(context.now, t)));
+        let mut out = format!(
+            "{} {} was deleted by run {}{}\n",
+            sanitize::terminal(&item.session),
+            sanitize::terminal(&item.id),
+            sanitize::terminal(&self.run.id),
+            ago.unwrap_or_default()
+        );
+        let mut table = Table::new([("", Align::Left), ("", Align::Left)]).headless().indent(2);
+        let mut fact = |name: &str, text: &str| {
+            if !text.is_empty() {
+                table.row([Cell::new(name).style(Style::new().dimmed()), Cell::new(text)]);
+            }
+        };
+        fact("why", &item.why);
+        fact("policy", &self.run.policy);
+        fact("size", &human::size(item.bytes));
+        fact("state", &self.state());
+        if self.is_restorable() {
+            let words = [&self.run.id, &item.session, &item.id].map(|w| shell::quoted(w));
+            fact("restore", &context.command(&format!("undo {}", words.join(" "))));
+        }
+        out.push_str(&table.render());
+        out
+    }
+
+    pub fn json(&self, context: &Context) -> Value {
+        json!({
+            "format": "retain-why/1",
+            "now": context.now.to_string(),
+            "session": self.item.session,
+            "policy": null,
+            "checkpoint": { "id": self.item.id, "bytes": self.item.bytes },
+            "verdict": "deleted",
+            "reasons": [{ "kind": "recorded", "text": self.item.why }],
+            "run": {
+                "run": self.run.id,
+                "at": self.run.at.map(|t| t.to_string()),
+                "policy": self.run.policy,
+                "state": self.item.state.as_str(),
+                "restorable": self.is_restorable(),
+                "expires": self.run.expires.map(|t| t.to_string()),
+            },
+        })
+    }
+}

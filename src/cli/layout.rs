@@ -1,0 +1,137 @@
+//! `retain layout`: what would be recognised in a directory, and why the rest would not.
+
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::work;
+use crate::core::model::Checkpoint;
+use crate::report::sanitize;
+use crate::scan::examine::{Finding, What, examine};
+use crate::scan::{Scan, ScanOptions};
+use crate::store::local::LocalStore;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub enum LayoutCommand {
+    /// Entry by entry, what a directory's files are taken for, and what is missing for the rest
+    Test(TestArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The directory; none: the root. Layouts of its retain.toml are tried first
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> {
+    let LayoutCommand::Test(args) = command;
+    let config = context.config_of(args.directory.as_deref())?;
+    let root = context::open(&config.root)?;
+    let options = ScanOptions {
+        now: Some(context.now),
+        layouts: work::layouts(&config)?,
+        ..ScanOptions::default()
+    };
+    let store = LocalStore::new(work::duplicate(root.fd())?);
+    let (seen, findings) = examine(&store, &options, &|_| ());
+    if context.ui.json {
+        let entries: Vec<Value> = findings.iter().map(|f| as_json(&seen, f)).collect();
+        context.ui.json(&json!({ "format": "retain-layout/1", "entries": entries }))?;
+    } else {
+        context.ui.out(&as_text(&seen, &findings))?;
+    }
+    for fault in &seen.faults {
+        context.ui.warn(format!("{}: {}", fault.path, fault.text));
+    }
+    Ok(Exit::Done)
+}
+
+fn as_text(seen: &Scan, findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let path = sanitize::terminal(&finding.path);
+        let _ = match &finding.what {
+            What::Checkpoint { session, checkpoint } => {
+                let session = &seen.inventory.sessions[*session];
+                let c = &session.checkpoints[*checkpoint];
+                let layout = session.layout.as_deref().unwrap_or("unknown");
+                writeln!(out, "{path}: {layout}, {}", sanitize::terminal(&about(seen, c)))
+            }
+            What::Never(what) => writeln!(out, "{path}: never a candidate: {what}"),
+            What::NotEntered => writeln!(out, "{path}: not entered"),
+            What::Unrecognised(reasons) => {
+                let _ = writeln!(out, "{path}: not recognised");
+                for (layout, why) in reasons {
+                    let _ = writeln!(out, "    {layout}: {}", sanitize::terminal(why));
+                }
+                Ok(())
+            }
+        };
+    }
+    out
+}
+
+/// `checkpoint 40, step 40, epoch 2, complete; loss=0.25 (metrics.csv)`.
+fn about(seen: &Scan, c: &Checkpoint) -> String {
+    let mut out = format!("checkpoint {}", c.id);
+    if let Some(step) = c.step {
+        let _ = write!(out, ", step {step}");
+    }
+    if let Some(epoch) = c.epoch {
+        let _ = write!(out, ", epoch {epoch}");
+    }
+    out.push_str(if c.complete { ", complete" } else { ", incomplete" });
+    for mark in c.marks.names() {
+        let _ = write!(out, ", {mark}");
+    }
+    for pointer in c.pointers() {
+        let _ = write!(out, ", named by {}", pointer.name);
+    }
+    for (name, value, source) in metrics(seen, c) {
+        let _ = write!(out, "; {name}={value} ({source})");
+    }
+    for conflict in c.conflicts() {
+        let _ = write!(out, "; {conflict}");
+    }
+    out
+}
+
+fn metrics<'s>(seen: &'s Scan, c: &'s Checkpoint) -> Vec<(&'s str, f64, &'s str)> {
+    let sources = c.extra.as_ref().map_or(&[][..], |e| &e.sources);
+    let source = |id| sources.iter().find(|s| s.0 == id).map_or("", |s| &*s.1);
+    c.metrics.iter().map(|m| (seen.inventory.names.name(m.0), m.1, source(m.0))).collect()
+}
+
+fn as_json(seen: &Scan, finding: &Finding) -> Value {
+    let path = &finding.path;
+    match &finding.what {
+        What::Checkpoint { session, checkpoint } => {
+            let session = &seen.inventory.sessions[*session];
+            let c = &session.checkpoints[*checkpoint];
+            let metrics: Vec<Value> = metrics(seen, c)
+                .into_iter()
+                .map(
+                    |(name, value, source)| json!({"name": name, "value": value, "source": source}),
+                )
+                .collect();
+            json!({
+                "path": path, "is": "checkpoint", "layout": session.layout,
+                "session": session.name, "id": c.id, "complete": c.complete,
+                "step": c.step.map(crate::core::model::Step::as_f64),
+                "epoch": c.epoch.map(crate::core::model::Step::as_f64),
+                "marks": c.marks.names().collect::<Vec<_>>(), "metrics": metrics,
+            })
+        }
+        What::Never(what) => json!({"path": path, "is": "never", "what": what}),
+        What::NotEntered => json!({"path": path, "is": "not-entered"}),
+        What::Unrecognised(reasons) => {
+            let reasons: Vec<Value> =
+                reasons.iter().map(|(l, why)| json!({"layout": l, "why": why})).collect();
+            json!({"path": path, "is": "unrecognised", "reasons": reasons})
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `torch.distributed.checkpoint`: directories of any name.
+//!
+//! Each rank writes `__RANK_N.distcp`; `.metadata`, which tells where every tensor lies, is written
+//! last, under another name, and renamed. Shards without it are an unfinished save. Many frameworks
+//! put such a directory inside their own checkpoints: theirs is claimed first, and never entered.
+
+use super::folder::{Folder, Peek};
+use super::{
+    Claim, Layout, Notes, Series, by_prefix, megatron, ray_train, ray_tune, torchtnt, trailing_step,
+};
+use crate::core::model::Marks;
+use crate::core::name::encode;
+use crate::store::Kind;
+
+pub struct TorchDcp;
+
+impl Layout for TorchDcp {
+    fn name(&self) -> &'static str {
+        "torch_dcp"
+    }
+
+    fn recognise(&self, folder: &Folder<'_>, _: &mut Notes) -> Vec<Series> {
+        if is_part_of_another(folder) || megatron::owns(folder) {
+            return Vec::new();
+        }
+        let mut claims = Vec::new();
+        for entry in folder.dirs().filter(|e| &*e.name != b".retain") {
+            // What cannot be opened is said when the directory is visited.
+            let Ok(peek) = folder.peek(&entry.name) else { continue };
+            // Those of frameworks with a layout of their own.
+            let lightning = peek.has_file(b"meta.pt") || !has_metadata(&peek);
+            let owned = torchtnt::is_name(&entry.name)
+                || ray_tune::owns(folder, &entry.name)
+                || ray_train::owns(folder, &entry.name)
+                || (lightning && entry.name.ends_with(b".ckpt"))
+                || peek.has_file(b"common.pt")
+                || peek.has_file(b"metadata.json");
+            if owned || !has_shards(&peek) {
+                continue;
+            }
+            let id = encode(&entry.name);
+            let step = trailing_step(&id);
+            let mut claim =
+                Claim { step, complete: has_metadata(&peek), ..Claim::of_entry(&entry.name) };
+            let prefix = match step {
+                Some(_) => id
+                    .trim_end_matches(|c: char| c.is_ascii_digit())
+                    .trim_end_matches(['_', '-', '=', '.']),
+                None => "",
+            };
+            if step.is_none() || is_called_a_part(prefix) {
+                // `model/` and `optim/`, `rank_0/` and `rank_1/` may be one checkpoint together.
+                claim.marks.set(Marks::AMBIGUOUS);
+            }
+            claims.push((prefix.to_owned(), claim));
+        }
+        by_prefix(claims)
+    }
+
+    fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}
+}
+
+/// Whether the directory itself is a checkpoint, of which others are parts.
+fn is_part_of_another(folder: &Folder<'_>) -> bool {
+    folder.has_file(b"trainer_state.json") || folder.has_file(b"meta.pt")
+}
+
+/// Words for a part of a checkpoint, of which the number is not a step.
+fn is_called_a_part(prefix: &str) -> bool {
+    const PARTS: [&str; 16] = [
+        "rank",
+        "shard",
+        "part",
+        "process",
+        "proc",
+        "worker",
+        "node",
+        "host",
+        "replica",
+        "tp",
+        "pp",
+        "dp",
+        "model",
+        "optim",
+        "optimizer",
+        "fsdp",
+    ];
+    let prefix = prefix.to_ascii_lowercase();
+    prefix.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| PARTS.contains(&word))
+}
+
+/// `__0_0.distcp`.
+pub fn has_shards(peek: &Peek) -> bool {
+    peek.entries().iter().any(|e| e.kind == Kind::File && is_shard_name(&e.name))
+}
+
+fn is_shard_name(name: &[u8]) -> bool {
+    let stem = name.strip_prefix(b"__").and_then(|n| n.strip_suffix(b".distcp"));
+    let Some(stem) = stem else { return false };
+    let mut parts = stem.split(|b| *b == b'_');
+    let digits =
+        |p: Option<&[u8]>| p.is_some_and(|p| !p.is_empty() && p.iter().all(u8::is_ascii_digit));
+    digits(parts.next()) && digits(parts.next()) && parts.next().is_none()
+}
+
+/// Whether that is there which tells where the tensors lie.
+pub fn has_metadata(peek: &Peek) -> bool {
+    peek.entries().iter().any(|e| e.kind == Kind::File && is_metadata_name(&e.name))
+}
+
+/// `.metadata`, or, where each rank saved by itself, `__0.metadata`.
+pub fn is_metadata_name(name: &[u8]) -> bool {
+    name == b".metadata" || (name.starts_with(b"__") && name.ends_with(b".metadata"))
+}

@@ -1,0 +1,48 @@
+//! `policy`: about policy files, without a root.
+
+use crate::support::{Tree, World};
+
+const PASSES: &str = "version = 1\n[[policy]]\nname = \"p\"\nkeep = [{ last = 1 }]\n\
+                      [[test]]\nname = \"one\"\ncheckpoints = [{ id = \"1\", step = 1 }, { id = \"2\", step = 2 }]\n\
+                      delete = [\"1\"]\n";
+
+#[test]
+fn a_directory_stands_for_its_policy_files() {
+    let tree = Tree::new();
+    tree.file("p/b10.toml", PASSES).file("p/b9.toml", PASSES).file("p/sub/a.toml", PASSES);
+    // Settings are no policy, and neither is what is called otherwise.
+    tree.file("p/retain.toml", "roots = [\"x\"]").file("p/notes.md", "x");
+    let world = World::within(tree.path());
+    let run = world.run(["policy", "test", "p"]).ok().says("3 tests, 0 failed");
+    let files: Vec<_> = run.stdout.lines().filter_map(|l| l.strip_prefix("ok   ")).collect();
+    assert!(files[0].starts_with("p/b9.toml:5 one") && files[1].starts_with("p/b10.toml"), "{run}");
+    world.run(["policy", "check", "p"]).ok();
+    tree.file("p/sub/bad.toml", "version = 1\nkeeep = 3\n");
+    world.run(["policy", "check", "p"]).code(2).warns("p/sub/bad.toml");
+    tree.file("empty/x", "");
+    world.run(["policy", "test", "empty"]).code(2).warns("no policy files");
+    // A policy in force is one file.
+    world.run(["plan", "--policy", "p"]).code(2).warns("cannot read p");
+}
+
+#[test]
+fn the_policies_for_users_pass_as_the_readme_says() {
+    let world = World::within(env!("CARGO_MANIFEST_DIR"));
+    let json = world.run(["policy", "test", "policies", "--json"]).ok().json();
+    let tests = json["tests"].as_array().unwrap();
+    assert!(tests.len() >= 20 && tests.iter().all(|t| t["passed"] == true), "{json}");
+}
+
+#[test]
+fn all_faults_are_said_before_anything_is_read() {
+    let tree = Tree::new();
+    let five = "version = 1\nmin-age = \"1 fortnight\"\n[[policy]]\nname = \"a\"\n\
+                keep = [{ best = 3 }, { lst = 2 }, { daily = -1 }]\n[[quota]]\nname = \"q\"\nper = \"root\"\nmax-bytes = \"5\"\n";
+    tree.file("five.toml", five);
+    let world = World::within(tree.path());
+    // No such root: it is not even looked for.
+    let run = world.run(["plan", "-C", "/nonexistent", "--policy", "five.toml"]).code(2);
+    let codes = run.stderr.matches("error[E").count();
+    assert_eq!(codes, 5, "{run}");
+    assert!(run.stdout.is_empty() && !run.stderr.contains("does not exist"), "{run}");
+}
