@@ -197,6 +197,23 @@ fn assert_none(faults: &[String]) {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
+/// The reader's table says the same as this one.
+#[test]
+fn the_map_has_the_arrows() {
+    let map = include_str!("../ARCHITECTURE.md");
+    let row = |name: &str| map.lines().find(|l| l.starts_with(&format!("| `{name}` |")));
+    for (name, allowed) in ARROWS.iter().filter(|(name, _)| !["main", "lib"].contains(name)) {
+        let row = row(name).unwrap_or_else(|| panic!("ARCHITECTURE.md has no row for `{name}`"));
+        let cell = row.trim_end_matches('|').rsplit('|').next().expect("a cell");
+        let written: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        if *name == "cli" {
+            assert_eq!((cell.trim(), allowed.len()), ("all of them", ARROWS.len() - 3), "{row}");
+        } else {
+            assert_eq!(written, *allowed, "{row}");
+        }
+    }
+}
+
 #[test]
 fn arrows_run_one_way() {
     let mut faults = Vec::new();
