@@ -1,6 +1,6 @@
 //! The command line: arguments in, one exit code out.
 //!
-//! A verb looks things up ([`context`]), asks the library, and hands the result to
+//! A verb looks things up (`context`), asks the library, and hands the result to
 //! [`crate::report`]; it decides nothing. Errors become sentences with a remedy here and nowhere
 //! below, and only [`exit`] knows the codes.
 
