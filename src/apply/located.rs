@@ -15,16 +15,18 @@ use crate::store::unit::{self, Top};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::FileType;
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
 
 /// The open directories of some checkpoints of one run.
 #[derive(Debug, Default)]
 pub struct Located {
-    parents: HashMap<String, OwnedFd>,
+    parents: BTreeMap<String, OwnedFd>,
     /// By folder and name, those included that do not exist (any more).
-    slots: HashMap<(String, String), Option<Slot>>,
+    slots: BTreeMap<(String, String), Option<Slot>>,
+    /// Keys of `slots` in the order of the parts: what makes a checkpoint loadable first.
+    order: Vec<(String, String)>,
     run: String,
 }
 
@@ -69,6 +71,7 @@ impl Located {
             let key = (part.dir.clone(), part.slot.clone());
             if !found.slots.contains_key(&key) {
                 let slot = Slot::open(found.parents[&part.dir].as_fd(), run, &part.slot)?;
+                found.order.push(key.clone());
                 found.slots.insert(key, slot);
             }
         }
@@ -208,7 +211,9 @@ impl Located {
     /// Fatal (I24).
     pub fn sync(&self, calls: &dyn Calls) -> io::Result<()> {
         self.parents.values().try_for_each(|p| calls.sync(p.as_fd()))?;
-        self.slots.values().flatten().try_for_each(|s| s.sync(calls))
+        // P: of a checkpoint over several folders the part that makes it loadable is back last.
+        let slots = self.order.iter().rev().filter_map(|key| self.slots.get(key)?.as_ref());
+        slots.into_iter().try_for_each(|s| s.sync(calls))
     }
 
     /// Removes slots that are empty now, and syncs that; gives those that are not, by their path.

@@ -137,5 +137,11 @@ mod tests {
         );
         assert_eq!(check(&[s(10, 110), s(20, 100), s(30, 105)], 1), Some(0), "too slow for a copy");
         assert_eq!(check(&[s(10, 2_000_000), s(20, 100)], 1), None, "a time in the future");
+        assert_eq!(check(&[s(30, 100), s(20, 200), s(10, 300)], 1), Some(2), "newest step first");
+        assert_eq!(check(&[s(10, 300), s(20, 200), s(30, 100)], 1), Some(0), "oldest step first");
+        assert_eq!(check(&[s(10, 400), s(20, 400), s(30, 100)], 1), Some(0), "the first of equals");
+        assert_eq!(check(&[s(10, 102), s(20, 100), s(30, 110)], 1), None, "two seconds");
+        assert_eq!(check(&[s(10, 103), s(20, 100), s(30, 110)], 1), Some(0), "three seconds");
+        assert_eq!(check(&[s(10, 1), s(20, 0)], 1), None, "one second in all");
     }
 }

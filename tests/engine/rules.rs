@@ -227,6 +227,23 @@ fn across_a_folder() {
 }
 
 #[test]
+fn the_newest_of_a_folder_goes_by_time_only_where_every_session_does() {
+    let root = |layouts: [&str; 2]| {
+        let mut root = Root::new()
+            .session("o/d/1", vec![checkpoint("low", Some(1), DAY)])
+            .session("o/d/2", vec![checkpoint("high", Some(2), 9 * DAY)]);
+        for (session, layout) in root.0.sessions.iter_mut().zip(layouts) {
+            session.layout = Some(layout.into());
+        }
+        let newest = Rule { across: Across::Folder, ..rule(RuleKind::Last(1)) };
+        root.kept(&bare(vec![newest]))
+    };
+    assert_eq!(root(["nsml", "nsml"]), "low");
+    assert_eq!(root(["nsml", "hf_trainer"]), "o/d/2:high");
+    assert_eq!(root(["hf_trainer", "hf_trainer"]), "o/d/2:high");
+}
+
+#[test]
 fn newer_goes_by_step_then_epoch_then_time_then_natural_id() {
     let mut root = Root::new().session(
         "o/d/1",

@@ -89,9 +89,11 @@ impl<'w> Ready<'w> {
         })
     }
 
-    /// The folders that checkpoints are moved out of.
+    /// The folders that checkpoints are moved out of, those of what makes them loadable first (P).
     pub fn folders(&self) -> impl Iterator<Item = &Rel> {
-        self.slots.keys()
+        let mut seen = HashSet::new();
+        let parts = self.seen.deletions.iter().flat_map(|(d, _)| &d.parts);
+        parts.map(|p| &p.dir).filter(move |dir| seen.insert(*dir))
     }
 
     /// Bytes of the deletions with these numbers, one by one.

@@ -1,0 +1,101 @@
+//! What is on the disk, cheaply: a world is looked at after each of a hundred thousand steps.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// An entry as far as a move must keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub inode: u64,
+    pub mode: u32,
+    /// Nanoseconds; 0 for a folder that is no checkpoint's, which a move out of it changes.
+    pub mtime: i128,
+    /// Content, or where a symlink leads; `None` for a directory.
+    pub content: Option<Vec<u8>>,
+}
+
+/// Entries by path.
+pub type Tree = BTreeMap<PathBuf, Facts>;
+
+/// The entry at `path` (as the empty path) and all below it; empty if there is none.
+pub fn tree(path: &Path) -> Tree {
+    let mut all = Tree::new();
+    if path.symlink_metadata().is_ok() {
+        walk(path, Path::new(""), &mut all, &mut |_| true);
+    }
+    all
+}
+
+/// All entries below `top` by their path from there, without our own directories.
+pub fn without_ours(top: &Path) -> Tree {
+    let mut all = Tree::new();
+    walk(top, Path::new(""), &mut all, &mut |path| path.file_name() != Some(".retain".as_ref()));
+    for (path, facts) in &mut all {
+        let inside = path.iter().any(|c| c.to_string_lossy().starts_with("checkpoint"));
+        if facts.content.is_none() && !inside {
+            facts.mtime = 0;
+        }
+    }
+    all
+}
+
+fn walk(path: &Path, rel: &Path, all: &mut Tree, wanted: &mut impl FnMut(&Path) -> bool) {
+    if !wanted(rel) {
+        return;
+    }
+    let meta = path.symlink_metadata().unwrap();
+    let content = if meta.is_dir() {
+        None
+    } else if meta.is_symlink() {
+        Some(fs::read_link(path).unwrap().into_os_string().into_encoded_bytes())
+    } else {
+        Some(fs::read(path).unwrap())
+    };
+    let mtime = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+    let is_dir = content.is_none();
+    let facts = Facts { inode: meta.ino(), mode: meta.mode(), mtime, content };
+    all.insert(rel.to_path_buf(), facts);
+    if is_dir {
+        for entry in fs::read_dir(path).unwrap() {
+            let name = entry.unwrap().file_name();
+            walk(&path.join(&name), &rel.join(&name), all, wanted);
+        }
+    }
+}
+
+/// What a trash holds: the folder it stands in, the run, the name, and the tree.
+pub struct Binned {
+    pub parent: PathBuf,
+    pub run: String,
+    pub name: PathBuf,
+    pub tree: Tree,
+}
+
+/// Everything in the slots of the trashes of these folders.
+pub fn trash<'f>(top: &Path, folders: impl Iterator<Item = &'f Path>) -> Vec<Binned> {
+    let mut out = Vec::new();
+    for parent in folders {
+        for run in list(&top.join(parent).join(".retain/trash")) {
+            for slot in list(&run) {
+                for entry in list(&slot) {
+                    out.push(Binned {
+                        parent: parent.to_path_buf(),
+                        run: run.file_name().unwrap().to_string_lossy().into_owned(),
+                        name: entry.file_name().unwrap().into(),
+                        tree: tree(&entry),
+                    });
+                }
+            }
+        }
+    }
+    out
+}
+
+fn list(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut all: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    all.sort();
+    all
+}
