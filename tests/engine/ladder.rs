@@ -285,3 +285,13 @@ fn every_reason_is_given() {
     );
     assert_eq!(outcome.witnesses[0], [(0, 0), (0, 2)]);
 }
+
+#[test]
+fn a_discard_is_reason_enough() {
+    let discard = edit(last1(), |p| p.discard = vec![Discard::Id(ids(&["2"]))]);
+    let outcome = Root::new().session("o/d/1", steps(4)).decide(&discard);
+    let decision = &outcome.sessions[0];
+    assert_eq!(decision.verdict(1), Verdict::Delete);
+    // What the rules would have said of it as well is not why it goes.
+    assert_eq!(decision.reasons(1), [Reason::Discarded { discard: 0 }]);
+}
