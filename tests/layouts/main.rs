@@ -18,6 +18,7 @@ mod hf_trainer;
 mod lightning;
 mod links;
 mod megatron;
+mod needs;
 mod nemo;
 mod nsml;
 mod orbax;
