@@ -14,6 +14,7 @@ pub mod accelerate;
 pub mod composer;
 pub mod deepspeed;
 pub mod determined;
+pub mod events;
 pub mod fairseq;
 pub mod flax;
 pub mod folder;

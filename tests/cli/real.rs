@@ -100,6 +100,33 @@ fn what_was_not_finished_is_protected() {
     world.run(why).ok().says("is kept").says("unfinished");
 }
 
+#[test]
+fn which_file_a_value_came_from() {
+    let tree = unpacked("lightning.tar.gz");
+    let world = World::within(tree.path());
+    let (run, id) = (
+        "lightning/all_metric_in_name/lightning_logs/version_0",
+        "epoch=2-step=12-val_loss=2.80.ckpt",
+    );
+    world.run(["why", run, id]).ok().says("metrics from metrics.csv\n");
+    world.run(["ls", "--long", run]).ok().says("From").says("metrics.csv");
+    let json = world.run(["why", run, id, "--json"]).ok().json();
+    assert_eq!(json["checkpoint"]["sources"]["val_loss"], "metrics.csv");
+
+    let folder = tree.path().join(run);
+    std::fs::remove_file(folder.join("metrics.csv")).unwrap();
+    let rounded = world.run(["ls", "--long", run]).ok();
+    let row = rounded.stdout.lines().find(|l| l.starts_with(id)).unwrap();
+    assert!(row.contains("val_loss=2.8  name"), "{rounded}");
+
+    let events = "events.out.tfevents.1795382755.vm";
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/events/tensorboardx");
+    std::fs::copy(data, folder.join(events)).unwrap();
+    let why = world.run(["why", run, id]).ok();
+    why.clone().says(&format!("metrics from {events}\n"));
+    why.says("val_loss is 2.8 in its name and 4.5 in events.out.tfevents");
+}
+
 /// R5: a pointer moved to a doomed checkpoint after the plan was made (I6).
 #[test]
 fn r5_a_pointer_moved_since_keeps_the_session() {
