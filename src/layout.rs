@@ -10,6 +10,7 @@ use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
 use crate::store::{Entry, Unit};
 use std::collections::BTreeMap;
 
+pub mod about;
 pub mod accelerate;
 pub mod composer;
 pub mod deepspeed;
@@ -43,6 +44,7 @@ pub mod torch_dcp;
 pub mod torchtnt;
 pub mod ultralytics;
 
+pub use about::About;
 pub use folder::{Folder, Peek};
 pub use metric::{Metrics, Source};
 
@@ -51,15 +53,15 @@ pub trait Layout: Send + Sync {
     /// The name in inventories and policies: `hf_trainer`.
     fn name(&self) -> &str;
 
+    /// What it recognises and how, for people.
+    fn about(&self) -> About;
+
     /// The checkpoints among the entries of `folder`. Opens only what it needs to be sure.
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series>;
 
     /// Why an entry that it does not claim is none of its checkpoints though it looks like one, as
     /// text for a person; `None` if it does not look like one at all.
-    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
-        let _ = (folder, entry);
-        None
-    }
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String>;
 
     /// Logs that [`Layout::enrich`] reads by itself, and that therefore are no sidecars.
     fn own_logs(&self) -> &[&str] {

@@ -6,7 +6,7 @@
 use super::folder::{Folder, cannot_read, read_json};
 use super::metric::{Source, rounded};
 use super::record::{self, Fact, Join};
-use super::{Claim, Layout, Notes, Series, builtin, pointer};
+use super::{About, Claim, Layout, Notes, Series, builtin, pointer};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::store::{self, Entry, Kind};
@@ -151,9 +151,24 @@ impl Generic {
     }
 }
 
+const ABOUT: About = About {
+    unit: "file, group of files, or directory, as declared",
+    name: "a regular expression",
+    signature: "the name alone: the declaration is the promise",
+    order: "groups `step` and `epoch` of the name",
+    metrics: "groups `metric_NAME`; a CSV, JSON or JSON Lines file",
+    pointers: "the file that is declared",
+    unfinished: "the marker that is declared is missing",
+    traps: "what a built-in layout recognises as well is ambiguous",
+};
+
 impl Layout for Generic {
     fn name(&self) -> &str {
         &self.definition.name
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, _: &mut Notes) -> Vec<Series> {

@@ -10,6 +10,7 @@ mod built;
 mod confusable;
 mod damage;
 mod deepspeed;
+mod docs;
 mod flax;
 mod fuzz;
 mod generic;
