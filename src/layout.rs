@@ -6,6 +6,7 @@
 //! never touched. Recognition looks at structure; [`Layout::enrich`] reads the facts afterwards,
 //! once it is settled which claims stand.
 
+use crate::core::declared::Definition;
 use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
 use crate::store::{Entry, Unit};
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub mod nsml;
 pub mod orbax;
 pub mod outside;
 pub mod pointer;
+pub mod propose;
 pub mod ray;
 pub mod ray_train;
 pub mod ray_tune;
@@ -104,10 +106,8 @@ pub fn builtin() -> Vec<Box<dyn Layout>> {
 /// Declared layouts, and after them the built-in ones.
 ///
 /// # Errors
-/// The first thing that is wrong with a definition.
-pub fn with(
-    declared: &[generic::Definition],
-) -> Result<Vec<Box<dyn Layout>>, generic::DefinitionError> {
+/// A regular expression that is none; definitions that were read have been checked.
+pub fn with(declared: &[Definition]) -> Result<Vec<Box<dyn Layout>>, regex::Error> {
     let mut all: Vec<Box<dyn Layout>> = Vec::new();
     for definition in declared {
         all.push(Box::new(generic::Generic::new(definition)?));

@@ -23,8 +23,8 @@ fn every_entry_is_explained() {
     for line in [
         "other/checkpoint-5: hf_trainer, checkpoint checkpoint-5, step 5, complete\n",
         "run/7: not recognised\n    orbax: no _CHECKPOINT_METADATA in it\n",
-        "run/7/weights: not recognised\n",
-        "run/net-1.pt: not recognised\n",
+        "run/7/weights: not recognised; no layout knows such a name\n",
+        "run/net-1.pt: not recognised; no layout knows such a name\n",
     ] {
         assert!(run.stdout.contains(line), "{line}{}", run.stdout);
     }
@@ -113,12 +113,134 @@ fn a_declared_layout_is_used_by_every_command() {
 #[test]
 fn a_faulty_layout_is_a_usage_error() {
     for (settings, text) in [
-        ("[[layout]]\nname = \"a\"\nregex = '('\n", "layout `a`: regex parse error"),
-        ("[[layout]]\nname = \"a\"\n", "missing field `regex`"),
-        ("[[layout]]\nname = \"nsml\"\nregex = 'x'\n", "built-in layout `nsml`"),
-        (&format!("{MINE}{MINE}"), "layout `mine` is there twice"),
+        ("[[layout]]\nname = \"a\"\nregex = '('\n", "unclosed group"),
+        ("[[layout]]\nname = \"a\"\n", "`regex` is missing"),
+        ("[[layout]]\nname = \"nsml\"\nregex = 'x'\n", "a built-in layout called `nsml`"),
+        (&format!("{MINE}{MINE}"), "two of [[layout]] are called `mine`"),
+        ("layout = 3\n", "`layout` takes a list of tables"),
     ] {
         let tree = tree(settings);
         World::within(tree.path()).run(["layout", "test"]).code(2).warns(text);
     }
+    // All of them at once, each with its place, as in a policy.
+    let tree = tree("roots = [\".\"]\n[[layout]]\nname = \"a\"\nregex = '('\npointer = \"a/b\"\n");
+    let run = World::within(tree.path()).run(["ls"]).code(2);
+    for text in ["retain.toml:4:9", "retain.toml:5:11", "E0209-regex", "E0803-layout-file"] {
+        assert!(run.stderr.contains(text), "{text}\n{}", run.stderr);
+    }
+}
+
+const POLICY: &str = "version = 1\n[[policy]]\nmatch = { layout = \"mine\" }\n\
+    keep = [{ last = 1 }]\nmin-age = \"0s\"\n";
+
+/// A policy may bring the layout that its rules are about; a plan holds what was recognised by it.
+#[test]
+fn a_policy_declares_a_layout() {
+    let tree = tree("policy = \"policy.toml\"\n");
+    tree.file("policy.toml", &format!("{POLICY}{MINE}"));
+    let world = World::within(tree.path());
+    world.run(["policy", "check"]).ok();
+    world.run(["ls", "run"]).ok().says("net-1.pt");
+    let run = world.run(["layout", "test"]).ok();
+    assert!(
+        run.stdout.contains("run/net-2.pt: mine, checkpoint net-2.pt, step 2, complete; loss=0.5")
+    );
+    world.run(["init"]).ok();
+    let plan = world.home().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    world.run(["plan", "-o", plan]).ok();
+
+    // The plan is carried out as it was made, whatever is declared now.
+    tree.file("policy.toml", POLICY);
+    world.run(["apply", plan, "--yes"]).ok().says("1 checkpoint");
+    assert!(!tree.path().join("run/net-1.pt").exists());
+    assert!(tree.path().join("run/net-2.pt").exists());
+    world.run(["undo", "last"]).ok();
+    assert!(tree.path().join("run/net-1.pt").exists());
+}
+
+#[test]
+fn two_declarations_of_one_name_are_refused() {
+    let tree = tree(&format!("policy = \"policy.toml\"\n{MINE}"));
+    tree.file("policy.toml", &format!("{POLICY}{MINE}"));
+    let world = World::within(tree.path());
+    for verb in [&["ls"][..], &["plan"], &["layout", "test"]] {
+        world.run(verb.iter().copied()).code(2).warns("both declare a layout `mine`");
+    }
+}
+
+/// What is recognised depends on the layouts alone: other faults of a policy are for `plan`.
+#[test]
+fn a_faulty_policy_does_not_hide_its_layouts() {
+    let tree = tree("policy = \"policy.toml\"\n");
+    tree.file("policy.toml", &format!("{MINE}[[policy]]\nkeep = 3\n"));
+    let world = World::within(tree.path());
+    world.run(["ls", "run"]).ok().says("net-1.pt");
+    world.run(["plan"]).code(2);
+    tree.file("policy.toml", "[[layout]]\nname = \"mine\"\nregex = '('\n");
+    world.run(["ls"]).code(2).warns("unclosed group");
+}
+
+/// What scripts of their own leave; nothing here is a framework's.
+fn strangers() -> Tree {
+    let tree = Tree::new();
+    for (n, acc) in [(1, "0.5"), (2, "0.75"), (10, "0.93")] {
+        tree.file(&format!("out/model_{n:04}.pth"), "weights")
+            .file(&format!("h5/weights_e{n}_acc{acc}.h5"), "weights")
+            .file(&format!("exp/run1/step-{n:06}/model.bin"), "weights")
+            .file(&format!("exp/run1/step-{n:06}/scores.json"), "{\"f1\": 0.5}")
+            .file(&format!("exp/run2/step-{n:06}/model.bin"), "weights")
+            .file(&format!("pairs/{n}.weights"), "weights")
+            .file(&format!("pairs/{n}.optim"), "state")
+            .file(&format!("ranks/net_it{n}_rank0.bin"), "weights")
+            .file(&format!("ranks/net_it{n}_rank1.bin"), "weights")
+            .file(&format!("marked/snap-{n}.npz"), "weights")
+            .file(&format!("images/{n:05}.png"), "image")
+            .file(&format!("classes/{n}/a.png"), "image");
+    }
+    tree.file("marked/snap-1.npz.done", "")
+        .file("marked/snap-2.npz.done", "")
+        .file("out/train.csv", "epoch,iter,loss\n0,0,0.9\n0,1,0.5\n1,9,0.25\n")
+        .file("out/the_best.txt", "/old/place/model_0002.pth\n")
+        .file("exp/run1/step-000001/DONE", "")
+        .file("exp/run1/step-000002/DONE", "");
+    tree
+}
+
+/// The owner of such a directory copies what is proposed; it declares what was meant.
+#[test]
+fn a_stranger_is_shown_what_to_declare() {
+    let tree = strangers();
+    let world = World::within(tree.path());
+    let run = world.run(["layout", "test"]).ok();
+    assert!(run.stdout.contains("out/model_0001.pth: not recognised; no layout knows such a name"));
+    let (_, proposed) = run.stdout.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(proposed);
+
+    tree.file("retain.toml", proposed);
+    let json = world.run(["layout", "test", "--json"]).ok().json();
+    assert_eq!(json["proposals"], serde_json::json!([]), "nothing is left to propose");
+    let mut seen: Vec<String> = Vec::new();
+    for entry in json["entries"].as_array().unwrap() {
+        let path = entry["path"].as_str().unwrap();
+        if entry["is"] == "checkpoint" {
+            let complete = if entry["complete"] == true { "" } else { " unfinished" };
+            let metrics = entry["metrics"].as_array().unwrap().iter();
+            let metrics: Vec<String> = metrics
+                .map(|m| format!(" {}={}", m["name"].as_str().unwrap(), m["value"]))
+                .collect();
+            seen.push(format!(
+                "{path}: {} {} step {} epoch {}{complete}{}",
+                entry["layout"],
+                entry["id"],
+                entry["step"],
+                entry["epoch"],
+                metrics.concat()
+            ));
+        } else {
+            let is_data = ["images", "classes", "out/train.csv", "out/the_best.txt", "retain.toml"];
+            assert!(is_data.iter().any(|d| path.starts_with(d)), "{path}");
+        }
+    }
+    insta::assert_snapshot!(seen.join("\n"));
 }
