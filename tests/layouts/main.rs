@@ -11,6 +11,7 @@ mod confusable;
 mod damage;
 mod deepspeed;
 mod events;
+mod docs;
 mod flax;
 mod fuzz;
 mod generic;
