@@ -19,6 +19,10 @@ use std::collections::HashMap;
 
 const ADAPTER: &[u8] = b"adapter_config.json";
 const BASE: &str = "base_model_name_or_path";
+/// As the kernel's: what is longer is no path.
+const MAX_PATH: usize = 4096;
+/// How much of the end of a path is compared.
+const MAX_COMPONENTS: usize = 64;
 
 /// A path that a checkpoint needs to be loaded, before it is known where it leads.
 #[derive(Clone, Debug)]
@@ -73,8 +77,11 @@ pub fn read_adapters(
 fn base(dir: &dyn Dir) -> Result<Option<Vec<u8>>, String> {
     let value = read_json(dir, ADAPTER)?;
     match value.get(BASE) {
-        Some(Value::Text(base)) if !base.is_empty() => Ok(Some(base.clone().into_bytes())),
-        None | Some(Value::Null | Value::Text(_)) if value.as_object().is_some() => Ok(None),
+        Some(Value::Text(base)) if (1..=MAX_PATH).contains(&base.len()) => {
+            Ok(Some(base.clone().into_bytes()))
+        }
+        Some(Value::Text(base)) if base.is_empty() => Ok(None),
+        None | Some(Value::Null) if value.as_object().is_some() => Ok(None),
         _ => Err(format!("adapter_config.json is damaged: {BASE} is no path")),
     }
 }
@@ -85,13 +92,13 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
         return;
     }
     let map = Map::new(store, drafts, links);
-    let endings = Endings::new(&map);
+    let known = Known::new(&map, drafts);
     let mut needed = Vec::new();
     let mut lost = Vec::new();
     for (d, draft) in drafts.iter().enumerate() {
         for wish in &draft.wishes {
             let own = (d, wish.checkpoint);
-            match resolve(&map, &endings, drafts, wish) {
+            match resolve(&known, drafts, wish) {
                 Found::Here(places) => {
                     needed.extend(places.into_iter().filter(|p| *p != own).map(|p| (own, p)));
                 }
@@ -125,13 +132,13 @@ enum Found {
     Elsewhere,
 }
 
-fn resolve(map: &Map<'_>, endings: &Endings<'_>, drafts: &[Draft], wish: &Wish) -> Found {
+fn resolve(known: &Known<'_>, drafts: &[Draft], wish: &Wish) -> Found {
     let mut gone = false;
     let mut from = parent_of(&wish.path);
     loop {
-        match map.walk(from, &wish.target) {
+        match known.map.walk(from, &wish.target) {
             Ok(place) => return Found::Here(vec![place]),
-            Err(end) => gone |= end.is_some_and(|end| is_missing(map, drafts, &end)),
+            Err(end) => gone |= end.is_some_and(|end| known.misses(drafts, &end)),
         }
         // A path in a file is relative to nobody knows which directory.
         if !wish.is_text || from.is_empty() || wish.target.starts_with(b"/") {
@@ -143,11 +150,11 @@ fn resolve(map: &Map<'_>, endings: &Endings<'_>, drafts: &[Draft], wish: &Wish) 
         let folder = &drafts[p.0].folder;
         folder.is_empty() || wish.path.strip_prefix(&folder[..]).is_some_and(|r| r[0] == b'/')
     };
-    let places = if wish.is_text || wish.target.starts_with(b"/") {
-        endings.like(&wish.target, same_folder)
-    } else {
-        Vec::new()
-    };
+    let mut places = Vec::new();
+    if wish.is_text || wish.target.starts_with(b"/") {
+        places = known.like(&wish.target, same_folder);
+        gone = gone || known.misses_like(drafts, &wish.target);
+    }
     match (places.is_empty(), gone) {
         (false, _) => Found::Here(places),
         (true, true) => Found::Gone,
@@ -155,36 +162,57 @@ fn resolve(map: &Map<'_>, endings: &Endings<'_>, drafts: &[Draft], wish: &Wish) 
     }
 }
 
-/// Whether a path would be, or be in, a checkpoint of a session that is here, and none is there.
-fn is_missing(map: &Map<'_>, drafts: &[Draft], path: &[u8]) -> bool {
-    let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i);
-    let mut above = ends.chain([path.len()]).map(|end| &path[..end]);
-    let like = |path: &[u8]| {
-        let mut beside = drafts.iter().filter(|d| d.folder == parent_of(path));
-        beside.any(|d| is_like_a_checkpoint(d, last_component(path)))
-    };
-    !above.clone().any(|path| map.is_unit(path)) && above.any(like)
+/// Where checkpoints are, and how their paths end.
+struct Known<'m> {
+    map: &'m Map<'m>,
+    /// Paths of checkpoints by their last component.
+    endings: HashMap<&'m [u8], Vec<(&'m [u8], Place)>>,
+    /// Drafts by the directory of their checkpoints.
+    folders: HashMap<Vec<u8>, Vec<usize>>,
 }
 
-/// Paths of checkpoints by their last component.
-struct Endings<'m>(HashMap<&'m [u8], Vec<(&'m [u8], Place)>>);
-
-impl<'m> Endings<'m> {
-    fn new(map: &'m Map<'_>) -> Endings<'m> {
-        let mut endings: HashMap<&[u8], Vec<(&[u8], Place)>> = HashMap::new();
+impl<'m> Known<'m> {
+    fn new(map: &'m Map<'m>, drafts: &[Draft]) -> Known<'m> {
+        let mut known = Known { map, endings: HashMap::new(), folders: HashMap::new() };
         for (path, place) in map.units() {
-            endings.entry(last_component(path)).or_default().push((path, place));
+            known.endings.entry(last_component(path)).or_default().push((path, place));
         }
-        Endings(endings)
+        for (d, draft) in drafts.iter().enumerate() {
+            known.folders.entry(draft.folder.clone()).or_default().push(d);
+        }
+        known
+    }
+
+    /// Whether a path would be, or be in, a checkpoint of a session that is here, and none is there.
+    fn misses(&self, drafts: &[Draft], path: &[u8]) -> bool {
+        let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i);
+        let mut above = ends.chain([path.len()]).map(|end| &path[..end]);
+        !above.clone().any(|path| self.map.is_unit(path))
+            && above.any(|path| self.is_like(drafts, parent_of(path), last_component(path)))
+    }
+
+    /// The same for a path from elsewhere, of which a session's whole directory is a part.
+    fn misses_like(&self, drafts: &[Draft], target: &[u8]) -> bool {
+        let mut target: Vec<&[u8]> = pointer::components(target).take(MAX_COMPONENTS).collect();
+        target.reverse();
+        (1..target.len()).any(|name| {
+            (0..name)
+                .any(|start| self.is_like(drafts, &target[start..name].join(&b'/'), target[name]))
+        })
+    }
+
+    fn is_like(&self, drafts: &[Draft], folder: &[u8], name: &[u8]) -> bool {
+        let here = self.folders.get(folder).into_iter().flatten();
+        here.into_iter().any(|d| is_like_a_checkpoint(&drafts[*d], name))
     }
 
     /// The checkpoints whose paths have the most last components in common with `target`, or with
     /// a directory above it: at least two, but for those that `alone` holds for.
     fn like(&self, target: &[u8], alone: impl Fn(&Place) -> bool) -> Vec<Place> {
-        let target: Vec<&[u8]> = pointer::components(target).collect();
+        let target: Vec<&[u8]> = pointer::components(target).take(MAX_COMPONENTS).collect();
         let mut best = (0, Vec::new());
         for (i, component) in target.iter().enumerate() {
-            for (path, place) in self.0.get(component).into_iter().flatten() {
+            for (path, place) in self.endings.get(component).into_iter().flatten() {
                 let same = pointer::components(path).zip(&target[i..]);
                 let count = same.take_while(|(a, b)| a == *b).count();
                 if count < 2 && !alone(place) {

@@ -6,6 +6,7 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod archive;
 mod built;
 mod confusable;
 mod damage;

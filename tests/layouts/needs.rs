@@ -50,6 +50,8 @@ fn an_adapter_needs_its_base() {
         // Where one was.
         ("../../base/checkpoint-33", gone("../../base/checkpoint-33")),
         ("t/base/checkpoint-33", gone("t/base/checkpoint-33")),
+        ("/gone/home/t/base/checkpoint-33/x", gone("/gone/home/t/base/checkpoint-33/x")),
+        ("/gone/home/t/bass/checkpoint-33", String::new()),
         // What is no checkpoint.
         ("meta-llama/Llama-2-7b-hf", String::new()),
         ("gpt2", String::new()),
@@ -125,7 +127,11 @@ fn in_one_session_and_through_a_link_and_in_a_loop() {
 
 #[test]
 fn a_configuration_that_cannot_be_read_keeps_its_session() {
+    let long = format!(r#"{{"base_model_name_or_path": "{}"}}"#, "/a".repeat(1 << 20));
+    let deep = format!(r#"{{"base_model_name_or_path": "{}"}}"#, "/a".repeat(2000));
     let table = [
+        (&*long, "base_model_name_or_path is no path"),
+        (&*deep, ""),
         ("{\"base_model_name_or_path\": null}", ""),
         ("{}", ""),
         ("{\"base_model_name_or_path\": 7}", "base_model_name_or_path is no path"),
