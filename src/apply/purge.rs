@@ -87,7 +87,7 @@ pub fn is_expired(run: &Run, now: Time) -> bool {
 pub fn expires(run: &Run) -> Option<Time> {
     let begin = run.begin.as_ref()?;
     let grace = i64::try_from(begin.grace_seconds).ok()?.checked_mul(Time::NANOS_PER_SEC)?;
-    Some(Time(Time::parse(&begin.now)?.0.checked_add(grace)?))
+    Some(Time::from_nanos(Time::parse(&begin.now)?.nanos().checked_add(grace)?))
 }
 
 /// Purges a run: what a purge had begun on in any case, the rest if it is `chosen`.

@@ -164,7 +164,7 @@ fn read(folder: &Folder<'_>, claim: &mut Claim) -> Result<(), String> {
         Some(at) => {
             let nanos = at.as_u64().and_then(|n| i64::try_from(n).ok());
             let text = "commit_timestamp_nsecs in _CHECKPOINT_METADATA is no time";
-            claim.saved_at = Some(Time(nanos.ok_or(text)?)).filter(|t| t.0 != 0);
+            claim.saved_at = Some(Time::from_nanos(nanos.ok_or(text)?)).filter(|t| t.nanos() != 0);
         }
     }
     if peek.entries().iter().any(|e| is_unfinished_item(&e.name)) {
