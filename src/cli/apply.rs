@@ -43,7 +43,7 @@ fn fresh(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let policy = context.announced_policy(&config)?;
     let root = context::open(&config.root)?;
-    carry::recover(context, &root, args.consent)?;
+    carry::recover(context, &root, args.consent.dry_run)?;
     let seen = work::scan_root(context, &config, &root)?;
     let plan = work::plan(context, &seen, &policy, None);
     let exit = carry::carry_out(context, root, &job(plan, args))?;
@@ -72,7 +72,7 @@ fn saved(context: &Context, args: &ApplyArgs, path: &Path) -> Result<Exit, Failu
     if args.consent.dry_run {
         unfinished::tell(context, &root, None);
     }
-    carry::recover(context, &root, args.consent)?;
+    carry::recover(context, &root, args.consent.dry_run)?;
     carry::carry_out(context, root, &job(plan, args))
 }
 

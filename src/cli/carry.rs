@@ -59,7 +59,8 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failu
         (true, false) => ui.err(&shown),
         (false, _) => ui.out(&shown)?,
     }
-    let nothing = job.plan.totals.delete == 0;
+    // What it does, not what it says of itself.
+    let nothing = job.plan.deletions().next().is_none();
     if nothing && job.upkeep && job.consent.yes && root.id.is_some() {
         space::expired(context, &root)?;
         space::min_free(context, &root, &job.plan)?;
@@ -149,9 +150,9 @@ pub fn settings<'a>(context: &Context, stop: &'a AtomicBool) -> Settings<'a> {
 ///
 /// # Errors
 /// The journal cannot be read, or another run is at work.
-pub fn recover(context: &Context, root: &Root, consent: Consent) -> Result<(), Failure> {
+pub fn recover(context: &Context, root: &Root, dry_run: bool) -> Result<(), Failure> {
     // Nothing of ours can be in a root that was never declared, and a dry run changes nothing.
-    if consent.dry_run || root.id.is_none() {
+    if dry_run || root.id.is_none() {
         return Ok(());
     }
     let critical = context.signals.critical();
@@ -186,7 +187,7 @@ fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
     let moved = &report.moved;
     let amount =
         format!("{} ({})", human::count(moved.checkpoints, "checkpoint"), human::size(moved.bytes));
-    let Some(run) = &report.run else {
+    let Some(run) = report.run.as_ref().filter(|_| moved.checkpoints > 0) else {
         return ui.out("Nothing was deleted.\n");
     };
     if job.purge && report.purged.checkpoints == moved.checkpoints {

@@ -138,6 +138,7 @@ fn change(
     };
     let mut changed = 0;
     if !target.dry_run {
+        context.confine(&root);
         for (folder, subjects) in &folders {
             changed += u64::from(write(&root, folder, subjects, &edit)?);
         }
