@@ -240,7 +240,7 @@ pub fn kind(stat: &Statx) -> FileType {
 /// Any entry that cannot be read.
 pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     let mut out = Vec::new();
-    for entry in fs::Dir::read_from(dir)? {
+    for entry in retry(|| fs::Dir::read_from(dir))? {
         let entry = entry?;
         let name = entry.file_name();
         if name != c"." && name != c".." {
@@ -257,7 +257,7 @@ pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
 /// Any entry that cannot be read.
 pub fn folders(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     let mut out = Vec::new();
-    for entry in fs::Dir::read_from(dir)? {
+    for entry in retry(|| fs::Dir::read_from(dir))? {
         let entry = entry?;
         let name = entry.file_name();
         let folder = match entry.file_type() {

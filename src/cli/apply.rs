@@ -52,7 +52,7 @@ fn fresh(context: &Context, args: &ApplyArgs, told: &mut Told) -> Result<Exit, F
     let policy = context.announced_policy(&config)?;
     let root = context::open(&config.root)?;
     told.root(&root);
-    carry::recover(context, &root, args.consent)?;
+    carry::recover(context, &root, args.consent.dry_run)?;
     let seen = work::scan_root(context, &config, &root)?;
     told.found(&seen.inventory, &policy.policy);
     let job = job(work::plan(context, &seen, &policy, None), args);
@@ -88,7 +88,7 @@ fn saved(
         unfinished::tell(context, &root, None);
     }
     told.root(&root);
-    carry::recover(context, &root, args.consent)?;
+    carry::recover(context, &root, args.consent.dry_run)?;
     told.carry_out(context, root, job(plan, args))
 }
 

@@ -293,7 +293,7 @@ pub fn unhex(text: &str) -> Option<Fingerprint> {
 /// Entries of a directory without `.` and `..`, in reverse byte order.
 fn list(dir: &OwnedFd) -> io::Result<Vec<CString>> {
     let mut names = Vec::new();
-    for entry in fs::Dir::read_from(dir)? {
+    for entry in retry_on_intr(|| fs::Dir::read_from(dir))? {
         let entry = entry?;
         let name = entry.file_name();
         if name != c"." && name != c".." {
