@@ -17,6 +17,7 @@ mod generic;
 mod hf_trainer;
 mod lightning;
 mod links;
+mod matrix;
 mod megatron;
 mod nemo;
 mod nsml;
