@@ -17,6 +17,7 @@ pub mod allennlp;
 pub mod composer;
 pub mod deepspeed;
 pub mod determined;
+pub mod events;
 pub mod fairseq;
 pub mod flax;
 pub mod folder;

@@ -18,6 +18,7 @@ use crate::core::policy::{self, Policy};
 use crate::report::{diagnostic, sanitize};
 use std::cell::{Cell, OnceCell};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where the policy of those who did not write one comes from.
 const DEFAULT_SOURCE: &str = "embedded default";
@@ -31,6 +32,8 @@ pub struct Context {
     fixed: bool,
     /// `--threads`.
     pub threads: Option<usize>,
+    /// How long to wait for another run to end, if not the usual time.
+    pub lock_wait: Option<Duration>,
     root: Option<PathBuf>,
     policy: Option<PathBuf>,
     confined: Cell<bool>,
@@ -59,6 +62,7 @@ impl Context {
             now: global.now.unwrap_or_else(machine::time),
             fixed: global.now.is_some(),
             threads: global.threads.map(usize::from),
+            lock_wait: None,
             root: global.root.clone(),
             policy: global.policy.clone(),
             confined: Cell::new(false),

@@ -40,7 +40,6 @@ pub fn table(layouts: &[Box<dyn Layout>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::layout::builtin;
 
     #[test]

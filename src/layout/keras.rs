@@ -17,6 +17,7 @@ use crate::format::shape::{self, Shape};
 use crate::store::{Entry, Kind};
 use std::io;
 
+pub mod logs;
 pub mod name;
 
 use name::{Pieces, Template, templates};
@@ -135,7 +136,7 @@ impl Layout for Keras {
                 claim.metrics.offer(&name, value, Source::Name { half_unit });
             }
         }
-        let Some(log) = log_of(folder) else { return };
+        let Some(log) = log_of(folder) else { return logs::offer(folder, series, notes) };
         let read =
             folder.dir.file(log.as_bytes()).map_err(|e| cannot_read(log, &e)).and_then(|file| {
                 let is_metric = |c: &str| c != "lr" && c != "learning_rate";

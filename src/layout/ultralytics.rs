@@ -3,6 +3,7 @@
 //! Without `save_period` there are only the last two, and both protect themselves by their names.
 //! The run is the folder above: `args.yaml`, which is written before the first epoch, marks it.
 
+use super::events::{self, Place, Scalars};
 use super::folder::{Folder, cannot_read};
 use super::join::{Join, LogError, Logged};
 use super::shaped::{self, Shaped};
@@ -33,6 +34,13 @@ const JOINS: [Join; 2] = [
         why: "the log counts epochs from one, file names from zero",
     },
 ];
+
+/// Of `TensorBoard`'s event files, where there is no `results.csv`.
+const EVENTS: Join = Join {
+    column: "step",
+    offset: -1,
+    why: "the callback logs the epoch's number plus one, file names count from zero",
+};
 
 const ABOUT: About = About {
     unit: "file",
@@ -82,7 +90,14 @@ impl Layout for Ultralytics {
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
-        let Some(run) = folder.parent.filter(|run| run.entry(RESULTS).is_some()) else { return };
+        let Some(run) = folder.parent else { return };
+        if run.entry(RESULTS).is_none() {
+            let epochs = events::whole(series.claims.iter().map(|c| c.epoch));
+            let mut scalars = Scalars::default();
+            scalars.read(&Place::of(run, ""), &EVENTS, &epochs, naming, notes);
+            series.claims.iter_mut().for_each(|c| scalars.offer(c, c.epoch));
+            return;
+        }
         let read = run
             .dir
             .file(RESULTS)
@@ -117,6 +132,10 @@ fn claim(name: &[u8]) -> Option<Claim> {
         }
     }
     Some(claim)
+}
+
+fn naming(tag: &str) -> Option<String> {
+    (!tag.starts_with("lr/")).then(|| tag.to_owned())
 }
 
 fn read(file: &dyn Blob) -> Result<Logged, LogError> {

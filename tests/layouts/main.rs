@@ -6,11 +6,13 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod archive;
 mod built;
 mod confusable;
 mod damage;
 mod deepspeed;
 mod docs;
+mod events;
 mod flax;
 mod fuzz;
 mod generic;
@@ -19,6 +21,7 @@ mod lightning;
 mod links;
 mod matrix;
 mod megatron;
+mod needs;
 mod nemo;
 mod nsml;
 mod orbax;
