@@ -239,6 +239,10 @@ fn log_of(folder: &Folder<'_>) -> Option<&'static str> {
     LOGS.into_iter().filter(|log| folder.entry(log.as_bytes()).is_some()).find(|log| {
         let head = folder.dir.file(log.as_bytes()).and_then(|f| f.read_at(0, 4096));
         head.map_or(true, |head| {
+            // No program's own text: a log that is damaged, which is said when it is read.
+            if head.contains(&0) {
+                return true;
+            }
             let end = head.iter().position(|b| *b == b'\n').map_or(head.len(), |i| i + 1);
             Table::parse(&head[..end])
                 .is_ok_and(|t| t.header.first().is_some_and(|c| c == JOIN.column))

@@ -55,7 +55,7 @@ fn near_misses_are_explained() {
         ),
         ("w/epoch_3.pth", "w/epoch_3.pth", "mmengine", "no last_checkpoint beside"),
         ("i/checkpoint-3.pth.tar", "i/checkpoint-3.pth.tar", "timm", "no last.pth.tar beside"),
-        ("u/weights/best.pt", "u/weights/best.pt", "ultralytics", "no args.yaml above"),
+        ("u/weights/best.pt", "u/weights/best.pt", "ultralytics", "neither args.yaml nor"),
         ("u/epoch3.pt", "u/epoch3.pt", "ultralytics", "not in a folder `weights`"),
         ("k/01-0.5.h5", "k/01-0.5.h5", "keras", "no HDF5 file with keras_version"),
         ("k/01-0.5.keras", "k/01-0.5.keras", "keras", "no zip as Keras writes"),
@@ -70,6 +70,7 @@ fn near_misses_are_explained() {
         ("y/epoch_1_step_5/x", "y/epoch_1_step_5", "torchtnt", "neither .snapshot_metadata nor"),
         ("g/model_5.pt", "g/model_5.pt", "ignite", "no file of torch.save with a named score"),
         ("c/ep1-ba2-rank0.pt", "c/ep1-ba2-rank0.pt", "composer", "no file of torch.save"),
+        ("z/model_state_e1_b0.th", "z/model_state_e1_b0.th", "allennlp", "no pair of"),
         ("p/ckpt.pt", "p/ckpt.pt", "nanogpt", "no model_args, iter_num, best_val_loss"),
     ];
     let mut layouts: Vec<&str> = empty.iter().map(|row| row.2).collect();
@@ -213,7 +214,7 @@ fn a_stranger_is_shown_what_to_declare() {
     let tree = strangers();
     let world = World::within(tree.path());
     let run = world.run(["layout", "test"]).ok();
-    assert!(run.stdout.contains("out/model_0001.pth: not recognised; no layout knows such a name"));
+    assert!(run.stdout.contains("pairs/1.optim: not recognised; no layout knows such a name"));
     let (_, proposed) = run.stdout.split_once("\n\n").unwrap();
     insta::assert_snapshot!(proposed);
 

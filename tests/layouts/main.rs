@@ -19,6 +19,7 @@ mod generic;
 mod hf_trainer;
 mod lightning;
 mod links;
+mod matrix;
 mod megatron;
 mod needs;
 mod nemo;
