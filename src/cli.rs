@@ -23,6 +23,7 @@ mod ls;
 mod machine;
 mod man;
 mod marks;
+mod past;
 mod pick;
 mod plan;
 mod policy;
@@ -35,6 +36,7 @@ mod space;
 mod ui;
 mod undo;
 mod unfinished;
+mod usage;
 mod why;
 mod work;
 
@@ -49,7 +51,7 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error).into(),
+        Err(error) => return unparsed(&error).into(),
     };
     let ended = set_up(&cli)
         .and_then(|()| Context::new(&cli.global))
@@ -65,7 +67,7 @@ pub fn main() -> ExitCode {
 
 /// Help and version are output, everything else is a usage error. A stream that is closed leaves
 /// nobody to tell.
-fn usage(error: &clap::Error) -> Exit {
+fn unparsed(error: &clap::Error) -> Exit {
     let _ = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
@@ -108,6 +110,7 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Unpin(args) => marks::unpin(context, args),
         Command::Tag(args) => marks::tag(context, args),
         Command::Submitted(args) => marks::submitted(context, args),
+        Command::Usage(args) => usage::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
         Command::Layout(command) => layout::run(context, command),

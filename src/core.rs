@@ -15,3 +15,5 @@ pub mod order;
 pub mod plan;
 pub mod policy;
 pub mod select;
+pub mod trend;
+pub mod usage;

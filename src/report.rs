@@ -1,6 +1,7 @@
 //! Renders values for people and for programs; decides nothing.
 
 pub mod diagnostic;
+pub mod html;
 pub mod human;
 pub mod json;
 pub mod listing;
@@ -8,3 +9,4 @@ pub mod markdown;
 pub mod plan;
 pub mod sanitize;
 pub mod table;
+pub mod usage;

@@ -32,6 +32,13 @@ pub struct Job {
     pub detail: plan::Detail,
 }
 
+/// How it went.
+pub struct Done {
+    pub exit: Exit,
+    /// The run that deleted something.
+    pub run: Option<String>,
+}
+
 /// Refuses early what nobody could consent to later.
 ///
 /// # Errors
@@ -48,7 +55,7 @@ pub fn gate(consent: Consent) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Refused or stopped; what had been done until then is in the message.
-pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failure> {
+pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Done, Failure> {
     let ui = &context.ui;
     let exit = work::plan_exit(&job.plan);
     // A run without a question has said everything at its end; stdout is data with --json.
@@ -70,7 +77,7 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failu
         } else if job.consent.dry_run && !nothing {
             ui.note("dry run: nothing was changed");
         }
-        return Ok(exit);
+        return Ok(Done { exit, run: None });
     }
     if let Some(brake) = &job.plan.brake {
         return Err(failure(ApplyError::Brake(brake.clone())));
@@ -85,7 +92,7 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failu
     }
     say(context, job, &report)?;
     let kept = !report.skipped.is_empty() || report.stopped.is_some() || !report.faults.is_empty();
-    Ok(exit.and_if(kept, Exit::Partly))
+    Ok(Done { exit: exit.and_if(kept, Exit::Partly), run: report.run })
 }
 
 /// Asks unless `--yes`; a first consent at a terminal declares the root.

@@ -27,3 +27,4 @@ mod streams;
 mod terminal;
 mod undoing;
 mod upkeep;
+mod usage;
