@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("layout", &["core", "store", "format"]),
     ("scan", &["core", "store", "format", "inventory", "marks", "layout"]),
     ("apply", &["core", "store", "format", "marks"]),
+    ("history", &["core"]),
     ("report", &["core"]),
     ("demo", &["core", "store", "marks"]),
     ("config", &["core", "scan"]),
@@ -30,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "layout",
             "scan",
             "apply",
+            "history",
             "report",
             "demo",
             "config",
@@ -53,8 +55,10 @@ const DELETING: &[&str] = &[
     "fs::rename",
 ];
 /// Files elsewhere that replace or remove a file of their own making, and why that is no deletion.
-const OWN_FILES: &[(&str, &str)] =
-    &[("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file")];
+const OWN_FILES: &[(&str, &str)] = &[
+    ("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file"),
+    ("src/history/file.rs", "replaces its own history.sqlite, and sets a damaged one aside"),
+];
 
 /// What a pure module cannot do.
 const IMPURE: &[&str] = &[

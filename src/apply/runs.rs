@@ -18,6 +18,18 @@ pub struct RunItem {
     pub why: String,
 }
 
+impl RunItem {
+    /// It was moved to the trash, and is there still.
+    pub fn in_trash(&self) -> bool {
+        matches!(self.state, State::Moved | State::Purging | State::Intent)
+    }
+
+    /// It is no longer at its own path.
+    pub fn has_left(&self) -> bool {
+        matches!(self.state, State::Moved | State::Purging | State::Purged | State::Gone)
+    }
+}
+
 /// A run as `retain log` shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunSummary {
