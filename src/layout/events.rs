@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// What a tag is called as a metric; `None` if it is none.
 pub type Naming = fn(&str) -> Option<String>;
 
+/// What some writers log with every value; a fact to compare, and no metric.
+pub const EPOCH: &str = "epoch";
+
 /// Scalars of any number of event files, by the numbers of the checkpoints they belong to.
 #[derive(Debug, Default)]
 pub struct Scalars {
@@ -122,11 +125,17 @@ impl Scalars {
         &self.names
     }
 
+    /// What was logged of a name for a checkpoint of this number.
+    pub fn get(&self, number: Option<Step>, name: &str) -> Option<f64> {
+        let Some(Step::Whole(number)) = number else { return None };
+        self.points.get(&number)?.get(name).map(|p| p.value)
+    }
+
     /// Gives a checkpoint what was logged for its number and no other file has told.
     pub fn offer(&self, claim: &mut Claim, number: Option<Step>) {
         let Some(Step::Whole(number)) = number else { return };
         for (name, point) in self.points.get(&number).into_iter().flatten() {
-            if !claim.metrics.is_in_file(name) {
+            if name != EPOCH && !claim.metrics.is_in_file(name) {
                 let source = Source::File(self.sources[point.source].clone());
                 claim.metrics.offer(name, point.value, source);
             }

@@ -125,13 +125,18 @@ fn event_metrics(folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
     }
     name_metrics(&mut series.claims, scalars.names());
     for claim in series.claims.iter_mut().filter(|c| !is_copy(c)) {
-        scalars.offer(claim, claim.step);
+        // With several optimizers a checkpoint's step counts more than batches, and means another
+        // row; the epoch tells.
+        let epoch = scalars.get(claim.step, events::EPOCH).and_then(Step::from_f64);
+        if epoch.is_none() || claim.epoch.is_none() || epoch == claim.epoch {
+            scalars.offer(claim, claim.step);
+        }
     }
 }
 
 /// `hp_metric` is a place holder of `TensorBoardLogger`.
 fn naming(tag: &str) -> Option<String> {
-    (!matches!(tag, "epoch" | "step" | "hp_metric")).then(|| tag.to_owned())
+    (!matches!(tag, "step" | "hp_metric")).then(|| tag.to_owned())
 }
 
 /// What the pickle says of itself.
