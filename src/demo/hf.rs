@@ -97,7 +97,8 @@ fn session(disk: &mut Disk, run: &Run) -> io::Result<()> {
     }
     disk.session();
     let log = disk.ago(run.ended - HOUR / 2);
-    disk.file(&format!("{}/runs/events.out.tfevents.0", run.name), b"tensorboard\n", log)
+    // As its writer leaves it that was stopped before it logged anything.
+    disk.file(&format!("{}/runs/events.out.tfevents.0", run.name), b"", log)
 }
 
 /// Without a `state`, which is written last, the checkpoint is unfinished.
