@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// What a tag is called as a metric; `None` if it is none.
 pub type Naming = fn(&str) -> Option<String>;
 
+/// A file with more tags is refused: no run logs so many, and they are held in memory.
+const MAX_TAGS: usize = 100_000;
 /// What some writers log with every value; a fact to compare, and no metric.
 pub const EPOCH: &str = "epoch";
 
@@ -86,7 +88,7 @@ impl Scalars {
             let file = place.dir.file(&entry.name).map_err(|e| cannot_read(&shown, &e));
             let read = file.and_then(|file| {
                 for_each_scalar(&*file, |s| {
-                    if !tags.contains_key(s.tag) {
+                    if tags.len() <= MAX_TAGS && !tags.contains_key(s.tag) {
                         tags.insert(s.tag.to_owned(), naming(s.tag));
                     }
                     let row = u64::try_from(s.step).ok();
@@ -101,6 +103,10 @@ impl Scalars {
                 .map_err(|e| format!("{shown}: {e}"))
             });
             match read {
+                Ok(()) if tags.len() > MAX_TAGS => {
+                    let text = format!("{shown}: more than {MAX_TAGS} tags");
+                    notes.fault(join(&place.path, &entry.name), text);
+                }
                 Ok(()) => {
                     self.sources.push(shown);
                     self.names.extend(tags.into_values().flatten());

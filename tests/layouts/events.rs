@@ -266,6 +266,23 @@ fn what_is_no_file_and_what_is_too_large_is_said() {
     assert!(brief(&tree.scan()).ends_with(&text), "{}", brief(&tree.scan()));
 }
 
+#[test]
+fn more_tags_than_any_run_logs() {
+    let tags: Vec<String> = (0..100_001).map(|n| format!("t{n}")).collect();
+    let rows = |n: usize| {
+        let rows: Vec<_> = tags[..n].iter().map(|t| (1.0, 3, t.as_str(), 0.5)).collect();
+        events(&rows)
+    };
+    for (n, values) in [(1000, 1000), (100_001, 0)] {
+        let tree = Tree::new();
+        lightning(&tree);
+        tree.file(&format!("v/{EVENTS}"), rows(n));
+        let scan = tree.scan();
+        assert_eq!(scan.inventory.sessions[0].checkpoints[0].metrics.len(), values);
+        assert_eq!(scan.faults.is_empty(), values > 0);
+    }
+}
+
 /// The file of a framework's own run, to the last record.
 #[test]
 fn rays_event_file() {
