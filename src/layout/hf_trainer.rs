@@ -10,7 +10,7 @@ use super::events::{self, Place, Scalars};
 use super::folder::{Folder, Peek, cannot_read, join, read_json};
 use super::join::Join;
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series, pointer};
+use super::{About, Claim, Layout, Notes, Series, pointer};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::json::Value;
@@ -28,9 +28,24 @@ const PREFIX: &str = "checkpoint-";
 /// Some versions saved under this name and renamed it at the end.
 const UNFINISHED_PREFIX: &str = "tmp-checkpoint-";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "`checkpoint-<step>`",
+    signature: "`trainer_state.json` or `training_args.bin` inside; weights alone only beside proven ones",
+    order: "name; `epoch` of the state",
+    metrics: "own and newest `trainer_state.json`: `eval_*` and `loss` logged at that step; event files for what was evaluated later",
+    pointers: "`best_model_checkpoint` of the newest state",
+    unfinished: "no `trainer_state.json`; `checkpoint-is-incomplete.txt`; `tmp-checkpoint-*`",
+    traps: "`global_step` another step, or a step padded with zeros: ambiguous. `checkpoint-1e3` with a Trainer's files is neither claimed nor entered",
+};
+
 impl Layout for HfTrainer {
     fn name(&self) -> &'static str {
         "hf_trainer"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {

@@ -9,7 +9,7 @@ use super::events::{self, Place, Scalars};
 use super::folder::{Folder, cannot_read};
 use super::join::Join;
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series, nemo};
+use super::{About, Claim, Layout, Notes, Series, nemo};
 use crate::core::model::{Marks, Step};
 use crate::format::torch::Torch;
 use crate::store::{Blob, Entry, Kind};
@@ -32,9 +32,24 @@ const VERSION_KEY: &str = "pytorch-lightning_version";
 /// A file shorter than this cannot hold the first key of the pickle.
 const HEADER: u64 = 64;
 
+const ABOUT: About = About {
+    unit: "file, or directory `NAME.ckpt/` of shards",
+    name: "any, ending in `.ckpt`",
+    signature: "a zip of `torch.save` whose pickle holds the key `pytorch-lightning_version`; in a directory `meta.pt`, or `checkpoint/` and `latest` of DeepSpeed",
+    order: "name, else the first keys of the pickle",
+    metrics: "`metrics.csv` (its `step` is one less), without it event files, and the name, which is rounded",
+    pointers: "`last.ckpt` as a symlink; as a copy it is marked `latest`",
+    unfinished: "the zip's directory, written last, is missing; no `.metadata` or `meta.pt`",
+    traps: "name and pickle differ by more than one: ambiguous. A metric called `val/loss` makes folders, which are one session",
+};
+
 impl Layout for Lightning {
     fn name(&self) -> &'static str {
         "lightning"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {

@@ -7,11 +7,11 @@ use super::events::{self, Place, Scalars};
 use super::folder::{Folder, cannot_read};
 use super::join::{Join, LogError, Logged};
 use super::shaped::{self, Shaped};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::format::csv::{Reader, number};
 use crate::format::shape;
-use crate::store::{Blob, Kind};
+use crate::store::{Blob, Entry, Kind};
 
 pub struct Ultralytics;
 
@@ -36,9 +36,24 @@ const EVENTS: Join = Join {
     why: "the callback logs the epoch's number plus one, file names count from zero",
 };
 
+const ABOUT: About = About {
+    unit: "file",
+    name: "`epoch<K>.pt`, `last.pt`, `best.pt` in `weights/`",
+    signature: "`../args.yaml`",
+    order: "name",
+    metrics: "`../results.csv`, whose epoch is K + 1 (K in early 8.0), without it event files",
+    pointers: "`last`, `best` are marked",
+    unfinished: "it breaks off",
+    traps: "the session is the folder above `weights`",
+};
+
 impl Layout for Ultralytics {
     fn name(&self) -> &'static str {
         "ultralytics"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -56,6 +71,16 @@ impl Layout for Ultralytics {
             return Vec::new();
         }
         vec![Series { own_components: 1, claims: shaped::settle(found), ..Series::default() }]
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        claim(&entry.name)?;
+        Some(match entry.kind {
+            Kind::Symlink => "a link is never a checkpoint of its own".to_owned(),
+            Kind::File if folder.name() != WEIGHTS => "not in a folder `weights`".to_owned(),
+            Kind::File => "no args.yaml above it".to_owned(),
+            _ => return None,
+        })
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -11,6 +11,7 @@ mod built;
 mod confusable;
 mod damage;
 mod deepspeed;
+mod docs;
 mod events;
 mod flax;
 mod fuzz;
