@@ -54,7 +54,7 @@ const ABOUT: About = About {
     name: "by a template, `.keras`, `.weights.h5`, `.h5`",
     signature: "the format, and a log beside it, an epoch or metric in the names, or one size",
     order: "the name's epoch",
-    metrics: "`training.log`, which counts from 0; name",
+    metrics: "`training.log`, which counts from 0, without it event files; name",
     pointers: "names with `best`, `last` are marked",
     unfinished: "it breaks off",
     traps: "a folder of models is no run; `backup/` is never a candidate",

@@ -47,7 +47,7 @@ const ABOUT: About = About {
     name: "`epoch<K>.pt`, `last.pt`, `best.pt` in `weights/`",
     signature: "`../args.yaml`; or `../hyp.yaml` and `../opt.yaml` of `YOLOv5`",
     order: "name",
-    metrics: "`../results.csv`, whose epoch is K + 1 (K in early 8.0 and in `YOLOv5`)",
+    metrics: "`../results.csv`, whose epoch is K + 1 (K in early 8.0 and in `YOLOv5`), without it event files",
     pointers: "`last`, `best` are marked",
     unfinished: "it breaks off",
     traps: "the session is the folder above `weights`",
