@@ -32,7 +32,7 @@ mod settings;
 mod streams;
 mod submitting;
 mod terminal;
-mod unattended;
 mod trees;
+mod unattended;
 mod undoing;
 mod upkeep;
