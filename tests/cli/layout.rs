@@ -138,7 +138,7 @@ const POLICY: &str = "version = 1\n[[policy]]\nmatch = { layout = \"mine\" }\n\
 #[test]
 fn a_policy_declares_a_layout() {
     let tree = tree("policy = \"policy.toml\"\n");
-    tree.file("policy.toml", &format!("{POLICY}{MINE}"));
+    tree.file("policy.toml", format!("{POLICY}{MINE}"));
     let world = World::within(tree.path());
     world.run(["policy", "check"]).ok();
     world.run(["ls", "run"]).ok().says("net-1.pt");
@@ -163,7 +163,7 @@ fn a_policy_declares_a_layout() {
 #[test]
 fn two_declarations_of_one_name_are_refused() {
     let tree = tree(&format!("policy = \"policy.toml\"\n{MINE}"));
-    tree.file("policy.toml", &format!("{POLICY}{MINE}"));
+    tree.file("policy.toml", format!("{POLICY}{MINE}"));
     let world = World::within(tree.path());
     for verb in [&["ls"][..], &["plan"], &["layout", "test"]] {
         world.run(verb.iter().copied()).code(2).warns("both declare a layout `mine`");
@@ -174,7 +174,7 @@ fn two_declarations_of_one_name_are_refused() {
 #[test]
 fn a_faulty_policy_does_not_hide_its_layouts() {
     let tree = tree("policy = \"policy.toml\"\n");
-    tree.file("policy.toml", &format!("{MINE}[[policy]]\nkeep = 3\n"));
+    tree.file("policy.toml", format!("{MINE}[[policy]]\nkeep = 3\n"));
     let world = World::within(tree.path());
     world.run(["ls", "run"]).ok().says("net-1.pt");
     world.run(["plan"]).code(2);
@@ -186,18 +186,18 @@ fn a_faulty_policy_does_not_hide_its_layouts() {
 fn strangers() -> Tree {
     let tree = Tree::new();
     for (n, acc) in [(1, "0.5"), (2, "0.75"), (10, "0.93")] {
-        tree.file(&format!("out/model_{n:04}.pth"), "weights")
-            .file(&format!("h5/weights_e{n}_acc{acc}.h5"), "weights")
-            .file(&format!("exp/run1/step-{n:06}/model.bin"), "weights")
-            .file(&format!("exp/run1/step-{n:06}/scores.json"), "{\"f1\": 0.5}")
-            .file(&format!("exp/run2/step-{n:06}/model.bin"), "weights")
-            .file(&format!("pairs/{n}.weights"), "weights")
-            .file(&format!("pairs/{n}.optim"), "state")
-            .file(&format!("ranks/net_it{n}_rank0.bin"), "weights")
-            .file(&format!("ranks/net_it{n}_rank1.bin"), "weights")
-            .file(&format!("marked/snap-{n}.npz"), "weights")
-            .file(&format!("images/{n:05}.png"), "image")
-            .file(&format!("classes/{n}/a.png"), "image");
+        tree.file(format!("out/model_{n:04}.pth"), "weights")
+            .file(format!("h5/weights_e{n}_acc{acc}.h5"), "weights")
+            .file(format!("exp/run1/step-{n:06}/model.bin"), "weights")
+            .file(format!("exp/run1/step-{n:06}/scores.json"), "{\"f1\": 0.5}")
+            .file(format!("exp/run2/step-{n:06}/model.bin"), "weights")
+            .file(format!("pairs/{n}.weights"), "weights")
+            .file(format!("pairs/{n}.optim"), "state")
+            .file(format!("ranks/net_it{n}_rank0.bin"), "weights")
+            .file(format!("ranks/net_it{n}_rank1.bin"), "weights")
+            .file(format!("marked/snap-{n}.npz"), "weights")
+            .file(format!("images/{n:05}.png"), "image")
+            .file(format!("classes/{n}/a.png"), "image");
     }
     tree.file("marked/snap-1.npz.done", "")
         .file("marked/snap-2.npz.done", "")

@@ -8,6 +8,7 @@ use crate::tree::{Tree, lightning_file};
 use crate::weights::{index, keras, torch};
 use proptest::prelude::*;
 use retain::scan::Scan;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -141,7 +142,7 @@ const DAMAGES: &[Damage] = &[
         fs::write(path, text.replace("0.5", "NaN")).unwrap();
     }),
     ("nested", |path, _| {
-        fs::write(path, [b"[".repeat(1_000_000), b"\n".to_vec()].concat()).unwrap()
+        fs::write(path, [b"[".repeat(1_000_000), b"\n".to_vec()].concat()).unwrap();
     }),
     ("NUL", |path, _| fs::write(path, [0; 4096]).unwrap()),
     ("NUL after", |path, text| fs::write(path, [text, &[0; 4096]].concat()).unwrap()),
@@ -198,7 +199,7 @@ fn what_becomes_of_damaged_files() {
         let sessions = scan.inventory.sessions.iter().filter(|s| &*s.name != "other");
         let healthy: usize = sessions.map(|s| s.checkpoints.len()).sum();
         assert!(healthy >= 2, "{}", case.file);
-        table.push_str(&format!("{}\n", case.file));
+        let _ = writeln!(table, "{}", case.file);
         for (what, damage) in DAMAGES {
             let tree = build();
             let path = tree.at(case.file);
