@@ -141,7 +141,12 @@ pub fn open(root: BorrowedFd<'_>, rel: &Rel, how: How) -> io::Result<OwnedFd> {
                 let next = openat2(from, &path)?;
                 at = Some(next);
             }
-            at.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+            let at: OwnedFd = at.ok_or(io::ErrorKind::InvalidInput)?;
+            // T10: a btrfs subvolume is no mount for the kernel, and another file system for us.
+            if mount(root)? != mount(at.as_fd())? {
+                return Err(Errno::XDEV.into());
+            }
+            Ok(at)
         }
     }
 }

@@ -16,6 +16,7 @@ mod generic;
 mod hf_trainer;
 mod lightning;
 mod links;
+mod lying;
 mod megatron;
 mod nemo;
 mod nsml;
