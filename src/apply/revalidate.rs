@@ -74,6 +74,7 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
     // I14: what justified the deletions is there and unchanged.
     for w in &work.witnesses {
         let opened = open_all(root, &mut dirs, &w.parts);
+        // I6, I10: a pin or pointer that was not there must not be there now.
         let Some(planned) = w.fingerprint else {
             let absent = match opened {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),

@@ -6,10 +6,13 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod archive;
 mod built;
 mod confusable;
 mod damage;
 mod deepspeed;
+mod docs;
+mod events;
 mod flax;
 mod fuzz;
 mod generic;
@@ -18,6 +21,7 @@ mod lightning;
 mod links;
 mod lying;
 mod megatron;
+mod needs;
 mod nemo;
 mod nsml;
 mod orbax;
