@@ -101,7 +101,9 @@ pub fn how() -> How {
     })
 }
 
+/// I19, for what is opened without `openat2`.
 const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// I18, I19, I20, in one call that nobody can come between.
 const STRICT: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS)
@@ -141,7 +143,12 @@ pub fn open(root: BorrowedFd<'_>, rel: &Rel, how: How) -> io::Result<OwnedFd> {
                 let next = openat2(from, &path)?;
                 at = Some(next);
             }
-            at.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+            let at: OwnedFd = at.ok_or(io::ErrorKind::InvalidInput)?;
+            // T10: a btrfs subvolume is no mount for the kernel, and another file system for us.
+            if mount(root)? != mount(at.as_fd())? {
+                return Err(Errno::XDEV.into());
+            }
+            Ok(at)
         }
     }
 }
@@ -155,6 +162,7 @@ pub fn step(dir: BorrowedFd<'_>, name: &CStr, how: How) -> io::Result<OwnedFd> {
         return openat2(dir, name.to_bytes());
     }
     let fd = retry(|| fs::openat(dir, name, DIR | OFlags::RDONLY, Mode::empty()))?;
+    // I20, as the kernel tells it without `openat2`.
     if mount(dir)? != mount(fd.as_fd())? {
         return Err(Errno::XDEV.into());
     }

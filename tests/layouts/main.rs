@@ -20,6 +20,7 @@ mod hf_trainer;
 mod lightning;
 mod links;
 mod matrix;
+mod lying;
 mod megatron;
 mod needs;
 mod nemo;
