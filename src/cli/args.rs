@@ -81,7 +81,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Time>,
 
-    /// Threads that scan and delete [default: one for each processor]
+    /// Threads that scan and delete [default: as many as processors and file system are good for]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
