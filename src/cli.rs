@@ -23,6 +23,7 @@ mod ls;
 mod machine;
 mod man;
 mod marks;
+mod monitor;
 mod past;
 mod pick;
 mod plan;
@@ -33,6 +34,7 @@ mod rm;
 mod shell;
 mod signal;
 mod space;
+mod tell;
 mod ui;
 mod undo;
 mod unfinished;
@@ -111,6 +113,7 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Tag(args) => marks::tag(context, args),
         Command::Submitted(args) => marks::submitted(context, args),
         Command::Usage(args) => usage::run(context, args),
+        Command::Monitor(args) => monitor::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
         Command::Layout(command) => layout::run(context, command),

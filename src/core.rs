@@ -10,6 +10,7 @@ pub mod decision;
 pub mod explain;
 pub mod limit;
 pub mod model;
+pub mod monitor;
 pub mod name;
 pub mod order;
 pub mod plan;

@@ -6,6 +6,8 @@ pub mod human;
 pub mod json;
 pub mod listing;
 pub mod markdown;
+pub mod message;
+pub mod monitor;
 pub mod plan;
 pub mod sanitize;
 pub mod table;
