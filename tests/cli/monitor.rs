@@ -1,7 +1,7 @@
 //! `monitor`: who is over or near, what would bring them under, and that everybody is told once.
 
 use crate::nsml::{self, world};
-use crate::servers::{Answer, Hook, Mails, Post};
+use crate::servers::{Answer, Hook, Mails, Post, certificate};
 use crate::support::{Run, Snapshot, Tree, World};
 use serde_json::Value;
 use std::fs;
@@ -272,6 +272,42 @@ fn without_starttls_there_is_no_mail_and_no_password() {
     let file = settings(&world, &body.replace("tls = \"none\"\n", ""));
     let run = monitor(&world, &policy, &file, None, &["-vvv"]).code(3).warns("not delivered");
     assert!(!run.stderr.contains("hunter2") && server.arrived().is_empty(), "{run}");
+}
+
+/// STARTTLS against a server whose certificate this machine trusts, and against one it does not.
+#[test]
+fn mail_is_encrypted_and_the_server_is_known() {
+    let tree = storage();
+    let (pem, config) = certificate();
+    let server = Mails::new(Post::Encrypted(config));
+    let world = world(&tree);
+    let policy = quota(&world, used(&world, "big") - 1);
+    let body = mail(&server, "to = [\"a@example.org\"]\nuser = \"u\"\npassword-env = \"PASSWORD\"")
+        .replace("tls = \"none\"\n", "")
+        .replace("127.0.0.1", "localhost");
+    let file = settings(&world, &body);
+    let trusted = world.home().join("ca.pem");
+    fs::write(&trusted, pem).unwrap();
+    let (other, _) = certificate();
+    let stranger = world.home().join("other.pem");
+    fs::write(&stranger, other).unwrap();
+    let run = |ca: &std::path::Path| {
+        let mut command =
+            world.command(["monitor", "--policy", &policy, "--settings", &file, "-vvv"]);
+        command.env("PASSWORD", "hunter2").env("SSL_CERT_FILE", ca);
+        let output = command.output().unwrap();
+        Run::new(&command, &output)
+    };
+    let refused = run(&stranger).code(3).warns("not delivered");
+    assert!(server.arrived().is_empty() && !refused.stderr.contains("hunter2"), "{refused}");
+    let sent = run(&trusted).ok();
+    let mails = server.arrived();
+    assert_eq!(mails.len(), 1, "{sent}");
+    let commands = &mails[0].commands;
+    // u and hunter2, as RFC 4616 has it; only after STARTTLS.
+    let login = commands.iter().position(|c| c.contains("AHUAaHVudGVyMg==")).unwrap();
+    assert!(commands.iter().position(|c| c == "STARTTLS").unwrap() < login, "{commands:?}");
+    assert!(!sent.stderr.contains("hunter2"), "{sent}");
 }
 
 #[test]

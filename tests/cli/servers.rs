@@ -105,8 +105,10 @@ pub struct Arrived {
 }
 
 /// What a mail server does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Post {
+    /// Offers STARTTLS, and takes a mail only after it and a login.
+    Encrypted(Arc<rustls::ServerConfig>),
     Accepts,
     /// Refuses this recipient.
     Refuses(&'static str),
@@ -128,12 +130,12 @@ impl Mails {
         let got = Arc::clone(&arrived);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let got = Arc::clone(&got);
+                let (got, post) = (Arc::clone(&got), post.clone());
                 std::thread::spawn(move || {
-                    if post == Post::Silent {
+                    if matches!(post, Post::Silent) {
                         std::thread::sleep(Duration::from_secs(120));
                     }
-                    let _ = talk(stream, post, &got);
+                    let _ = serve_mail(stream, &post, &got);
                 });
             }
         });
@@ -145,20 +147,63 @@ impl Mails {
     }
 }
 
-fn talk(stream: TcpStream, post: Post, got: &Mutex<Vec<Arrived>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut stream = stream;
+/// A certificate for `localhost`, as PEM, and what a server needs to use it.
+pub fn certificate() -> (String, Arc<rustls::ServerConfig>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    (made.cert.pem(), Arc::new(config))
+}
+
+fn serve_mail(stream: TcpStream, post: &Post, got: &Mutex<Vec<Arrived>>) -> std::io::Result<()> {
     let mut mail =
         Arrived { from: String::new(), to: vec![], data: String::new(), commands: vec![] };
-    stream.write_all(b"220 test\r\n")?;
+    let mut plain = BufReader::new(stream);
+    plain.get_mut().write_all(b"220 test\r\n")?;
+    let Post::Encrypted(config) = post else {
+        return talk(&mut plain, post, &mut mail, false, got);
+    };
+    talk(&mut plain, post, &mut mail, false, got)?;
+    if mail.commands.last().is_some_and(|c| c == "STARTTLS") {
+        let session = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
+        let stream = rustls::StreamOwned::new(session, plain.into_inner());
+        talk(&mut BufReader::new(stream), post, &mut mail, true, got)?;
+    }
+    Ok(())
+}
+
+/// Until the end, or STARTTLS.
+fn talk<S: std::io::Read + std::io::Write>(
+    reader: &mut BufReader<S>,
+    post: &Post,
+    mail: &mut Arrived,
+    safe: bool,
+    got: &Mutex<Vec<Arrived>>,
+) -> std::io::Result<()> {
+    let encrypts = matches!(post, Post::Encrypted(_));
     let mut line = String::new();
     while reader.read_line(&mut line)? > 0 {
         let command = std::mem::take(&mut line).trim_end().to_owned();
         mail.commands.push(command.clone());
         let upper = command.to_uppercase();
-        let reply = if upper.starts_with("EHLO") {
+        let reply = if upper.starts_with("EHLO") && encrypts && !safe {
+            "250-test\r\n250 STARTTLS\r\n"
+        } else if upper.starts_with("EHLO") && encrypts {
+            "250-test\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n"
+        } else if upper.starts_with("EHLO") {
             "250-test\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
+        } else if upper == "STARTTLS" && encrypts {
+            return reader.get_mut().write_all(b"220 go\r\n");
+        } else if upper.starts_with("AUTH ") {
+            "235 welcome\r\n"
         } else if upper.starts_with("MAIL FROM:") {
+            assert!(safe || !encrypts, "nothing is said in the clear: {:?}", mail.commands);
             mail.from = command[10..].to_owned();
             "250 ok\r\n"
         } else if upper.starts_with("RCPT TO:") {
@@ -170,7 +215,7 @@ fn talk(stream: TcpStream, post: Post, got: &Mutex<Vec<Arrived>>) -> std::io::Re
                 "250 ok\r\n"
             }
         } else if upper == "DATA" {
-            stream.write_all(b"354 go\r\n")?;
+            reader.get_mut().write_all(b"354 go\r\n")?;
             while reader.read_line(&mut line)? > 0 && line != ".\r\n" {
                 mail.data += &std::mem::take(&mut line);
             }
@@ -178,11 +223,12 @@ fn talk(stream: TcpStream, post: Post, got: &Mutex<Vec<Arrived>>) -> std::io::Re
             got.lock().unwrap().push(mail.clone());
             "250 ok\r\n"
         } else if upper == "QUIT" {
-            return stream.write_all(b"221 bye\r\n");
+            return reader.get_mut().write_all(b"221 bye\r\n");
         } else {
             "250 ok\r\n"
         };
-        stream.write_all(reply.as_bytes())?;
+        reader.get_mut().write_all(reply.as_bytes())?;
+        reader.get_mut().flush()?;
     }
     Ok(())
 }
