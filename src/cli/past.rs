@@ -79,7 +79,12 @@ pub fn update<T>(
             return None;
         }
         Err(e) => {
-            context.ui.warn(format!("no history of usage: {e}"));
+            let text = format!("no history of usage: {e}");
+            if e.kind() == std::io::ErrorKind::PermissionDenied {
+                context.ui.detail(text);
+            } else {
+                context.ui.warn(text);
+            }
             return None;
         }
     };
@@ -108,6 +113,10 @@ fn read(context: &Context, root: &Root) -> Option<History> {
     let ours = root.ours().ok().flatten()?;
     match History::read(ours.as_fd()) {
         Ok(history) => history,
+        Err(e) if e.is_not_ours() => {
+            context.ui.detail(e.to_string());
+            None
+        }
         Err(e) => {
             context.ui.warn(e.to_string());
             None

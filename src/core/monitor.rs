@@ -219,6 +219,7 @@ pub fn due(
 mod tests {
     use super::*;
     use crate::core::trend::Trend;
+    use proptest::prelude::*;
 
     fn used(used: u64, allowed: u64) -> QuotaUse {
         QuotaUse {
@@ -252,6 +253,39 @@ mod tests {
             (used(u64::MAX, 1), None, Level::Over),
         ] {
             assert_eq!(level(&q, forecast.as_ref(), near), expected, "{q:?} {forecast:?}");
+        }
+    }
+
+    proptest! {
+        /// A year of nights, deliveries failing at random, the clock jumping: whoever could be
+        /// reached knows how it stands, and nobody is told the same again before it is time.
+        #[test]
+        fn neither_lost_nor_repeated(
+            nights in prop::collection::vec((0usize..3, any::<bool>(), -2i64..3), 1..365),
+            remind_days in 1u64..30,
+        ) {
+            const NIGHT: i64 = 86_400 * Time::NANOS_PER_SEC;
+            let remind = remind_days * 86_400;
+            let mut told: Option<(Level, Time)> = None;
+            let mut now = Time(2_000_000_000 * Time::NANOS_PER_SEC);
+            for (level, reached, jump) in nights {
+                let level = Level::ALL[level];
+                now = Time(now.0 + (1 + jump) * NIGHT);
+                let occasion = due(level, told, Some(remind), now);
+                if let (Some(Occasion::Reminder), Some((_, at))) = (occasion, told) {
+                    prop_assert!(now.since(at) >= i64::try_from(remind).unwrap() * Time::NANOS_PER_SEC);
+                }
+                if occasion == Some(Occasion::Changed) {
+                    prop_assert_ne!(told.map(|t| t.0), Some(level));
+                }
+                if occasion.is_some() && reached {
+                    told = Some((level, now));
+                }
+                if reached {
+                    prop_assert_eq!(told.map_or(Level::Ok, |t| t.0), level);
+                    prop_assert_eq!(due(level, told, Some(remind), now), None, "twice in one night");
+                }
+            }
         }
     }
 
