@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["core"]),
     ("notify", &["core", "report"]),
     ("demo", &["core", "store", "marks"]),
-    ("config", &["core", "layout", "scan"]),
+    ("config", &["core", "scan"]),
     (
         "cli",
         &[
