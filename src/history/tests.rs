@@ -102,7 +102,7 @@ fn a_damaged_history_is_set_aside_and_begun_anew() {
     let (dir, ours) = dir();
     let path = dir.path().join(FILE);
     let mut damages: Vec<Box<dyn Fn(&mut Vec<u8>)>> = vec![
-        Box::new(|b| b.clear()),
+        Box::new(Vec::clear),
         Box::new(|b| b.truncate(100)),
         Box::new(|b| b.truncate(b.len() / 2)),
         Box::new(|b| b.fill(0)),
