@@ -102,7 +102,8 @@ pub fn run(context: &Context, args: &MonitorArgs) -> Result<Exit, Failure> {
         quotas: &sums.quotas,
         forecasts: &forecasts,
     });
-    let commands: Vec<_> = findings.iter().map(|f| commands(&seen, f, settings.top)).collect();
+    let commands: Vec<_> =
+        findings.iter().map(|f| commands(context, &seen, f, settings.top)).collect();
     let watch = Watch {
         context,
         settings: &settings,
@@ -241,11 +242,16 @@ fn notes(findings: &[Finding], before: &[Note], context: &Context) -> Vec<Note> 
 }
 
 /// What to run about a finding: the policy's own plan first, then by hand what goes beyond it.
-fn commands(seen: &Seen, finding: &Finding, top: usize) -> Vec<String> {
+fn commands(context: &Context, seen: &Seen, finding: &Finding, top: usize) -> Vec<String> {
     let Some(advice) = &finding.advice else { return Vec::new() };
     let retain = match &seen.root {
         Some(root) if !root.path.is_empty() => format!("retain -C {}", shell::quoted(&root.path)),
         _ => "retain".to_owned(),
+    };
+    // What was judged by a policy that nobody finds by themselves is to be done by the same.
+    let policy = match context.named_policy() {
+        Some(path) => format!(" --policy {}", shell::quoted(&context::shown(&path))),
+        None => String::new(),
     };
     let mut commands = Vec::new();
     if advice.losses.iter().any(|l| l.by_policy > 0) {
@@ -257,12 +263,16 @@ fn commands(seen: &Seen, finding: &Finding, top: usize) -> Vec<String> {
             // Whatever is selected, the policy decides over all sessions.
             None => String::new(),
         };
-        commands.push(format!("{retain} plan{sessions} -o plan.json"));
+        commands.push(format!("{retain} plan{policy}{sessions} -o plan.json"));
         commands.push(format!("{retain} apply plan.json"));
     }
     for loss in advice.losses.iter().filter(|l| !l.beyond.is_empty()).take(top) {
         let ids: Vec<String> = loss.beyond.iter().map(|id| shell::quoted(id)).collect();
-        commands.push(format!("{retain} rm {} {}", shell::quoted(&loss.session), ids.join(" ")));
+        commands.push(format!(
+            "{retain} rm{policy} {} {}",
+            shell::quoted(&loss.session),
+            ids.join(" ")
+        ));
     }
     commands
 }
