@@ -5,8 +5,8 @@
 
 use super::exit::Exit;
 use super::{
-    apply, completions, demo, init, inventory, layout, log, ls, man, marks, plan, policy, purge,
-    rm, submitted, undo, usage, why,
+    apply, completions, demo, init, inventory, layout, log, ls, man, marks, monitor, plan, policy,
+    purge, rm, submitted, undo, usage, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -132,6 +132,8 @@ pub enum Command {
     Submitted(submitted::SubmittedArgs),
     /// Who uses what, what of it could be reclaimed, and when it will be full
     Usage(usage::UsageArgs),
+    /// Check the quotas, and tell whoever is over or near what would bring them under
+    Monitor(monitor::MonitorArgs),
     /// Declare a directory a root, so that unattended runs may clean it
     Init(init::InitArgs),
     /// Check, test, show or begin a policy
