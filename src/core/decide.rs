@@ -15,8 +15,8 @@ pub use matching::last_write;
 
 use super::decision::{Notice, Outcome, Reason, SessionDecision, Verdict};
 use super::limit::quota;
-use super::model::{Checkpoint, Inventory, Marks, Session, Time};
-use super::order::Order;
+use super::model::{Checkpoint, Inventory, Session, Time};
+use super::order::{Keys, Order};
 use super::policy::{Across, Policy, SessionPolicy};
 use group::AcrossAnswers;
 use rayon::prelude::*;
@@ -30,16 +30,18 @@ use std::collections::HashMap;
 pub fn decide(inventory: &Inventory, policy: &Policy, now: Time) -> Outcome {
     let context = matching::Context::new(inventory, policy, now);
     let needed = needed(inventory);
-    let view = |i: usize| {
+    let question = Question { inventory, file: policy, needed: &needed, now };
+    let view = |i: usize, keys: &mut Keys| {
         let index = context.policy_of(policy, i)?;
         let protections = context.protections(policy, i);
-        Some(SessionView::new(inventory, i, policy, index, protections, &needed, now))
+        Some(SessionView::new(question, i, index, protections, keys))
     };
     let all = 0..inventory.sessions.len();
     let looks_across = |p: &SessionPolicy| p.keep.iter().any(|r| r.across != Across::Session);
     let (across, mut drafts): (AcrossAnswers, Vec<Draft>) =
         if policy.policies.iter().any(looks_across) {
-            let views: Vec<_> = all.clone().into_par_iter().map(view).collect();
+            let views: Vec<_> =
+                all.clone().into_par_iter().map_init(Keys::new, |keys, i| view(i, keys)).collect();
             let across = group::evaluate(&views, &inventory.names);
             let drafts = all
                 .into_par_iter()
@@ -54,7 +56,8 @@ pub fn decide(inventory: &Inventory, policy: &Policy, now: Time) -> Outcome {
             let drafts = all
                 .into_par_iter()
                 .map_init(Scratch::default, |scratch, i| {
-                    draft(scratch, inventory, i, view(i).as_ref(), &none)
+                    let view = view(i, &mut scratch.keys);
+                    draft(scratch, inventory, i, view.as_ref(), &none)
                 })
                 .collect();
             (none, drafts)
@@ -84,6 +87,15 @@ fn draft<'a>(
     }
 }
 
+/// What a decision is asked about.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    inventory: &'a Inventory,
+    file: &'a Policy,
+    needed: &'a Needed,
+    now: Time,
+}
+
 /// One session with everything its decision depends on.
 pub struct SessionView<'a> {
     pub index: u32,
@@ -111,18 +123,17 @@ type Needed = HashMap<(u32, u32), Vec<(u32, u32)>>;
 
 impl<'a> SessionView<'a> {
     fn new(
-        inventory: &'a Inventory,
+        question: Question<'a>,
         index: usize,
-        file: &'a Policy,
         policy_index: u16,
         protections: Vec<u16>,
-        needed: &'a Needed,
-        now: Time,
+        keys: &mut Keys,
     ) -> SessionView<'a> {
+        let Question { inventory, file, needed, now } = question;
         let session = &inventory.sessions[index];
         let policy = &file.policies[usize::from(policy_index)];
         let order = Order::of(session, policy.restarted);
-        let members = order.newest_first(session, |c| c.complete && !c.marks.has(Marks::AMBIGUOUS));
+        let members = order.newest_first(session, rules::sees, keys);
         let restarted = (order == Order::Step
             && policy.restarted == super::policy::Restarted::Keep)
             .then(|| super::order::restarted(session, &members, now))
@@ -174,7 +185,7 @@ fn untouched(session: &Session) -> Draft {
 fn needed(inventory: &Inventory) -> Needed {
     let mut needed = Needed::new();
     let has_needs = |s: &Session| s.checkpoints.iter().any(|c| !c.needs().is_empty());
-    if !inventory.sessions.iter().any(has_needs) {
+    if !inventory.sessions.par_iter().any(has_needs) {
         return needed;
     }
     let mut by_name: HashMap<(&str, &str), (u32, u32)> = HashMap::new();

@@ -8,6 +8,9 @@ use super::name::natural_cmp;
 use super::policy::Restarted;
 use std::cmp::{Ordering, Reverse};
 
+/// What [`Order::newest_first`] sorts, for use again: a key and an index.
+pub type Keys = Vec<(u64, u32)>;
+
 /// What newness goes by first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -24,8 +27,13 @@ impl Order {
     }
 
     /// Indices of the session's checkpoints that `wanted` takes, newest first.
-    pub fn newest_first(self, session: &Session, wanted: impl Fn(&Checkpoint) -> bool) -> Vec<u32> {
-        let mut keys: Vec<(u64, u32)> = Vec::with_capacity(session.checkpoints.len());
+    pub fn newest_first(
+        self,
+        session: &Session,
+        wanted: impl Fn(&Checkpoint) -> bool,
+        keys: &mut Keys,
+    ) -> Vec<u32> {
+        keys.clear();
         for (i, c) in (0..).zip(&session.checkpoints) {
             if wanted(c) {
                 keys.push((self.key(c), i));
