@@ -38,30 +38,35 @@ pub fn decide(inventory: &Inventory, policy: &Policy, now: Time) -> Outcome {
     };
     let all = 0..inventory.sessions.len();
     let looks_across = |p: &SessionPolicy| p.keep.iter().any(|r| r.across != Across::Session);
-    let (across, mut drafts): (AcrossAnswers, Vec<Draft>) =
-        if policy.policies.iter().any(looks_across) {
-            let views: Vec<_> =
-                all.clone().into_par_iter().map_init(Keys::new, |keys, i| view(i, keys)).collect();
-            let across = group::evaluate(&views, &inventory.names);
-            let drafts = all
-                .into_par_iter()
-                .map_init(Scratch::default, |scratch, i| {
-                    draft(scratch, inventory, i, views[i].as_ref(), &across)
-                })
-                .collect();
-            (across, drafts)
-        } else {
-            // A session at a time, while what was read of it is at hand.
-            let none = AcrossAnswers::default();
-            let drafts = all
-                .into_par_iter()
-                .map_init(Scratch::default, |scratch, i| {
-                    let view = view(i, &mut scratch.keys);
-                    draft(scratch, inventory, i, view.as_ref(), &none)
-                })
-                .collect();
-            (none, drafts)
-        };
+    let (across, mut drafts): (AcrossAnswers, Vec<Draft>) = if policy
+        .policies
+        .iter()
+        .any(looks_across)
+    {
+        let views: Vec<_> =
+            all.clone().into_par_iter().map_init(Keys::default, |keys, i| view(i, keys)).collect();
+        let across = group::evaluate(&views, &inventory.names);
+        let drafts = all
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, i| {
+                draft(scratch, inventory, i, views[i].as_ref(), &across)
+            })
+            .collect();
+        (across, drafts)
+    } else {
+        // A session at a time, while what was read of it is at hand.
+        let none = AcrossAnswers::default();
+        let drafts = all
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, i| {
+                let view = view(i, &mut scratch.keys);
+                let draft = draft(scratch, inventory, i, view.as_ref(), &none);
+                scratch.keys.spare = view.map_or_else(Vec::new, |v| v.members);
+                draft
+            })
+            .collect();
+        (none, drafts)
+    };
 
     let mut notices = Vec::new();
     for draft in &mut drafts {

@@ -8,8 +8,14 @@ use super::name::natural_cmp;
 use super::policy::Restarted;
 use std::cmp::{Ordering, Reverse};
 
-/// What [`Order::newest_first`] sorts, for use again: a key and an index.
-pub type Keys = Vec<(u64, u32)>;
+/// Lists of [`Order::newest_first`], for use again.
+#[derive(Default)]
+pub struct Keys {
+    /// A key and an index each.
+    sorted: Vec<(u64, u32)>,
+    /// What it returns next: a list that is no longer needed.
+    pub spare: Vec<u32>,
+}
 
 /// What newness goes by first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +39,10 @@ impl Order {
         wanted: impl Fn(&Checkpoint) -> bool,
         keys: &mut Keys,
     ) -> Vec<u32> {
+        let Keys { sorted: keys, spare } = keys;
         keys.clear();
+        let mut indices = std::mem::take(spare);
+        indices.clear();
         for (i, c) in (0..).zip(&session.checkpoints) {
             if wanted(c) {
                 keys.push((self.key(c), i));
@@ -41,14 +50,16 @@ impl Order {
         }
         // Scans list the oldest first: backwards, there is nothing left to sort.
         if keys.is_sorted_by(|a, b| a.0 < b.0) {
-            return keys.iter().rev().map(|k| k.1).collect();
+            indices.extend(keys.iter().rev().map(|k| k.1));
+            return indices;
         }
         keys.sort_unstable_by_key(|k| Reverse(k.0));
         let at = |i: u32| &session.checkpoints[i as usize];
         for equal in keys.chunk_by_mut(|a, b| a.0 == b.0).filter(|k| k.len() > 1) {
             equal.sort_unstable_by(|a, b| self.cmp(at(b.1), at(a.1)));
         }
-        keys.iter().map(|k| k.1).collect()
+        indices.extend(keys.iter().map(|k| k.1));
+        indices
     }
 
     /// A number that is never lower for the newer of two; if equal, only [`Order::cmp`] knows.

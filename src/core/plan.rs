@@ -10,6 +10,7 @@ pub use build::{Input, build};
 
 use super::model::Time;
 use serde::{Deserialize, Serialize};
+use std::io::BufWriter;
 
 /// The `format` of plans this version writes; it reads no other.
 pub const FORMAT: &str = "retain-plan/1";
@@ -148,18 +149,20 @@ pub enum PlanError {
 impl PlanFile {
     /// Fills in the digest; the last step of making a plan.
     pub fn seal(mut self) -> PlanFile {
-        self.digest = self.compute_digest();
+        self.digest.clear();
+        self.digest = self.digest_of_all();
         self
     }
 
-    fn compute_digest(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        let blank = PlanFile { digest: String::new(), ..self.clone() };
+    /// Of everything as it stands, the field `digest` included.
+    fn digest_of_all(&self) -> String {
+        // The hasher is fast on large pieces only.
+        let mut hasher = BufWriter::with_capacity(1 << 16, blake3::Hasher::new());
         // Writing plain data to a hasher cannot fail.
-        if serde_json::to_writer(&mut hasher, &blank).is_err() {
-            return String::new();
+        match serde_json::to_writer(&mut hasher, self).map(|()| hasher.into_inner()) {
+            Ok(Ok(hasher)) => hasher.finalize().to_hex().to_string(),
+            _ => String::new(),
         }
-        hasher.finalize().to_hex().to_string()
     }
 
     /// Checks that it is of this format and unchanged since it was sealed.
@@ -170,7 +173,8 @@ impl PlanFile {
         if self.format != FORMAT {
             return Err(PlanError::Format(self.format.clone()));
         }
-        if self.digest.is_empty() || self.digest != self.compute_digest() {
+        let blank = PlanFile { digest: String::new(), ..self.clone() };
+        if self.digest.is_empty() || self.digest != blank.digest_of_all() {
             return Err(PlanError::Digest);
         }
         Ok(())

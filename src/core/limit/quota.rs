@@ -8,7 +8,7 @@ use crate::core::model::{Inventory, Session};
 use crate::core::policy::{Amount, Cap, OnExceed, Per, Policy, Quota};
 use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 /// Applies every quota in turn; each sees what the earlier ones left.
 pub fn enforce(
@@ -45,8 +45,9 @@ pub fn enforce(
     }
 }
 
-fn groups(inventory: &Inventory, per: Per) -> BTreeMap<&str, Vec<usize>> {
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+/// The sessions of each group, by its name.
+fn groups(inventory: &Inventory, per: Per) -> Vec<(&str, Vec<usize>)> {
+    let mut groups: HashMap<&str, Vec<usize>> = HashMap::new();
     for (i, session) in inventory.sessions.iter().enumerate() {
         let group = match per {
             Per::Owner => &*session.owner,
@@ -54,6 +55,8 @@ fn groups(inventory: &Inventory, per: Per) -> BTreeMap<&str, Vec<usize>> {
         };
         groups.entry(group).or_default().push(i);
     }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_unstable_by_key(|g| g.0);
     groups
 }
 
