@@ -133,6 +133,7 @@ fn keep(best: u32, last: u32, per: Per, max: u64) -> Policy {
         ties: Ties::Newest,
     };
     Policy {
+        layouts: Vec::new(),
         protections: Vec::new(),
         policies: vec![SessionPolicy {
             name: "all".into(),

@@ -17,6 +17,12 @@ pub fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from)
 }
 
+/// A variable that is set to something, in UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
 /// # Errors
 /// It was removed, or may not be read.
 pub fn working_directory() -> std::io::Result<PathBuf> {
