@@ -187,3 +187,36 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Pairs<'a, V> {
         deserializer.deserialize_map(PairsVisitor(std::marker::PhantomData))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Option<String> {
+        let mut names = Names::default();
+        let quick = checkpoint(line.as_bytes(), &mut names)?;
+        Some(format!("{} {:?}", quick.session, quick.checkpoint.step))
+    }
+
+    #[test]
+    fn what_retain_writes_goes_the_quick_way() {
+        let line = r#"{"v":1,"session":"o/d/1","id":"checkpoint-10","step":10,"epoch":null,"saved_at":"2026-01-31T10:00:00Z","last_write":"2026-01-31T10:00:00.5Z","elapsed":null,"bytes":5,"apparent":4,"files":7,"metrics":{"eval_loss":0.25},"sources":{"eval_loss":"trainer_state.json"},"summary":null,"marks":["pinned"],"tags":[],"complete":true,"needs":[],"paths":["o/d/1/checkpoint-10"],"fingerprint":"00112233445566778899aabbccddeeff"}"#;
+        assert_eq!(read(line).as_deref(), Some("o/d/1 Some(Whole(10))"));
+        // What is faulty, or in a form of its own, goes the long way.
+        for (form, other) in [
+            ("\"v\":1", "\"v\":2"),
+            ("\"step\":10", "\"step\":-10"),
+            ("2026-01-31T10:00:00Z", "2026-02-31T10:00:00Z"),
+            ("0.25}", "0.25,\"eval_loss\":1}"),
+            ("0.25}", "\"NaN\"}"),
+            ("\"pinned\"", "\"golden\""),
+            ("00112233", "0011223x"),
+            ("\"files\":7", "\"files\":4294967296"),
+            ("\"summary\"", "\"surprise\""),
+            ("\"o/d/1\"", "\"\""),
+            ("\"id\"", "\"session\":\"x\",\"id\""),
+        ] {
+            assert_eq!(read(&line.replacen(form, other, 1)), None, "{other}");
+        }
+    }
+}
