@@ -10,7 +10,7 @@ pub use build::{Input, build};
 
 use super::model::Time;
 use serde::{Deserialize, Serialize};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
 
 /// The `format` of plans this version writes; it reads no other.
 pub const FORMAT: &str = "retain-plan/1";
@@ -156,13 +156,13 @@ impl PlanFile {
 
     /// Of everything as it stands, the field `digest` included.
     fn digest_of_all(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
         // The hasher is fast on large pieces only.
-        let mut hasher = BufWriter::with_capacity(1 << 16, blake3::Hasher::new());
+        let mut out = BufWriter::with_capacity(1 << 16, &mut hasher);
         // Writing plain data to a hasher cannot fail.
-        match serde_json::to_writer(&mut hasher, self).map(|()| hasher.into_inner()) {
-            Ok(Ok(hasher)) => hasher.finalize().to_hex().to_string(),
-            _ => String::new(),
-        }
+        let written = serde_json::to_writer(&mut out, self).is_ok() && out.flush().is_ok();
+        drop(out);
+        if written { hasher.finalize().to_hex().to_string() } else { String::new() }
     }
 
     /// Checks that it is of this format and unchanged since it was sealed.

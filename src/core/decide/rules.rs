@@ -101,7 +101,10 @@ pub fn evaluate(
         }
         RuleKind::Bucket(bucket) => out.extend(buckets(bucket, index, members, set)),
         RuleKind::Id(globs) => {
-            each(members, out, |_, c| rule_is(globs.is_match(&c.id), Reason::Id { rule: index }))
+            each(members, out, |_, c| {
+                let hit = globs.is_match(&c.id);
+                rule_is(hit, Reason::Id { rule: index })
+            });
         }
         RuleKind::Tag(tags) => each(members, out, |_, c| {
             let all = tags.iter().all(|t| c.tags().contains(t));

@@ -119,10 +119,10 @@ pub fn draft<'a>(
             }
         }
     }
-    let bytes = match view.file.quotas.is_empty() {
-        true => None,
-        false => private_bytes(view.session, |i| standings[i] != Standing::Gone),
-    };
+    // Only quotas ask for it.
+    let quotas = !view.file.quotas.is_empty();
+    let stays = |i: usize| standings[i] != Standing::Gone;
+    let bytes = quotas.then(|| private_bytes(view.session, stays)).flatten();
     Draft { decision, candidates: candidates.clone(), standings, bytes, notices }
 }
 
