@@ -162,7 +162,7 @@ def main(measure, directory, rounds, count):
     table = Table()
     work = f"decide {million(count)} checkpoints"
     for other, label, target in [
-        ("polars", "polars, ranking only", 0.33), ("duckdb", "DuckDB, ranking only", 0.33),
+        ("polars", "polars, ranking and budget without reasons", 0.33), ("duckdb", "DuckDB, ranking and budget without reasons", 0.33),
         ("bare", "bare columns in no order", 4), ("grouped", "bare columns grouped by session", None),
         ("again", "itself (noise)", None),
     ]:
