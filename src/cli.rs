@@ -6,7 +6,6 @@
 
 mod apply;
 mod args;
-mod by_hand;
 mod carry;
 mod completions;
 mod context;
@@ -23,12 +22,12 @@ mod ls;
 mod machine;
 mod man;
 mod marks;
-mod pick;
 mod plan;
 mod policy;
 mod progress;
 mod purge;
 mod rm;
+mod serve;
 mod shell;
 mod signal;
 mod space;
@@ -108,6 +107,7 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Unpin(args) => marks::unpin(context, args),
         Command::Tag(args) => marks::tag(context, args),
         Command::Submitted(args) => marks::submitted(context, args),
+        Command::Serve(args) => serve::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
         Command::Layout(command) => layout::run(context, command),

@@ -20,6 +20,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("demo", &["core", "store", "marks"]),
     ("config", &["core", "layout", "scan"]),
     (
+        "steps",
+        &[
+            "core",
+            "store",
+            "format",
+            "inventory",
+            "marks",
+            "layout",
+            "scan",
+            "apply",
+            "report",
+            "config",
+        ],
+    ),
+    ("serve", &["core", "format", "marks", "scan", "apply", "report", "config", "steps"]),
+    (
         "cli",
         &[
             "core",
@@ -33,6 +49,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "report",
             "demo",
             "config",
+            "steps",
+            "serve",
         ],
     ),
     ("main", &["cli"]),
@@ -53,8 +71,10 @@ const DELETING: &[&str] = &[
     "fs::rename",
 ];
 /// Files elsewhere that replace or remove a file of their own making, and why that is no deletion.
-const OWN_FILES: &[(&str, &str)] =
-    &[("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file")];
+const OWN_FILES: &[(&str, &str)] = &[
+    ("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file"),
+    ("src/serve/listen.rs", "removes the socket that it, or a server before it, made"),
+];
 
 /// What a pure module cannot do.
 const IMPURE: &[&str] = &[

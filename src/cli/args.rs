@@ -6,7 +6,7 @@
 use super::exit::Exit;
 use super::{
     apply, completions, demo, init, inventory, layout, log, ls, man, marks, plan, policy, purge,
-    rm, undo, why,
+    rm, serve, undo, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -117,6 +117,8 @@ pub enum Command {
     Tag(marks::TagArgs),
     /// Note that checkpoints were submitted, which policies can match
     Submitted(marks::SubmittedArgs),
+    /// The Storage Management page, in a browser
+    Serve(serve::ServeArgs),
     /// Declare a directory a root, so that unattended runs may clean it
     Init(init::InitArgs),
     /// Check, test, show or begin a policy

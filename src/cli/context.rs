@@ -15,11 +15,10 @@ use crate::core::model::Time;
 use crate::core::name;
 use crate::core::policy::{self, Policy};
 use crate::report::{diagnostic, sanitize};
+use crate::steps::DEFAULT_SOURCE;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-
-/// Where the policy of those who did not write one comes from.
-const DEFAULT_SOURCE: &str = "embedded default";
+use std::sync::Arc;
 
 pub struct Context {
     pub ui: Ui,
@@ -99,6 +98,33 @@ impl Context {
     /// See [`ConfigError`].
     pub fn config(&self) -> Result<Config, Failure> {
         self.config_of(None)
+    }
+
+    /// `--policy`.
+    pub fn policy_override(&self) -> Option<PathBuf> {
+        self.policy.clone()
+    }
+
+    /// The time, whenever it is asked for; `--now` stays.
+    pub fn clock(&self) -> Arc<dyn Fn() -> Time + Send + Sync> {
+        let (fixed, now) = (self.fixed, self.now);
+        Arc::new(move || if fixed { now } else { machine::time() })
+    }
+
+    /// All roots that the settings name, for a command that works on several.
+    ///
+    /// # Errors
+    /// As [`Context::config`].
+    pub fn configs(&self) -> Result<Vec<Config>, Failure> {
+        match self.config() {
+            Ok(config) => Ok(vec![config]),
+            Err(failure) => match failure.error.downcast_ref::<ConfigError>() {
+                Some(ConfigError::SeveralRoots { list, .. }) => {
+                    list.iter().map(|root| self.config_of(Some(root))).collect()
+                }
+                _ => Err(failure),
+            },
+        }
     }
 
     /// As [`Context::config`], but of this directory if one is given.

@@ -36,7 +36,7 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
         layouts: work::layouts(&config)?,
         ..ScanOptions::default()
     };
-    let store = LocalStore::new(work::duplicate(root.fd())?);
+    let store = LocalStore::new(crate::steps::see::duplicate(root.fd())?);
     let (seen, findings) = examine(&store, &options, &|_| ());
     if context.ui.json {
         let entries: Vec<Value> = findings.iter().map(|f| as_json(&seen, f)).collect();

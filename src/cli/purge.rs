@@ -8,8 +8,8 @@ use super::failure::Failure;
 use super::{log, progress, unfinished};
 use crate::apply::{self, Count, Root, RunSummary, Which};
 use crate::report::human;
+use crate::steps::told;
 use clap::Args;
-use serde_json::json;
 
 #[derive(Debug, Args)]
 pub struct PurgeArgs {
@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     if args.consent.dry_run {
         unfinished::tell(context, &root, None);
         if ui.json {
-            ui.json(&as_json(due, true, None, &[]))?;
+            ui.json(&told::purge(due, true, None, &[]))?;
         } else {
             ui.out(&format!("{amount} in the trash would be purged.\n"))?;
         }
@@ -70,7 +70,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     }
     let purged = report.purged;
     if ui.json {
-        ui.json(&as_json(purged, false, report.stopped.as_deref(), &report.faults))?;
+        ui.json(&told::purge(purged, false, report.stopped.as_deref(), &report.faults))?;
     } else if purged.checkpoints == 0 {
         ui.out("Nothing to purge.\n")?;
     } else {
@@ -96,19 +96,4 @@ fn due(
         checkpoints: sum.checkpoints + r.in_trash.checkpoints,
         bytes: sum.bytes.saturating_add(r.in_trash.bytes),
     }))
-}
-
-fn as_json(
-    count: Count,
-    dry_run: bool,
-    stopped: Option<&str>,
-    faults: &[String],
-) -> serde_json::Value {
-    json!({
-        "format": "retain-purge/1",
-        "dry_run": dry_run,
-        "purged": { "checkpoints": count.checkpoints, "bytes": count.bytes },
-        "stopped": stopped,
-        "faults": faults,
-    })
 }

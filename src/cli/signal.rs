@@ -32,6 +32,11 @@ impl Signals {
         Ok(signals)
     }
 
+    /// Set by the first signal while [`Signals::critical`] holds.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
     /// From here on, and until the guard is dropped, a signal only sets the flag.
     pub fn critical(&self) -> Critical<'_> {
         self.idle.store(false, Ordering::SeqCst);
