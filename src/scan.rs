@@ -15,6 +15,7 @@ mod assemble;
 mod draft;
 pub mod examine;
 mod link;
+mod needs;
 mod touch;
 mod walk;
 

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("apply", &["core", "store", "format", "marks"]),
     ("report", &["core"]),
     ("demo", &["core", "store", "marks"]),
-    ("config", &["core", "layout", "scan"]),
+    ("config", &["core", "scan"]),
     (
         "steps",
         &[
@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
-    ("serve", &["core", "format", "marks", "scan", "apply", "report", "config", "steps"]),
+    ("serve", &["core", "marks", "layout", "scan", "apply", "report", "config", "steps"]),
     (
         "cli",
         &[

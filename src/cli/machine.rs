@@ -24,6 +24,12 @@ pub fn state() -> Option<PathBuf> {
     given.or_else(|| home().map(|h| h.join(".local/state"))).map(|p| p.join("retain"))
 }
 
+/// A variable that is set to something, in UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
 /// # Errors
 /// It was removed, or may not be read.
 pub fn working_directory() -> std::io::Result<PathBuf> {

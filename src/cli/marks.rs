@@ -1,11 +1,12 @@
-//! `retain pin`, `unpin`, `tag`, `submitted`: what people say about checkpoints.
+//! `retain pin`, `unpin`, `tag`: what people say about checkpoints.
 
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::work::{self, Seen};
-use crate::core::model::{Pin, Time};
-use crate::marks::{Mark, Submission};
+use crate::core::model::Pin;
+use crate::core::model::Time;
+use crate::marks::Mark;
 use crate::report::human;
 use crate::steps::mark::{self, Folders, parse_until};
 use crate::steps::pick;
@@ -17,15 +18,15 @@ use serde_json::json;
 pub struct Target {
     /// A session by name, glob or range
     #[arg(value_name = "SESSION")]
-    session: String,
+    pub session: String,
 
     /// Checkpoints by name, glob or range; none: the session as a whole
     #[arg(value_name = "CHECKPOINT")]
-    checkpoints: Vec<String>,
+    pub checkpoints: Vec<String>,
 
     /// Say what would be marked and change nothing
     #[arg(short = 'n', long)]
-    dry_run: bool,
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -63,24 +64,6 @@ pub struct TagArgs {
     remove: Vec<String>,
 }
 
-#[derive(Debug, Args)]
-pub struct SubmittedArgs {
-    #[command(flatten)]
-    target: Target,
-
-    /// What the leaderboard said
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
-    score: Option<f64>,
-
-    /// When it was handed in [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_until)]
-    at: Option<Time>,
-
-    /// Forget all submissions instead
-    #[arg(long, conflicts_with_all = ["score", "at"])]
-    remove: bool,
-}
-
 pub fn pin(context: &Context, args: &PinArgs) -> Result<Exit, Failure> {
     let pin = Pin { until: args.until, why: args.why.as_deref().map(Into::into) };
     if pin.until.is_some_and(|until| until <= context.now) {
@@ -102,21 +85,11 @@ pub fn tag(context: &Context, args: &TagArgs) -> Result<Exit, Failure> {
     })
 }
 
-pub fn submitted(context: &Context, args: &SubmittedArgs) -> Result<Exit, Failure> {
-    if args.score.is_some_and(|s| !s.is_finite()) {
-        return Err(Failure::usage("--score must be a finite number"));
-    }
-    let submission = Submission { score: args.score, at: Some(args.at.unwrap_or(context.now)) };
-    change(context, &args.target, "marked as submitted", |mark| {
-        if args.remove {
-            mark.submissions.clear();
-        } else {
-            mark.submissions.push(submission);
-        }
-    })
-}
-
-fn change(
+/// Changes the mark of each subject of the target, and says so.
+///
+/// # Errors
+/// Nothing has that name, or a marks file cannot be read or written.
+pub fn change(
     context: &Context,
     target: &Target,
     done: &str,

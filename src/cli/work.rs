@@ -13,7 +13,7 @@ use crate::core::model::{Inventory, Session};
 use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot};
 use crate::core::policy::Policy;
 use crate::inventory as format;
-use crate::layout::Layout;
+use crate::layout::{self, Layout};
 use crate::scan::Unrecognised;
 pub use crate::steps::see::Seen;
 use crate::steps::see::{self, SeeError};
@@ -21,12 +21,12 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-/// The layouts of the settings and the built-in ones.
+/// The declared layouts and the built-in ones.
 ///
 /// # Errors
-/// A definition is wrong; the settings were refused then.
-pub fn layouts(config: &Config) -> Result<Vec<Box<dyn Layout>>, Failure> {
-    see::layouts(config).map_err(|e| Failure::new(Exit::Usage, e))
+/// As [`Context::declared`].
+pub fn layouts(context: &Context, config: &Config) -> Result<Vec<Box<dyn Layout>>, Failure> {
+    layout::with(&context.declared(config)?).map_err(|e| Failure::new(Exit::Usage, e))
 }
 
 /// Opens the configured root and scans it.
@@ -44,8 +44,9 @@ pub fn scan(context: &Context, config: &Config) -> Result<Seen, Failure> {
 /// The root cannot be read at all; anything less is a fault in [`Seen`].
 pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
     let threads = context.threads.and_then(NonZeroUsize::new);
+    let layouts = layouts(context, config)?;
     let bar = progress::Scan::new(&context.ui);
-    let seen = see::scan(root, config, threads, context.now, &|event| bar.event(event));
+    let seen = see::scan(root, config, layouts, threads, context.now, &|event| bar.event(event));
     bar.finish();
     let seen = seen.map_err(|e| match e {
         SeeError::Io(e) => e.into(),

@@ -109,6 +109,17 @@ impl<'a> Folder<'a> {
         Ok(Peek { dir, entries })
     }
 
+    /// Whether a subdirectory has an entry; opens nothing if it was looked into before.
+    ///
+    /// # Errors
+    /// As [`Folder::peek`].
+    pub fn holds(&self, subdirectory: &[u8], name: &[u8]) -> io::Result<bool> {
+        if let Some(entries) = self.peeked().get(subdirectory) {
+            return Ok(find(entries, name).is_some());
+        }
+        Ok(self.peek(subdirectory)?.entry(name).is_some())
+    }
+
     fn peeked(&self) -> MutexGuard<'_, Listings> {
         // A map of listings is whole whatever panicked while it was locked.
         self.peeked.lock().unwrap_or_else(PoisonError::into_inner)

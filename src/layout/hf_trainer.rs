@@ -2,28 +2,50 @@
 //!
 //! The Trainer writes `trainer_state.json` last, so its absence means an unfinished save. Each
 //! state holds the history of the whole run: the newest one knows every step's metrics, also
-//! those of checkpoints that were saved before they were evaluated. It also names the best one, by
-//! a path that was often written on another machine.
+//! those of checkpoints that were saved before they were evaluated. What was evaluated after the
+//! last save only `TensorBoard`'s event files in `runs/` know. The newest state also names the best
+//! one, by a path that was often written on another machine.
 
-use super::folder::{Folder, Peek, cannot_read, read_json};
+use super::events::{self, Place, Scalars};
+use super::folder::{Folder, Peek, cannot_read, join, read_json};
+use super::join::Join;
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series, pointer};
+use super::{About, Claim, Layout, Notes, Series, pointer};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::json::Value;
-use crate::store::{Entry, Kind};
+use crate::store::{Dir, Entry, Kind};
 use std::collections::HashMap;
 
 pub struct HfTrainer;
 
 const STATE: &[u8] = b"trainer_state.json";
+/// Each start of a run logs into a folder of its own in it.
+const RUNS: &[u8] = b"runs";
+const JOIN: Join =
+    Join { column: "step", offset: 0, why: "the Trainer logs and saves by the same global step" };
 const PREFIX: &str = "checkpoint-";
 /// Some versions saved under this name and renamed it at the end.
 const UNFINISHED_PREFIX: &str = "tmp-checkpoint-";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "`checkpoint-<step>`",
+    signature: "`trainer_state.json` or `training_args.bin` inside; weights alone only beside proven ones",
+    order: "name; `epoch` of the state",
+    metrics: "own and newest `trainer_state.json`: `eval_*` and `loss` logged at that step",
+    pointers: "`best_model_checkpoint` of the newest state",
+    unfinished: "no `trainer_state.json`; `checkpoint-is-incomplete.txt`; `tmp-checkpoint-*`",
+    traps: "`global_step` another step, or a step padded with zeros: ambiguous. `checkpoint-1e3` with a Trainer's files is neither claimed nor entered",
+};
+
 impl Layout for HfTrainer {
     fn name(&self) -> &'static str {
         "hf_trainer"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -105,6 +127,9 @@ impl Layout for HfTrainer {
         let Some(newest) = newest else { return };
         for claim in &mut series.claims {
             offer(claim, &newest);
+            if claim.step == Some(Step::Whole(newest.step)) && !is_evaluated(claim) {
+                event_metrics(folder, claim, notes);
+            }
         }
         let Some(best) = &newest.best else { return };
         let path = folder.join(newest.source.as_bytes());
@@ -229,6 +254,47 @@ fn offer(claim: &mut Claim, state: &State) {
     let Some(Step::Whole(step)) = claim.step else { return };
     for (key, value) in state.history.get(&step).into_iter().flatten() {
         claim.metrics.offer(key, *value, Source::File(state.source.clone()));
+    }
+}
+
+fn is_evaluated(claim: &Claim) -> bool {
+    claim.metrics.readings().iter().any(|r| r.name.starts_with("eval_"))
+}
+
+/// From the event files of all starts of the run.
+fn event_metrics(folder: &Folder<'_>, claim: &mut Claim, notes: &mut Notes) {
+    if folder.entry(RUNS).is_none_or(|e| e.kind != Kind::Dir) {
+        return;
+    }
+    let runs = match folder.peek(RUNS) {
+        Ok(runs) => runs,
+        Err(e) => return notes.fault(folder.join(RUNS), cannot_read("runs", &e)),
+    };
+    let steps = events::whole([claim.step].into_iter());
+    let mut scalars = Scalars::default();
+    let mut read = |dir: &dyn Dir, entries: &[Entry], path: Vec<u8>, shown: String| {
+        let place = Place { dir, entries, path, shown };
+        scalars.read(&place, &JOIN, &steps, naming, notes);
+    };
+    let path = folder.join(RUNS);
+    read(&*runs.dir, runs.entries(), path.clone(), "runs/".to_owned());
+    for start in runs.entries().iter().filter(|e| e.kind == Kind::Dir) {
+        // What cannot be opened is said when the directory is visited.
+        let opened = runs.dir.open(&start.name).and_then(|dir| Ok((dir.list()?, dir)));
+        if let Ok((entries, dir)) = opened {
+            let shown = format!("runs/{}/", encode(&start.name));
+            read(&*dir, &entries, join(&path, &start.name), shown);
+        }
+    }
+    scalars.offer(claim, claim.step);
+}
+
+/// The Trainer's own names: its callback writes `eval_loss` as `eval/loss`.
+fn naming(tag: &str) -> Option<String> {
+    match tag.split_once('/')? {
+        ("eval", name) => Some(format!("eval_{name}")),
+        ("train", "loss") => Some("loss".to_owned()),
+        _ => None,
     }
 }
 

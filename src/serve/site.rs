@@ -5,8 +5,9 @@ use super::view::{Law, View};
 use crate::apply::{Root, RootError};
 use crate::config::Config;
 use crate::core::name;
+use crate::layout;
 use crate::scan::ScanEvent;
-use crate::steps::see::{self, SeeError};
+use crate::steps::see::{self, DeclaredError, SeeError};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +37,12 @@ pub enum LookError {
     Root(#[from] RootError),
     #[error(transparent)]
     See(#[from] SeeError),
+    #[error("{0} declares layouts that are not valid; `retain policy check` says what is wrong")]
+    Layouts(String),
+    #[error("the settings and the policy both declare a layout `{0}`")]
+    Twice(String),
+    #[error(transparent)]
+    Layout(#[from] regex::Error),
 }
 
 pub struct Site {
@@ -138,6 +145,12 @@ impl Site {
         let root = self.open()?;
         let now = clock();
         let law = Law::read(self.policy.as_deref(), now);
+        // What a policy declares is recognised by it: both come from one text.
+        let declared = see::declared(&self.config, &law.text).map_err(|e| match e {
+            DeclaredError::Faults(_) => LookError::Layouts(law.source.clone()),
+            DeclaredError::Twice(name) => LookError::Twice(name),
+        })?;
+        let layouts = layout::with(&declared)?;
         let (sessions, checkpoints) = (AtomicU64::new(0), AtomicU64::new(0));
         let event = |event| {
             if let ScanEvent::Session { checkpoints: more, .. } = event {
@@ -148,7 +161,7 @@ impl Site {
                 }
             }
         };
-        let seen = see::scan(&root, &self.config, self.threads, now, &event)?;
+        let seen = see::scan(&root, &self.config, layouts, self.threads, now, &event)?;
         // The time of the plan is not before that of anything the scan saw.
         Ok(Arc::new(View::new(seen, law, clock())))
     }

@@ -2,11 +2,13 @@
 
 use crate::apply::{self, Root};
 use crate::config::Config;
+use crate::core::declared::Definition;
 use crate::core::model::{Inventory, Time};
 use crate::core::plan::PlanRoot;
+use crate::core::policy::{self, Diagnostic};
 use crate::core::select::{Globs, Scope};
 use crate::core::{name, plan};
-use crate::layout::{self, Layout, generic::DefinitionError};
+use crate::layout::Layout;
 use crate::scan::{self, Fault, ScanEvent, ScanOptions, Unrecognised};
 use crate::store::local::LocalStore;
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -33,8 +35,6 @@ pub enum SeeError {
     #[error("exclude in retain.toml is not a list of globs")]
     Exclude(#[source] globset::Error),
     #[error(transparent)]
-    Layout(#[from] DefinitionError),
-    #[error(transparent)]
     Io(#[from] io::Error),
 }
 
@@ -46,6 +46,7 @@ pub enum SeeError {
 pub fn scan(
     root: &Root,
     config: &Config,
+    layouts: Vec<Box<dyn Layout>>,
     threads: Option<NonZeroUsize>,
     now: Time,
     events: &(dyn Fn(ScanEvent) + Sync),
@@ -56,7 +57,7 @@ pub fn scan(
         exclude: exclude(config)?,
         root_id: root.id.as_deref().map(Into::into),
         now: Some(now),
-        layouts: layouts(config)?,
+        layouts,
     };
     let store = LocalStore::new(duplicate(root.fd())?);
     let scanned = scan::scan(&store, &options, events);
@@ -84,12 +85,28 @@ pub fn trash(root: &Root) -> u64 {
     runs.iter().fold(0, |sum: u64, run| sum.saturating_add(run.in_trash.bytes))
 }
 
-/// The layouts of the settings and the built-in ones.
+/// Why the layouts that are declared cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeclaredError {
+    /// Of the policy's `[[layout]]` tables.
+    Faults(Vec<Diagnostic>),
+    /// The settings and the policy both declare it.
+    Twice(String),
+}
+
+/// The layouts that are declared in the settings and in the text of the policy in force.
 ///
 /// # Errors
-/// A definition is wrong.
-pub fn layouts(config: &Config) -> Result<Vec<Box<dyn Layout>>, DefinitionError> {
-    layout::with(&config.layouts)
+/// A `[[layout]]` table has faults, or both declare a layout of the same name.
+pub fn declared(config: &Config, policy: &str) -> Result<Vec<Definition>, DeclaredError> {
+    let (own, faults) = policy::layouts(policy);
+    if faults.iter().any(Diagnostic::is_error) {
+        return Err(DeclaredError::Faults(faults));
+    }
+    if let Some(twice) = own.iter().find(|o| config.layouts.iter().any(|c| c.name == o.name)) {
+        return Err(DeclaredError::Twice(twice.name.clone()));
+    }
+    Ok(config.layouts.iter().cloned().chain(own).collect())
 }
 
 fn exclude(config: &Config) -> Result<Option<Globs>, SeeError> {

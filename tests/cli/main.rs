@@ -6,6 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../layouts/tree.rs"]
+#[allow(dead_code, reason = "only the files it writes are used here")]
+mod layout_files;
+
 mod consent;
 mod demo;
 mod docs;
@@ -13,10 +17,12 @@ mod exits;
 mod layout;
 mod listing;
 mod marks;
+mod needs;
 mod nsml;
 mod planning;
 mod plans;
 mod policies;
+mod policy_ci;
 mod reading;
 mod readme;
 mod real;
@@ -24,6 +30,9 @@ mod removing;
 mod roots;
 mod settings;
 mod streams;
+mod submitting;
 mod terminal;
+mod trees;
+mod unattended;
 mod undoing;
 mod upkeep;

@@ -6,10 +6,13 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod archive;
 mod built;
 mod confusable;
 mod damage;
 mod deepspeed;
+mod docs;
+mod events;
 mod flax;
 mod fuzz;
 mod generic;
@@ -17,6 +20,7 @@ mod hf_trainer;
 mod lightning;
 mod links;
 mod megatron;
+mod needs;
 mod nemo;
 mod nsml;
 mod orbax;

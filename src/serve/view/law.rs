@@ -67,6 +67,7 @@ fn nothing() -> Policy {
         protections: Vec::new(),
         policies: Vec::new(),
         quotas: Vec::new(),
+        layouts: Vec::new(),
         safety: Safety::default(),
         grace: Span::default(),
     }
