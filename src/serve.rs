@@ -23,6 +23,7 @@ mod router;
 pub mod runs;
 pub mod site;
 pub mod state;
+mod treemap;
 pub mod view;
 mod words;
 

@@ -5,6 +5,7 @@
 //! written here once. Nothing here prints, asks or reads a clock.
 
 pub mod by_hand;
+pub mod differ;
 pub mod mark;
 pub mod pick;
 pub mod see;

@@ -16,53 +16,54 @@ use std::time::Duration;
 pub struct ServeArgs {
     /// Roots to serve; otherwise the one that every command would work on, or all that `retain.toml` names
     #[arg(value_name = "DIR")]
-    roots: Vec<PathBuf>,
+    pub roots: Vec<PathBuf>,
 
     /// Where to listen: an address with a port (0: a free one), or the path of a UNIX socket
     ///
     /// Anything but loopback and a socket needs a proxy in front that speaks TLS.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = parse_address)]
-    listen: Address,
+    pub listen: Address,
 
     /// What every path begins with, for a proxy that passes on a part of its paths
     #[arg(long, value_name = "PATH", default_value = "", value_parser = parse_prefix)]
-    prefix: String,
+    pub prefix: String,
 
     /// A `Host` to answer to besides loopback, as browsers send it (with its port, if it has one);
     /// may be repeated
     #[arg(long = "host", value_name = "HOST")]
-    hosts: Vec<String>,
+    pub hosts: Vec<String>,
 
     /// Browsers reach it by https, which a proxy in front ends
     #[arg(long)]
-    https: bool,
+    pub https: bool,
 
     /// Allow deleting, restoring, purging and marking; without it the page only shows
     #[arg(long)]
-    allow_delete: bool,
+    pub allow_delete: bool,
 
     /// Run as root; what is deleted is still only what belongs to its session's owner
     #[arg(long)]
-    allow_root: bool,
+    pub allow_root: bool,
 
     /// The file with the tokens, made if it is not there [default: in the user's state directory]
     #[arg(long, value_name = "FILE")]
-    tokens: Option<PathBuf>,
+    pub tokens: Option<PathBuf>,
 
     /// The file that gets a line for each change [default: beside the tokens]
     #[arg(long, value_name = "FILE")]
-    audit: Option<PathBuf>,
+    pub audit: Option<PathBuf>,
 
     /// Make a token, and print a link, for this owner, who sees only their own sessions; may be
     /// repeated
     #[arg(long = "owner", value_name = "OWNER")]
-    owners: Vec<String>,
+    pub owners: Vec<String>,
 
     /// Seconds between two scans that nobody asked for
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(5..=86_400))]
-    refresh: u64,
+    pub refresh: u64,
 }
 
+/// What `retain serve` does without any argument.
 impl Default for ServeArgs {
     fn default() -> ServeArgs {
         ServeArgs {
@@ -174,7 +175,8 @@ fn configs(context: &Context, args: &ServeArgs) -> Result<Vec<Config>, Failure> 
     args.roots.iter().map(|root| context.config_of(Some(root))).collect()
 }
 
-fn parse_address(text: &str) -> Result<Address, String> {
+/// An address with a port, or a path.
+pub fn parse_address(text: &str) -> Result<Address, String> {
     if text.contains('/') {
         return Ok(Address::Unix(PathBuf::from(text)));
     }

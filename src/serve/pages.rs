@@ -3,9 +3,12 @@
 pub mod choice;
 pub mod job;
 pub mod login;
+pub mod overview;
 pub mod plan;
+pub mod policy;
 pub mod session;
 pub mod sessions;
+pub mod trash;
 
 use super::answer::Problem;
 use super::auth::{Login, Principal};

@@ -3,7 +3,7 @@
 use super::answer::Problem;
 use super::api;
 use super::assets;
-use super::pages::{choice, job, login, plan, session, sessions};
+use super::pages::{choice, job, login, overview, plan, policy, session, sessions, trash};
 use super::state::App;
 use axum::Router;
 use axum::routing::{get, post};
@@ -11,12 +11,16 @@ use std::sync::Arc;
 
 pub fn router(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/", get(sessions::home))
+        .route("/", get(overview::home))
         .route("/login", get(login::show).post(login::sign_in))
         .route("/logout", post(login::sign_out))
         .route("/lang", get(login::choose_language))
         .route("/assets/{name}", get(assets::get))
         .route("/jobs/{id}", get(job::show))
+        .route("/r/{site}", get(overview::show))
+        .route("/r/{site}/trash", get(trash::show))
+        .route("/r/{site}/run", get(trash::run))
+        .route("/r/{site}/policy", get(policy::show).post(policy::act))
         .route("/r/{site}/sessions", get(sessions::show))
         .route("/r/{site}/session", get(session::show).post(session::act))
         .route("/r/{site}/plan", get(plan::show))

@@ -5,6 +5,8 @@
 
 pub mod index;
 mod law;
+pub mod quota;
+pub mod tree;
 
 pub use index::{Index, Standing};
 pub use law::Law;

@@ -276,3 +276,91 @@ fn several_roots_in_one_process() {
     }
     panic!("the second root was never scanned: {}", form(&[("root", &second)]));
 }
+
+#[test]
+fn the_overview_says_what_takes_the_space_and_what_could_go() {
+    let tree = Tree::new();
+    nsml::write_as(&tree, SESSION);
+    nsml::write_as(&tree, "other/cifar/1");
+    nsml::world(&tree).run(["init"]).ok();
+    tree.file(
+        "policy.toml",
+        "version = 1\nmin-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{ last = 2 }]\n\
+         [[quota]]\nname = \"small\"\nper = \"owner\"\nmax-bytes = \"1KiB\"\non-exceed = \"report\"\n",
+    );
+    let server = Server::with(&tree, &["--policy", "policy.toml"]);
+    let browser = server.browser();
+    let page = browser.get("/").is(200).body;
+    for text in ["nsmlteam", "other", "exceeded", "no rule", "14 checkpoints", "id=\"map\""] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    // Each cell of the map leads to its list.
+    let link = page.split("<a href=\"").find(|l| l.contains("session?name=other")).unwrap();
+    let link = link.split('"').next().unwrap().replace("&#38;", "&");
+    assert!(browser.get(&link).is(200).body.contains("other/cifar/1"));
+}
+
+#[test]
+fn the_trash_restores_and_purges() {
+    let tree = nsml::storage();
+    let server = Server::start(&tree);
+    let browser = server.browser();
+    let trash = || browser.get(&format!("{}/trash", server.root)).is(200).body;
+    assert!(trash().contains("Nothing was ever deleted here"));
+    let ids = ["0", "1", "2"];
+    let digest = review(&browser, &ids);
+    let run = apply(&browser, &ids, &digest).is(200).field("run");
+    assert!(trash().contains(&run) && trash().contains("3 checkpoints"));
+    let page = browser.get(&format!("{}/run?run={run}", server.root)).is(200).body;
+    assert!(page.contains("chosen by hand") && page.contains("id=\"purge\""), "{page}");
+    let one = [("run", run.as_str()), ("session", SESSION), ("id", "1")];
+    browser.post(&format!("{}/undo", server.root), &one).is(200);
+    assert_eq!(left(&tree, SESSION).len(), 7);
+    let purge = |n: &str| {
+        let pairs = [("run", run.as_str()), ("confirm", n)];
+        browser.post(&format!("{}/purge", server.root), &pairs)
+    };
+    purge("3").is(422);
+    assert!(purge("2").is(200).body.contains("Purged 2 checkpoints"));
+    assert!(trash().contains("The trash is empty"));
+    browser.get(&format!("{}/run?run=nothing", server.root)).is(404);
+    browser.post(&format!("{}/undo", server.root), &[("run", "nothing")]).is(404);
+}
+
+#[test]
+fn the_scratch_sheet_tells_and_saves_nothing() {
+    let tree = nsml::storage();
+    let text = "version = 1\nmin-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{ last = 5 }]\n";
+    tree.file("policy.toml", text);
+    let before = Snapshot::of(tree.path());
+    let server = Server::with(&tree, &["--policy", "policy.toml"]);
+    let browser = server.browser();
+    let path = format!("{}/policy", server.root);
+    let page = browser.get(&path).is(200).body;
+    assert!(page.contains("last = 5") && page.contains("min-keep"), "{page}");
+    let new = text.replace("last = 5", "last = 2").replace('\n', "\r\n");
+    let tried = browser.post(&path, &[("text", &new), ("action", "try")]).is(200).body;
+    assert!(tried.contains("newly deleted 3 checkpoints"), "{tried}");
+    assert_eq!(tried.matches("newly deleted</span>").count(), 3);
+    let wrong = text.replace("last = 5", "lost = 5");
+    let faulty = browser.post(&path, &[("text", &wrong), ("action", "try")]).is(200).body;
+    assert!(faulty.contains("not a valid policy yet") && faulty.contains("<li value=\"5\">"));
+    let file = browser.post(&path, &[("text", &new), ("action", "download")]).is(200);
+    assert_eq!(file.body, text.replace("last = 5", "last = 2"));
+    assert!(file.header("content-disposition").unwrap().contains("policy.toml"));
+    before.assert_same(&Snapshot::of(tree.path()));
+}
+
+#[test]
+fn an_empty_root_says_what_to_do() {
+    let tree = Tree::new();
+    nsml::world(&tree).run(["init"]).ok();
+    let server = Server::start(&tree);
+    let browser = server.browser();
+    for page in ["", "/sessions", "/plan", "/trash", "/policy"] {
+        let body = browser.get(&format!("{}{page}", server.root)).is(200).body;
+        assert!(body.contains("</html>"), "{page}");
+    }
+    let body = browser.get(&server.root).body;
+    assert!(body.contains("no sessions here yet") && body.contains("retain ls --unrecognised"));
+}

@@ -128,9 +128,9 @@ pub async fn scan(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer
     let site = visit.site(&slug)?;
     site.refresh();
     let form = Form::new(&body);
-    let own = format!("/r/{}/", site.slug);
-    let back = form.get("back").filter(|b| b.starts_with(&own));
-    let to = back.map_or_else(|| format!("{own}sessions"), str::to_owned);
+    let own = format!("/r/{}", site.slug);
+    let mine = |b: &&str| b.strip_prefix(&own).is_some_and(|b| b.is_empty() || b.starts_with('/'));
+    let to = form.get("back").filter(mine).unwrap_or(&own);
     Ok(login::redirect(&format!("{}{to}", visit.app.prefix)))
 }
 

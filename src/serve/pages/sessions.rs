@@ -126,9 +126,3 @@ fn row(visit: &Visit, view: &View, s: usize, base: &str) -> Row {
         tainted: !session.tainted.is_empty(),
     }
 }
-
-/// The first root; a reader of one root never sees a list of one.
-pub async fn home(visit: Visit) -> Answer {
-    let first = visit.app.sites.first().ok_or_else(super::Problem::not_found)?;
-    Ok(super::login::redirect(&format!("{}/r/{}/sessions", visit.app.prefix, first.slug)))
-}
