@@ -5,26 +5,26 @@
 //! apply as on the command line), [`pages`] and [`api`]. Nothing here moves or deletes; only
 //! `apply` does, and a plan that is carried out is the plan that was shown.
 
-pub mod answer;
-pub mod api;
+mod answer;
+mod api;
 mod assets;
-pub mod audit;
-pub mod auth;
-pub mod choice;
-pub mod curve;
-pub mod form;
-pub mod guard;
-pub mod jobs;
-pub mod lang;
-pub mod listen;
-pub mod marking;
-pub mod pages;
+mod audit;
+mod auth;
+mod choice;
+mod curve;
+mod form;
+mod guard;
+mod jobs;
+mod lang;
+mod listen;
+mod marking;
+mod pages;
 mod router;
-pub mod runs;
-pub mod site;
-pub mod state;
+mod runs;
+mod site;
+mod state;
 mod treemap;
-pub mod view;
+mod view;
 mod words;
 
 pub use listen::Address;

@@ -50,7 +50,7 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
     bar.finish();
     let seen = seen.map_err(|e| match e {
         SeeError::Io(e) => e.into(),
-        e => Failure::new(Exit::Usage, e),
+        e @ SeeError::Exclude(_) => Failure::new(Exit::Usage, e),
     })?;
     for mount in &seen.other_mounts {
         context.ui.detail(format!("not entered, another file system: {mount}"));

@@ -27,11 +27,21 @@ const REFILL: Duration = Duration::from_secs(3);
 const LONGEST: usize = 512;
 
 /// What somebody may see and change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     Administrator,
     /// Sessions of this owner only.
     Owner(String),
+}
+
+impl Scope {
+    /// Whether sessions of this owner are theirs to see.
+    pub fn sees(&self, owner: &str) -> bool {
+        match self {
+            Scope::Administrator => true,
+            Scope::Owner(mine) => mine == owner,
+        }
+    }
 }
 
 /// Somebody who showed a token.
@@ -47,12 +57,9 @@ impl Principal {
         self.scope == Scope::Administrator
     }
 
-    /// Whether sessions of this owner are theirs to see.
+    /// As [`Scope::sees`].
     pub fn sees(&self, owner: &str) -> bool {
-        match &self.scope {
-            Scope::Administrator => true,
-            Scope::Owner(mine) => mine == owner,
-        }
+        self.scope.sees(owner)
     }
 }
 

@@ -141,7 +141,6 @@ impl Visit {
         Place {
             url: format!("{}/r/{}", self.app.prefix, site.slug),
             slug: site.slug.clone(),
-            shown: sanitize::terminal(&site.shown).into_owned(),
             at: view.as_ref().map(|v| v.now.to_string()).unwrap_or_default(),
             age: age.map(|a| fill(self.t().scanned, &[&a])).unwrap_or_default(),
             generation: scanning.generation,
@@ -185,7 +184,6 @@ pub struct Place {
     /// Where its pages are.
     pub url: String,
     pub slug: String,
-    pub shown: String,
     /// RFC 3339.
     pub at: String,
     pub age: String,
@@ -232,6 +230,11 @@ pub fn html(page: &impl Template) -> Answer {
 pub fn status(status: StatusCode, page: &impl Template) -> Answer {
     let text = page.render().map_err(|e| Problem::internal(&e))?;
     Ok((status, Html(text)).into_response())
+}
+
+/// Runs what takes longer than a page, without holding up those who wait for one.
+pub fn heavy<T>(f: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(f)
 }
 
 /// A time for people and for programs.

@@ -11,6 +11,9 @@ pub mod tree;
 pub use index::{Index, Standing};
 pub use law::Law;
 
+#[cfg(test)]
+mod tests;
+
 use super::auth::{Principal, Scope};
 use crate::core::decide::decide;
 use crate::core::decision::{Outcome, Verdict};
@@ -20,6 +23,9 @@ use crate::core::plan::{self, PlanFile, PlanReason, Totals};
 use crate::report::sanitize::terminal;
 use crate::steps::by_hand::{self, ByHand};
 use crate::steps::see::Seen;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tree::Node;
 
 pub struct View {
     pub seen: Seen,
@@ -28,6 +34,15 @@ pub struct View {
     pub law: Law,
     pub outcome: Outcome,
     pub index: Index,
+    /// Made once for everybody who asks: over a million checkpoints they take a moment.
+    heads: Mutex<HashMap<Scope, Arc<Head>>>,
+    trees: Mutex<HashMap<Scope, Arc<Vec<Node>>>>,
+}
+
+/// What a plan says before its decisions, and what it would do, as a digest.
+pub struct Head {
+    pub sums: Sums,
+    pub digest: String,
 }
 
 /// What a plan says before its decisions, without making all of it.
@@ -52,7 +67,32 @@ impl View {
     pub fn new(seen: Seen, law: Law, now: Time) -> View {
         let outcome = decide(&seen.inventory, &law.policy, now);
         let index = Index::new(&seen.inventory, &law.policy, &outcome);
-        View { seen, now, law, outcome, index }
+        let (heads, trees) = (Mutex::default(), Mutex::default());
+        let view = View { seen, now, law, outcome, index, heads, trees };
+        // While nobody waits for it.
+        view.head(&Scope::Administrator);
+        view.tree(&Scope::Administrator);
+        view
+    }
+
+    /// The head of the policy's plan of the sessions that are theirs.
+    pub fn head(&self, scope: &Scope) -> Arc<Head> {
+        let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(head) = heads.get(scope) {
+            return Arc::clone(head);
+        }
+        let mine = |s: &Session| scope.sees(&s.owner);
+        let digest = essence(self.inventory(), &self.outcome, &self.law.digest, mine);
+        let head = Arc::new(Head { sums: self.sums(scope), digest });
+        heads.insert(scope.clone(), Arc::clone(&head));
+        head
+    }
+
+    /// Who has the bytes, of what is theirs.
+    pub fn tree(&self, scope: &Scope) -> Arc<Vec<Node>> {
+        let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || tree::tree(self.inventory(), &self.index.rows, |o| scope.sees(o));
+        Arc::clone(trees.entry(scope.clone()).or_insert_with(|| Arc::new(make())))
     }
 
     pub fn inventory(&self) -> &Inventory {
@@ -89,12 +129,6 @@ impl View {
         Standing::of(&self.outcome.sessions[s], c)
     }
 
-    /// The digest of what the policy would do for them.
-    pub fn digest(&self, who: &Principal) -> String {
-        let mine = |s: &Session| who.sees(&s.owner);
-        essence(self.inventory(), &self.outcome, &self.law.digest, mine)
-    }
-
     /// The policy's plan, of the sessions that are theirs.
     pub fn plan(&self, who: &Principal) -> Planned {
         let mine = |s: &Session| who.sees(&s.owner);
@@ -113,12 +147,11 @@ impl View {
             plan.warnings.retain(|w| w.session.is_some());
             plan = plan.seal();
         }
-        Planned { plan, digest: self.digest(who), refused: Vec::new() }
+        Planned { plan, digest: self.head(&who.scope).digest.clone(), refused: Vec::new() }
     }
 
-    /// The head of [`View::plan`].
-    pub fn sums(&self, who: &Principal) -> Sums {
-        let mine = |s: &Session| who.sees(&s.owner);
+    fn sums(&self, scope: &Scope) -> Sums {
+        let mine = |s: &Session| scope.sees(&s.owner);
         let input = plan::Input {
             inventory: self.inventory(),
             policy: &self.law.policy,
@@ -127,10 +160,10 @@ impl View {
             policy_source: &self.law.source,
             policy_text: &self.law.text,
             root: self.seen.root.clone(),
-            select: (!who.is_administrator()).then_some(&mine),
+            select: (*scope != Scope::Administrator).then_some(&mine),
         };
         let head = plan::head(&input);
-        let all = who.is_administrator();
+        let all = *scope == Scope::Administrator;
         let warnings = head.warnings.into_iter().filter(|w| all || w.session.is_some());
         let said = warnings.map(|w| match w.session {
             Some(session) => format!("{session}: {}", w.text),

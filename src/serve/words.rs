@@ -20,7 +20,6 @@ macro_rules! words {
 // One line for each text: its name, English, Korean. `{}` is filled in order.
 #[rustfmt::skip]
 words! {
-    brand: "retain", "retain";
     storage: "Storage Management", "저장소 관리";
     skip: "Skip to the content", "본문으로 건너뛰기";
     overview: "Overview", "개요";
@@ -30,7 +29,6 @@ words! {
     trash: "Trash and history", "휴지통과 기록";
     policy: "Policy", "정책";
     roots: "Storage roots", "저장소 루트";
-    root: "Root", "루트";
     language: "한국어", "English";
     language_label: "Show this page in Korean", "이 페이지를 영어로 보기";
     sign_out: "Sign out", "로그아웃";
@@ -48,7 +46,6 @@ words! {
     token: "Token", "토큰";
     link_used: "This link was used already, or is older than 15 minutes. Nothing was changed. Paste a token instead, or start the server again for a new link.", "이 링크는 이미 사용되었거나 15분이 지났습니다. 아무것도 변경되지 않았습니다. 대신 토큰을 붙여 넣거나 서버를 다시 시작해 새 링크를 받으세요.";
     token_wrong: "This token is not known here. Nothing was changed.", "알 수 없는 토큰입니다. 아무것도 변경되지 않았습니다.";
-    search: "Search", "검색";
     search_label: "Part of the name", "이름의 일부";
     owner: "Owner", "소유자";
     all_owners: "All owners", "모든 소유자";
@@ -112,12 +109,10 @@ words! {
     tag: "Tag", "태그";
     add_tag: "Add tag", "태그 추가";
     remove_tag: "Remove tag", "태그 제거";
-    why: "Why", "이유";
     why_label: "Why, for those who wonder later", "나중에 볼 사람을 위한 이유";
     until: "Until (optional)", "기한 (선택)";
     marked: "Done: {}.", "완료: {}.";
     nothing_chosen: "No checkpoint was chosen. Tick a row or write a name, glob or range. Nothing was changed.", "선택된 체크포인트가 없습니다. 행을 선택하거나 이름, 글롭, 범위를 입력하세요. 아무것도 변경되지 않았습니다.";
-    choice: "Delete by choice", "선택 삭제";
     choice_of: "Delete from {}", "{}에서 삭제";
     would_free: "{} would go to the trash and free {} when it is purged.", "{}가 휴지통으로 이동하고, 비우면 {}가 확보됩니다.";
     undo_until: "It can be undone for {}.", "{} 동안 되돌릴 수 있습니다.";

@@ -1,4 +1,4 @@
-//! JSON bodies, by a table of what each request takes: the same table makes the OpenAPI document.
+//! JSON bodies, by a table of what each request takes: the same table makes the document of `openapi`.
 
 use super::super::answer::Problem;
 use super::super::form::Form;

@@ -4,7 +4,7 @@ use super::super::answer::Problem;
 use super::super::form::Form;
 use super::super::jobs::{Recipe, Task};
 use super::super::marking::{self, Change};
-use super::super::pages::{Answer, Visit, choice as choices, job};
+use super::super::pages::{Answer, Visit, choice as choices, heavy, job};
 use super::super::{choice as chosen, view::View};
 use super::body;
 use super::openapi::{BODY_APPLY, BODY_CHOICE, BODY_MARKS, BODY_PURGE, BODY_UNDO};
@@ -27,7 +27,8 @@ pub async fn choice(visit: Visit, Path(slug): Path<String>, bytes: Bytes) -> Ans
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
     let (s, picked) = picked(&visit, &view, &form)?;
-    planned_answer(&view.choice(s, &picked, visit.app.now()))
+    let planned = heavy(|| view.choice(s, &picked, visit.app.now()));
+    planned_answer(&planned)
 }
 
 fn picked(visit: &Visit, view: &View, form: &Form) -> Result<(usize, Vec<usize>), Problem> {
@@ -59,7 +60,7 @@ pub async fn apply(visit: Visit, Path(slug): Path<String>, bytes: Bytes) -> Answ
     };
     let digest = form.get("digest").unwrap_or_default().to_owned();
     let now = match &recipe {
-        Recipe::Policy => view.digest(visit.who()),
+        Recipe::Policy => view.head(&visit.who().scope).digest.clone(),
         Recipe::Choice { .. } => choices::planned(&visit, &view, &recipe)?.digest,
     };
     if now != digest {
@@ -97,7 +98,8 @@ pub async fn marks(visit: Visit, Path(slug): Path<String>, bytes: Bytes) -> Answ
     let action = form.get("action").unwrap_or_default();
     let change = Change::of_form(action, &form, visit.app.now())
         .map_err(|text| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "mark", text))?;
-    let done = marking::mark(&visit.app, &site, &view, visit.who(), s, &picked, &change)?;
+    let who = visit.who();
+    let done = heavy(|| marking::mark(&visit.app, &site, &view, who, s, &picked, &change))?;
     let session = &view.session(s).name;
     answer(
         StatusCode::OK,

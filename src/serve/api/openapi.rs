@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the tables that requests are checked by.
+//! The `OpenAPI` document, made from the tables that requests are checked by.
 
 use super::super::pages::{Answer, Visit};
 use super::body::{Field, Kind};

@@ -1,7 +1,7 @@
 //! Reading: nothing here changes anything.
 
 use super::super::answer::Problem;
-use super::super::pages::{Answer, Visit, sessions::filter};
+use super::super::pages::{Answer, Visit, heavy, sessions::filter};
 use super::super::{curve as curves, runs as history};
 use super::body;
 use super::openapi::{QUERY_CURVE, QUERY_RUN, QUERY_SESSION, QUERY_SESSIONS, QUERY_WHY};
@@ -162,8 +162,7 @@ pub async fn plan(visit: Visit, Path(slug): Path<String>) -> Answer {
     if let Some(fault) = &view.law.fault {
         return Err(Problem::new(StatusCode::CONFLICT, "policy", fault.clone()));
     }
-    let planned = view.plan(visit.who());
-    planned_answer(&planned)
+    heavy(|| planned_answer(&view.plan(visit.who())))
 }
 
 /// # Errors

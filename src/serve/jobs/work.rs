@@ -131,7 +131,7 @@ fn fresh(
         return Err(format!("{fault}; nothing was deleted"));
     }
     let planned = match recipe {
-        Recipe::Policy if view.digest(&job.who) == digest => view.plan(&job.who),
+        Recipe::Policy if view.head(&job.who.scope).digest == digest => view.plan(&job.who),
         Recipe::Policy => return Ok(None),
         Recipe::Choice { session, ids } => {
             let Some(s) = view.find(&job.who, session) else { return Ok(None) };

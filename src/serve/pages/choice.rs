@@ -7,7 +7,7 @@ use super::super::jobs::{Job, Jobs, Recipe, Task};
 use super::super::lang::fill;
 use super::super::site::Site;
 use super::super::view::{Planned, View};
-use super::{Answer, Frame, Visit, status};
+use super::{Answer, Frame, Visit, heavy, status};
 use crate::core::plan::PlanDecision;
 use crate::report::{human, plan, sanitize};
 use askama::Template;
@@ -117,8 +117,8 @@ pub async fn apply(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answe
     // The policy's plan may be long: its digest and its sums are all that is needed here.
     let (planned, now, delete) = match &recipe {
         Recipe::Policy => {
-            let sums = view.sums(visit.who());
-            (None, view.digest(visit.who()), sums.totals.delete)
+            let head = view.head(&visit.who().scope);
+            (None, head.digest.clone(), head.sums.totals.delete)
         }
         Recipe::Choice { .. } => {
             let planned = planned(&visit, &view, &recipe)?;
@@ -160,7 +160,7 @@ pub fn planned(visit: &Visit, view: &View, recipe: &Recipe) -> Result<Planned, P
                 .filter_map(|id| choice::exact(view.session(s), std::slice::from_ref(id)))
                 .flatten()
                 .collect();
-            Ok(view.choice(s, &there, visit.app.now()))
+            Ok(heavy(|| view.choice(s, &there, visit.app.now())))
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::lang::fill;
 use super::super::treemap::{self, Rect};
 use super::super::view::View;
 use super::super::view::quota::{QuotaUse, quotas};
-use super::super::view::tree::{Node, tree};
+use super::super::view::tree::Node;
 use super::{Answer, Frame, Visit, html, login};
 use crate::report::{human, sanitize};
 use askama::Template;
@@ -173,8 +173,7 @@ fn causes(view: &View, base: &str) -> Vec<CauseRow> {
 }
 
 fn cells(view: &View, visit: &Visit, base: &str) -> Vec<Cell> {
-    let who = visit.who();
-    let nodes = tree(view.inventory(), &view.index.rows, |owner| who.sees(owner));
+    let nodes = view.tree(&visit.who().scope);
     let mut cells = Vec::new();
     let whole = Rect { x: 0.0, y: 0.0, w: WIDTH, h: HEIGHT };
     place(&nodes, whole, 0, &mut cells, &Drawing { visit, base });

@@ -3,11 +3,10 @@
 use super::super::form::query;
 use super::super::lang::fill;
 use super::super::site::Site;
-use super::super::view::index::{self, Going};
+use super::super::view::index;
 use super::super::view::{Standing, View};
 use super::session::standing_text;
-use super::{Answer, Frame, Pager, Visit, status};
-use crate::core::plan::PlanFile;
+use super::{Answer, Frame, Pager, Visit, heavy, status};
 use crate::report::{human, plan, sanitize};
 use askama::Template;
 use axum::extract::Path;
@@ -68,9 +67,8 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
 pub async fn download(visit: Visit, Path(slug): Path<String>) -> Answer {
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
-    let file: PlanFile = view.plan(visit.who()).plan;
-    let text = serde_json::to_vec_pretty(&file)
-        .map_err(|e| super::super::answer::Problem::internal(&e))?;
+    let plan = || serde_json::to_vec_pretty(&view.plan(visit.who()).plan);
+    let text = heavy(plan).map_err(|e| super::super::answer::Problem::internal(&e))?;
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"plan.json\""),
@@ -92,7 +90,8 @@ pub fn page(
     if let Some(fault) = view.law.fault.as_deref().or(fault) {
         f = f.bad(sanitize::terminal(fault));
     }
-    let sums = view.sums(visit.who());
+    let head = view.head(&visit.who().scope);
+    let sums = &head.sums;
     let rows = rows(visit, view, f.site());
     let link = |offset: usize| format!("{}/plan{}", f.site(), address(visit, offset));
     let offset = visit.query.number("offset", 0);
@@ -102,7 +101,7 @@ pub fn page(
     let chosen = visit.query.get("verdict").unwrap_or("delete").to_owned();
     let verdicts = [Standing::Delete, Standing::Keep, Standing::Protected, Standing::Untouched];
     let page = Page {
-        digest: view.digest(visit.who()),
+        digest: head.digest.clone(),
         count: sums.totals.delete,
         lead: fill(
             t.would_free,
@@ -169,23 +168,13 @@ fn rows(visit: &Visit, view: &View, base: &str) -> index::Page<Row> {
         let session = view.session(s);
         who.sees(&session.owner) && view.index.matches(s, &text)
     };
-    let found: index::Page<(usize, usize)> = match visit.query.get("verdict") {
-        None | Some("delete") => {
-            let going = view
-                .index
-                .going
-                .iter()
-                .filter(|g| cause.is_none_or(|c| c == g.cause) && wanted(g.session as usize));
-            let at = |g: &Going| (g.session as usize, g.checkpoint as usize);
-            index::page(going.map(at), offset, LIMIT)
+    let standing = visit.query.get("verdict").and_then(Standing::parse);
+    let standing = standing.unwrap_or(Standing::Delete);
+    let found = match cause {
+        Some(cause) if standing == Standing::Delete => {
+            view.index.caused(cause, wanted, offset, LIMIT)
         }
-        Some(standing) => {
-            let sessions = (0..view.index.rows.len()).filter(|s| wanted(*s));
-            let all = sessions
-                .flat_map(|s| (0..view.session(s).checkpoints.len()).map(move |c| (s, c)))
-                .filter(|(s, c)| view.standing(*s, *c).as_str() == standing);
-            index::page(all, offset, LIMIT)
-        }
+        _ => view.index.standing(&view.outcome, standing, wanted, offset, LIMIT),
     };
     let row = |(s, c): (usize, usize)| {
         let session = view.session(s);

@@ -3,7 +3,7 @@
 use super::super::form::{Form, query};
 use super::super::lang::fill;
 use super::super::view::{Law, View};
-use super::{Answer, Frame, Visit, html};
+use super::{Answer, Frame, Visit, heavy, html};
 use crate::core::decide::decide;
 use crate::core::explain::Explainer;
 use crate::core::policy::Position;
@@ -88,7 +88,7 @@ pub async fn act(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer 
         let f = f.bad(visit.t().policy_long);
         return html(&page(f, &view, None, text));
     }
-    let trial = trial(&visit, &view, f.site(), &text);
+    let trial = heavy(|| trial(&visit, &view, f.site(), &text));
     html(&page(f, &view, Some(trial), text))
 }
 

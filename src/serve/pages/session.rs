@@ -7,7 +7,7 @@ use super::super::jobs::Recipe;
 use super::super::lang::fill;
 use super::super::site::Site;
 use super::super::view::{Standing, View};
-use super::{Answer, Frame, Pager, Visit, When, html, status};
+use super::{Answer, Frame, Pager, Visit, When, heavy, html, status};
 use crate::core::model::{Checkpoint, Marks};
 use crate::report::{human, listing, plan, sanitize};
 use crate::serve::marking;
@@ -93,7 +93,7 @@ pub async fn act(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer 
         let session = view.session(s);
         let ids = chosen.iter().map(|c| session.checkpoints[*c].id.to_string()).collect();
         let recipe = Recipe::Choice { session: session.name.to_string(), ids };
-        let planned = view.choice(s, &chosen, visit.app.now());
+        let planned = heavy(|| view.choice(s, &chosen, visit.app.now()));
         return super::choice::page(&visit, &site, &view, &recipe, &planned, None, StatusCode::OK);
     }
     visit.may_change()?;
@@ -101,7 +101,8 @@ pub async fn act(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer 
         Ok(change) => change,
         Err(text) => return again(text),
     };
-    let done = marking::mark(&visit.app, &site, &view, visit.who(), s, &chosen, &change)?;
+    let who = visit.who();
+    let done = heavy(|| marking::mark(&visit.app, &site, &view, who, s, &chosen, &change))?;
     let name = &*view.session(s).name;
     let to = query(&[("name", name), ("done", &done)]);
     Ok(super::login::redirect(&format!("{}/r/{}/session{to}", visit.app.prefix, site.slug)))

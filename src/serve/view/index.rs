@@ -34,6 +34,11 @@ impl Standing {
         }
     }
 
+    pub fn parse(text: &str) -> Option<Standing> {
+        let all = [Standing::Delete, Standing::Keep, Standing::Protected, Standing::Untouched];
+        all.into_iter().find(|s| s.as_str() == text)
+    }
+
     /// Stable: for programs and style sheets.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,8 +60,25 @@ pub struct Row {
     pub delete: u32,
     pub delete_bytes: u64,
     pub protected: u32,
+    pub untouched: u32,
+    /// Where its deletions begin in [`Index::going`].
+    pub(super) going: u32,
     /// For searches that do not mind capitals.
-    lower: String,
+    pub(super) lower: String,
+}
+
+impl Row {
+    /// How many of its checkpoints stand so.
+    pub fn count(&self, standing: Standing) -> u32 {
+        match standing {
+            Standing::Delete => self.delete,
+            Standing::Protected => self.protected,
+            Standing::Untouched => self.untouched,
+            Standing::Keep => {
+                self.checkpoints.saturating_sub(self.delete + self.protected + self.untouched)
+            }
+        }
+    }
 }
 
 /// Sums of one owner.
@@ -176,6 +198,7 @@ impl Index {
                 checkpoints: u32::try_from(session.checkpoints.len()).unwrap_or(u32::MAX),
                 last_write: listing::last_write(session),
                 lower: session.name.to_lowercase(),
+                going: u32::try_from(index.going.len()).unwrap_or(u32::MAX),
                 ..Row::default()
             };
             let (owner, used) = owners.entry(session.owner.clone()).or_insert_with(|| {
@@ -202,7 +225,8 @@ impl Index {
                         let cause = index.cause(&mut causes, cause, checkpoint);
                         index.going.push(Going { session: at, checkpoint: c, cause });
                     }
-                    Standing::Keep | Standing::Untouched => {}
+                    Standing::Untouched => row.untouched += 1,
+                    Standing::Keep => {}
                 }
             }
             if session.checkpoints.iter().any(|c| c.needs().iter().any(|n| n.contains('/'))) {
@@ -283,6 +307,50 @@ impl Index {
         for going in &mut self.going {
             going.cause = place.get(usize::from(going.cause)).copied().unwrap_or(going.cause);
         }
+    }
+
+    /// The checkpoints of some sessions that stand so, a part of them; only sessions on that part
+    /// are looked at one by one.
+    pub fn standing(
+        &self,
+        outcome: &Outcome,
+        standing: Standing,
+        wanted: impl Fn(usize) -> bool,
+        offset: usize,
+        limit: usize,
+    ) -> Page<(usize, usize)> {
+        let mut page = Page { items: Vec::new(), total: 0 };
+        for (s, row) in self.rows.iter().enumerate() {
+            let count = row.count(standing) as usize;
+            if count == 0 || !wanted(s) {
+                continue;
+            }
+            if page.total + count > offset && page.items.len() < limit {
+                let decision = &outcome.sessions[s];
+                let here = (0..decision.len()).filter(|c| Standing::of(decision, *c) == standing);
+                let skip = offset.saturating_sub(page.total);
+                let room = limit - page.items.len();
+                page.items.extend(here.skip(skip).take(room).map(|c| (s, c)));
+            }
+            page.total += count;
+        }
+        page
+    }
+
+    /// The deletions of some sessions for one cause, a part of them.
+    pub fn caused(
+        &self,
+        cause: u16,
+        wanted: impl Fn(usize) -> bool,
+        offset: usize,
+        limit: usize,
+    ) -> Page<(usize, usize)> {
+        let sessions = self.rows.iter().enumerate().filter(|(s, r)| r.delete > 0 && wanted(*s));
+        let all = sessions
+            .flat_map(|(_, r)| self.going.iter().skip(r.going as usize).take(r.delete as usize))
+            .filter(|g| g.cause == cause)
+            .map(|g| (g.session as usize, g.checkpoint as usize));
+        page(all, offset, limit)
     }
 
     /// Whether a session's name has this text in it, which is in small letters.
