@@ -7,6 +7,7 @@
 pub mod by_hand;
 pub mod differ;
 pub mod mark;
+pub mod past;
 pub mod pick;
 pub mod see;
 pub mod space;

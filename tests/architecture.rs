@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("layout", &["core", "store", "format"]),
     ("scan", &["core", "store", "format", "inventory", "marks", "layout"]),
     ("apply", &["core", "store", "format", "marks"]),
+    ("history", &["core"]),
     ("report", &["core"]),
     ("demo", &["core", "store", "marks"]),
     ("config", &["core", "scan"]),
@@ -30,11 +31,15 @@ const ARROWS: &[(&str, &[&str])] = &[
             "layout",
             "scan",
             "apply",
+            "history",
             "report",
             "config",
         ],
     ),
-    ("serve", &["core", "marks", "layout", "scan", "apply", "report", "config", "steps"]),
+    (
+        "serve",
+        &["core", "marks", "layout", "scan", "apply", "history", "report", "config", "steps"],
+    ),
     (
         "cli",
         &[
@@ -46,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "layout",
             "scan",
             "apply",
+            "history",
             "report",
             "demo",
             "config",
@@ -74,6 +80,7 @@ const DELETING: &[&str] = &[
 const OWN_FILES: &[(&str, &str)] = &[
     ("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file"),
     ("src/serve/listen.rs", "removes the socket that it, or a server before it, made"),
+    ("src/history/file.rs", "replaces its own history.sqlite, and sets a damaged one aside"),
 ];
 
 /// What a pure module cannot do.

@@ -105,6 +105,7 @@ pub fn change(
     };
     let mut changed = 0;
     if !target.dry_run {
+        context.confine(&root);
         for (folder, subjects) in &folders {
             changed += u64::from(
                 mark::write(&root, folder, subjects, &edit).map_err(anyhow::Error::from)?,

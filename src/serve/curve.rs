@@ -11,8 +11,8 @@ pub fn metrics(view: &View, s: usize) -> Vec<String> {
     let names = &view.inventory().names;
     let mut list: Vec<String> = Vec::new();
     for checkpoint in &view.session(s).checkpoints {
-        for (id, value) in &checkpoint.metrics {
-            let name = names.name(*id);
+        for (id, value) in checkpoint.metrics.iter() {
+            let name = names.name(id);
             if value.is_finite() && !list.iter().any(|known| known == name) {
                 list.push(name.to_owned());
             }

@@ -146,8 +146,8 @@ mod tests {
 
     #[test]
     fn times_and_gaps() {
-        let now = Time(0);
-        let before = |s: i64| Time(-s * Time::NANOS_PER_SEC);
+        let now = Time::from_nanos(0);
+        let before = |s: i64| Time::from_nanos(-s * Time::NANOS_PER_SEC);
         assert_eq!(Lang::Ko.ago(now, before(7200)), "2시간 전");
         assert_eq!(Lang::Ko.ago(now, before(0)), "방금");
         assert_eq!(Lang::En.ago(now, before(60)), "1 minute ago");

@@ -62,7 +62,8 @@ fn cut(site: &Site, view: Option<&View>, who: &Principal, mut run: RunSummary) -
         }
         count
     };
-    run.in_trash = count(&[State::Moved, State::Purging, State::Intent]);
+    run.in_trash = count(&[State::Moved, State::Purging]);
+    run.midway = count(&[State::Intent]);
     run.purged = count(&[State::Purged]);
     run.restored = count(&[State::Restored]);
     run.left = count(&[State::Kept, State::Gone, State::Lost]);

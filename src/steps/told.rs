@@ -1,6 +1,6 @@
 //! What was done, as the versioned JSON of `log`, `apply` and `undo`.
 
-use crate::apply::{Count, Report, RunSummary, Skip, UndoReport};
+use crate::apply::{Count, PurgeReport, Report, RunSummary, Skip, UndoReport};
 use crate::core::plan::PlanFile;
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ pub fn run(run: &RunSummary, with_items: bool) -> Value {
         "plan": run.plan,
         "planned": count(run.planned),
         "in_trash": count(run.in_trash),
+        "midway": count(run.midway),
         "purged": count(run.purged),
         "restored": count(run.restored),
         "left": count(run.left),
@@ -76,13 +77,14 @@ pub fn skipped(skipped: &[Skip]) -> Value {
     skipped.iter().map(|s| json!({ "session": s.session, "id": s.id, "why": s.why })).collect()
 }
 
-/// `retain-purge/1`.
-pub fn purge(count: Count, dry_run: bool, stopped: Option<&str>, faults: &[String]) -> Value {
+/// `retain-purge/1`: what was purged, or would be.
+pub fn purge(count: Count, dry_run: bool, report: &PurgeReport) -> Value {
     json!({
         "format": "retain-purge/1",
         "dry_run": dry_run,
         "purged": { "checkpoints": count.checkpoints, "bytes": count.bytes },
-        "stopped": stopped,
-        "faults": faults,
+        "kept": skipped(&report.kept),
+        "stopped": report.stopped,
+        "faults": report.faults,
     })
 }

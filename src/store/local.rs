@@ -9,6 +9,7 @@ use super::{Blob, Dir, Entry, Kind, Stat, Store};
 use crate::core::model::Space;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, Statx, StatxFlags};
+use rustix::io::{Errno, retry_on_intr};
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
@@ -44,7 +45,7 @@ impl Store for LocalStore {
     }
 
     fn space(&self) -> io::Result<Space> {
-        let s = fs::fstatvfs(&self.root)?;
+        let s = retry_on_intr(|| fs::fstatvfs(&self.root))?;
         let total = s.f_blocks.saturating_mul(s.f_frsize);
         Ok(Space { total, free: s.f_bavail.saturating_mul(s.f_frsize) })
     }
@@ -118,7 +119,11 @@ impl Dir for LocalDir {
         let mut raw = RawDir::new(&fd, &mut buffer);
         let mut entries = Vec::new();
         while let Some(entry) = raw.next() {
-            let entry = entry?;
+            let entry = match entry {
+                // F10: nothing was read yet, and the next call reads it.
+                Err(Errno::INTR) => continue,
+                other => other?,
+            };
             let name = entry.file_name();
             if name == c"." || name == c".." {
                 continue;
@@ -159,7 +164,8 @@ impl Dir for LocalDir {
     }
 
     fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
-        Ok(fs::readlinkat(&self.fd, &*c_name(name)?, Vec::new())?.into_bytes())
+        let name = c_name(name)?;
+        Ok(retry_on_intr(|| fs::readlinkat(&self.fd, &*name, Vec::new()))?.into_bytes())
     }
 
     fn file(&self, name: &[u8]) -> io::Result<Box<dyn Blob>> {
@@ -171,7 +177,7 @@ impl Dir for LocalDir {
         if !regular(&stat_at(self.fd.as_fd(), &name, AtFlags::SYMLINK_NOFOLLOW)?) {
             return Err(not_a_file());
         }
-        let fd = fs::openat(&self.fd, &*name, flags, Mode::empty())?;
+        let fd = retry_on_intr(|| fs::openat(&self.fd, &*name, flags, Mode::empty()))?;
         let stat = stat_fd(&fd)?;
         if !regular(&stat) {
             return Err(not_a_file());
@@ -221,7 +227,7 @@ impl Blob for LocalFile {
             match rustix::io::pread(&self.fd, &mut chunk[..want], at) {
                 Ok(0) => break,
                 Ok(n) => out.extend_from_slice(&chunk[..n]),
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
         }
@@ -242,15 +248,15 @@ fn c_name(name: &[u8]) -> io::Result<CString> {
 
 fn open_dir(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(fs::openat(dir, name, flags, Mode::empty())?)
+    Ok(retry_on_intr(|| fs::openat(dir, name, flags, Mode::empty()))?)
 }
 
 fn stat_fd(fd: &OwnedFd) -> io::Result<Statx> {
-    Ok(fs::statx(fd, c"", AtFlags::EMPTY_PATH, BASIC)?)
+    Ok(retry_on_intr(|| fs::statx(fd, c"", AtFlags::EMPTY_PATH, BASIC))?)
 }
 
 fn stat_at(dir: BorrowedFd<'_>, name: &CStr, follow: AtFlags) -> io::Result<Statx> {
-    Ok(fs::statx(dir, name, follow | AtFlags::NO_AUTOMOUNT, BASIC)?)
+    Ok(retry_on_intr(|| fs::statx(dir, name, follow | AtFlags::NO_AUTOMOUNT, BASIC))?)
 }
 
 fn mount_of(stat: &Statx) -> Mount {

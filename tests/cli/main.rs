@@ -36,3 +36,4 @@ mod trees;
 mod unattended;
 mod undoing;
 mod upkeep;
+mod usage;

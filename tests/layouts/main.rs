@@ -19,6 +19,8 @@ mod generic;
 mod hf_trainer;
 mod lightning;
 mod links;
+mod lying;
+mod matrix;
 mod megatron;
 mod needs;
 mod nemo;

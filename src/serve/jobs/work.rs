@@ -112,7 +112,7 @@ fn attempt(app: &App, site: &Site, job: &Job, task: &Task) -> Result<Progress, S
                 apply::purge(&root, Which::Run(run), settings, &|event| note(job, &event))
                     .map_err(|e| e.to_string())
             })?;
-            let told = told::purge(report.purged, false, report.stopped.as_deref(), &report.faults);
+            let told = told::purge(report.purged, false, &report);
             Ok(done(told, Some(run.clone())))
         }
     }

@@ -187,7 +187,7 @@ fn row(
             .saved_at
             .or(checkpoint.last_write)
             .map(|at| When::new(visit.lang, now, at)),
-        elapsed: checkpoint.elapsed.map(human::elapsed).unwrap_or_default(),
+        elapsed: checkpoint.elapsed().map(human::elapsed).unwrap_or_default(),
         summary: sanitize::terminal(&human::summary(summary)).into_owned(),
         summary_full: sanitize::terminal(summary).into_owned(),
         size: human::nsml_size(length),

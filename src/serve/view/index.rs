@@ -288,7 +288,7 @@ impl Index {
             list
         };
         let by_size = sorted(&|r| r.bytes.into());
-        let by_time = sorted(&|r| r.last_write.map_or(i128::MIN, |t| t.0.into()));
+        let by_time = sorted(&|r| r.last_write.map_or(i128::MIN, |t| t.nanos().into()));
         let by_count = sorted(&|r| r.checkpoints.into());
         let by_freed = sorted(&|r| r.delete_bytes.into());
         (self.by_size, self.by_time, self.by_count, self.by_freed) =

@@ -5,7 +5,7 @@ use super::*;
 use crate::core::model::{Checkpoint, Status};
 use crate::scan::Unrecognised;
 
-const NOW: Time = Time(2_000_000_000 * Time::NANOS_PER_SEC);
+const NOW: Time = Time::from_nanos(2_000_000_000 * Time::NANOS_PER_SEC);
 const POLICY: &str = "version = 1\nmin-age = \"0s\"\n\
     [[policy]]\nname = \"a\"\nmatch = { session = [\"t1/**\"] }\nkeep = [{ last = 2 }]\n\
     limit = { max-count = 4 }\n\
@@ -21,7 +21,9 @@ fn view() -> View {
         checkpoints: (0..i % 13)
             .map(|c| Checkpoint {
                 id: c.to_string().into(),
-                saved_at: Some(Time(NOW.0 - i64::from(100 - c) * Time::NANOS_PER_SEC)),
+                saved_at: Some(Time::from_nanos(
+                    NOW.nanos() - i64::from(100 - c) * Time::NANOS_PER_SEC,
+                )),
                 bytes: u64::from(i * 31 % 17 + c),
                 complete: true,
                 fingerprint: Some([u8::try_from(c).unwrap(); 16]),
@@ -116,7 +118,7 @@ fn the_digest_is_of_what_would_be_done() {
     let digest = |view: &View| view.head(&Scope::Administrator).digest.clone();
     let first = view();
     assert_eq!(digest(&first), digest(&view()), "the same look, the same digest");
-    let later = Time(NOW.0 + 60 * Time::NANOS_PER_SEC);
+    let later = Time::from_nanos(NOW.nanos() + 60 * Time::NANOS_PER_SEC);
     let again = |change: &dyn Fn(&mut Inventory), policy: &str| {
         let mut seen = view().seen;
         change(&mut seen.inventory);

@@ -1,0 +1,61 @@
+//! The history of usage, as commands read and write it. Nothing here can make a command fail.
+
+use super::context::Context;
+use crate::apply::Root;
+use crate::history::{History, HistoryError, Measured};
+pub use crate::steps::past::{Future, future, measured, trash};
+use std::os::fd::AsFd as _;
+
+/// Adds a point to the history of a declared root.
+pub fn record(context: &Context, root: &Root, measured: &Measured) {
+    update(context, root, |history| history.record(context.now, measured));
+}
+
+/// Changes the history, and says what is to be said; `None` if nothing was changed.
+pub fn update<T>(
+    context: &Context,
+    root: &Root,
+    change: impl FnOnce(&mut History) -> Result<T, HistoryError>,
+) -> Option<T> {
+    let ours = match root.ours() {
+        Ok(Some(ours)) if root.id.is_some() => ours,
+        Ok(_) => {
+            context.ui.detail("no history of usage: this is no declared root (`retain init`)");
+            return None;
+        }
+        Err(e) => {
+            context.ui.warn(format!("no history of usage: {e}"));
+            return None;
+        }
+    };
+    match History::update(ours.as_fd(), context.now, change) {
+        Ok((value, aside)) => {
+            if let Some(name) = aside {
+                context.ui.warn(format!(
+                    "the history of usage was damaged; it is now .retain/{name}, and a new one was begun"
+                ));
+            }
+            Some(value)
+        }
+        Err(e) if e.is_not_ours() => {
+            context.ui.detail(format!("{e}"));
+            None
+        }
+        Err(e) => {
+            context.ui.warn(e.to_string());
+            None
+        }
+    }
+}
+
+/// The history, if there is one that can be read.
+pub fn read(context: &Context, root: &Root) -> Option<History> {
+    let ours = root.ours().ok().flatten()?;
+    match History::read(ours.as_fd()) {
+        Ok(history) => history,
+        Err(e) => {
+            context.ui.warn(e.to_string());
+            None
+        }
+    }
+}
