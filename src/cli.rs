@@ -6,7 +6,6 @@
 
 mod apply;
 mod args;
-mod by_hand;
 mod carry;
 mod completions;
 mod context;
@@ -25,12 +24,12 @@ mod man;
 mod marks;
 mod monitor;
 mod past;
-mod pick;
 mod plan;
 mod policy;
 mod progress;
 mod purge;
 mod rm;
+mod serve;
 mod shell;
 mod signal;
 mod space;
@@ -119,6 +118,7 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Usage(args) => usage::run(context, args),
         Command::Monitor(args) => monitor::run(context, args),
         Command::Submitted(args) => submitted::run(context, args),
+        Command::Serve(args) => serve::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
         Command::Layout(command) => layout::run(context, command),

@@ -78,7 +78,7 @@ pub enum ConfigError {
     #[error("{path} declares a layout that is not valid")]
     Layouts { path: String, text: String, faults: Vec<Diagnostic> },
     #[error("{path} has several roots; choose one with --root: {roots}")]
-    SeveralRoots { path: String, roots: String },
+    SeveralRoots { path: String, roots: String, list: Vec<PathBuf> },
 }
 
 /// `retain.toml` as it is written.
@@ -216,7 +216,8 @@ impl Settings {
             (several, None) => {
                 let roots: Vec<_> = several.iter().map(|r| display(r)).collect();
                 let path = display(&self.file);
-                Err(ConfigError::SeveralRoots { path, roots: roots.join(", ") })
+                let list = several.to_vec();
+                Err(ConfigError::SeveralRoots { path, roots: roots.join(", "), list })
             }
         }
     }

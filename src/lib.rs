@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`core`] decides (pure), [`store`] and [`layout`] see what is on a disk,
 //! [`scan`] turns that into an inventory, [`apply`] is the only module that deletes,
-//! [`report`] renders, [`cli`] is the command line.
+//! [`report`] renders, [`steps`] is what the command line and the page share, [`cli`] is the command
+//! line.
 
 #![cfg_attr(
     test,
@@ -27,4 +28,6 @@ pub mod marks;
 pub mod notify;
 pub mod report;
 pub mod scan;
+pub mod serve;
+pub mod steps;
 pub mod store;

@@ -22,6 +22,26 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("demo", &["core", "store", "marks"]),
     ("config", &["core", "scan"]),
     (
+        "steps",
+        &[
+            "core",
+            "store",
+            "format",
+            "inventory",
+            "marks",
+            "layout",
+            "scan",
+            "apply",
+            "history",
+            "report",
+            "config",
+        ],
+    ),
+    (
+        "serve",
+        &["core", "marks", "layout", "scan", "apply", "history", "report", "config", "steps"],
+    ),
+    (
         "cli",
         &[
             "core",
@@ -37,6 +57,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "notify",
             "demo",
             "config",
+            "steps",
+            "serve",
         ],
     ),
     ("main", &["cli"]),
@@ -60,6 +82,7 @@ const DELETING: &[&str] = &[
 const OWN_FILES: &[(&str, &str)] = &[
     ("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file"),
     ("src/notify/file.rs", "replaces reports of its own by finished temporary files"),
+    ("src/serve/listen.rs", "removes the socket that it, or a server before it, made"),
     ("src/history/file.rs", "replaces its own history.sqlite, and sets a damaged one aside"),
 ];
 

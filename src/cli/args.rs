@@ -6,7 +6,7 @@
 use super::exit::Exit;
 use super::{
     apply, completions, demo, init, inventory, layout, log, ls, man, marks, monitor, plan, policy,
-    purge, rm, submitted, undo, usage, why,
+    purge, rm, serve, submitted, undo, usage, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -130,6 +130,8 @@ pub enum Command {
     Tag(marks::TagArgs),
     /// Note that checkpoints were submitted, which policies can match
     Submitted(submitted::SubmittedArgs),
+    /// The Storage Management page, in a browser
+    Serve(serve::ServeArgs),
     /// Who uses what, what of it could be reclaimed, and when it will be full
     Usage(usage::UsageArgs),
     /// Check the quotas, and tell whoever is over or near what would bring them under

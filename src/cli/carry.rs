@@ -18,7 +18,7 @@ use crate::apply::{
 };
 use crate::core::plan::PlanFile;
 use crate::report::{human, plan};
-use serde_json::json;
+use crate::steps::told;
 use std::sync::atomic::AtomicBool;
 
 /// A plan, and how it is to be carried out.
@@ -82,7 +82,7 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Carried, Fa
     }
     if job.consent.dry_run || nothing {
         if ui.json {
-            ui.json(&report_json(&job.plan, &carried.report, job.consent.dry_run))?;
+            ui.json(&told::apply(&job.plan, &carried.report, job.consent.dry_run))?;
         } else if job.consent.dry_run && !nothing {
             ui.note("dry run: nothing was changed");
         }
@@ -210,7 +210,7 @@ fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
         ui.warn(format!("stopped before the end: {why}; what was not reached is kept"));
     }
     if ui.json {
-        return ui.json(&report_json(&job.plan, report, false));
+        return ui.json(&told::apply(&job.plan, report, false));
     }
     let moved = &report.moved;
     let amount =
@@ -235,25 +235,6 @@ pub fn say_skipped(ui: &Ui, skipped: &[Skip]) {
         let id = skip.id.as_ref().map(|id| format!(" {id}")).unwrap_or_default();
         ui.warn(format!("kept {}{id}: {}", skip.session, skip.why));
     }
-}
-
-fn report_json(plan: &PlanFile, report: &Report, dry_run: bool) -> serde_json::Value {
-    json!({
-        "format": "retain-apply/1",
-        "dry_run": dry_run,
-        "run": report.run,
-        "plan": { "digest": plan.digest, "totals": plan.totals, "warnings": plan.warnings },
-        "moved": { "checkpoints": report.moved.checkpoints, "bytes": report.moved.bytes },
-        "purged": { "checkpoints": report.purged.checkpoints, "bytes": report.purged.bytes },
-        "gone": report.gone,
-        "skipped": skipped_json(&report.skipped),
-        "stopped": report.stopped,
-        "faults": report.faults,
-    })
-}
-
-pub fn skipped_json(skipped: &[Skip]) -> serde_json::Value {
-    skipped.iter().map(|s| json!({ "session": s.session, "id": s.id, "why": s.why })).collect()
 }
 
 /// A mutating command's error with its exit code.

@@ -16,12 +16,12 @@ use crate::core::model::Time;
 use crate::core::name;
 use crate::core::policy::{self, Policy};
 use crate::report::{diagnostic, sanitize};
+use crate::steps::DEFAULT_SOURCE;
+use crate::steps::see::{self, DeclaredError};
 use std::cell::{Cell, OnceCell};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// Where the policy of those who did not write one comes from.
-const DEFAULT_SOURCE: &str = "embedded default";
 
 pub struct Context {
     pub ui: Ui,
@@ -116,6 +116,33 @@ impl Context {
         self.config_of(None)
     }
 
+    /// `--policy`.
+    pub fn policy_override(&self) -> Option<PathBuf> {
+        self.policy.clone()
+    }
+
+    /// The time, whenever it is asked for; `--now` stays.
+    pub fn clock(&self) -> Arc<dyn Fn() -> Time + Send + Sync> {
+        let (fixed, now) = (self.fixed, self.now);
+        Arc::new(move || if fixed { now } else { machine::time() })
+    }
+
+    /// All roots that the settings name, for a command that works on several.
+    ///
+    /// # Errors
+    /// As [`Context::config`].
+    pub fn configs(&self) -> Result<Vec<Config>, Failure> {
+        match self.config() {
+            Ok(config) => Ok(vec![config]),
+            Err(failure) => match failure.error.downcast_ref::<ConfigError>() {
+                Some(ConfigError::SeveralRoots { list, .. }) => {
+                    list.iter().map(|root| self.config_of(Some(root))).collect()
+                }
+                _ => Err(failure),
+            },
+        }
+    }
+
     /// As [`Context::config`], but of this directory if one is given.
     ///
     /// # Errors
@@ -207,16 +234,14 @@ impl Context {
     /// both declare a layout of the same name.
     pub fn declared(&self, config: &Config) -> Result<Vec<Definition>, Failure> {
         let (source, text) = self.text_in_force(config)?;
-        let (own, faults) = policy::layouts(&text);
-        if faults.iter().any(policy::Diagnostic::is_error) {
-            return Err(self.faulty(&source, &text, &faults));
-        }
-        if let Some(twice) = own.iter().find(|o| config.layouts.iter().any(|c| c.name == o.name)) {
-            let file = config.file.as_deref().map_or_else(String::new, shown);
-            let text = format!("{file} and {source} both declare a layout `{}`", twice.name);
-            return Err(Failure::usage(text).help("keep one of them, or give it another name"));
-        }
-        Ok(config.layouts.iter().cloned().chain(own).collect())
+        see::declared(config, &text).map_err(|e| match e {
+            DeclaredError::Faults(faults) => self.faulty(&source, &text, &faults),
+            DeclaredError::Twice(name) => {
+                let file = config.file.as_deref().map_or_else(String::new, shown);
+                Failure::usage(format!("{file} and {source} both declare a layout `{name}`"))
+                    .help("keep one of them, or give it another name")
+            }
+        })
     }
 
     /// Draws the faults of a file that declares layouts.

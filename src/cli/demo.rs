@@ -5,11 +5,15 @@ use super::carry::{self, Job};
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::serve::{self, ServeArgs};
 use super::{machine, work};
+use crate::apply::Root;
 use crate::config::{self, Config};
 use crate::core::policy;
 use crate::report::plan::Detail;
 use crate::report::{human, listing};
+use crate::serve::Address;
+use crate::steps::{by_hand, pick};
 use crate::{apply, demo};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -19,6 +23,14 @@ pub struct DemoArgs {
     /// Where to make it; it must not exist yet, or be empty
     #[arg(value_name = "DIR", default_value = "retain-demo")]
     dir: PathBuf,
+
+    /// Open it as the Storage Management page, with one run in its trash
+    #[arg(long)]
+    serve: bool,
+
+    /// With --serve: where to listen, as of `retain serve`
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", requires = "serve", value_parser = serve::parse_address)]
+    listen: Address,
 }
 
 /// Sessions whose plan is shown, each on a few lines: an unfinished save, a submitted model, a pin.
@@ -57,6 +69,9 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
         .map_err(context::root_failure)?;
 
     let config = Config { root: storage.clone(), ..Config::default() };
+    if args.serve {
+        return page(context, args, &config, root);
+    }
     if !ui.json {
         ui.out("# before: retain ls\n")?;
         overview(context, &config)?;
@@ -83,6 +98,33 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
          retain pin nsmlteam/mnist/4 0     # or change policy.toml, and plan again"
     ));
     Ok(work::finish(context, &seen).and(exit))
+}
+
+/// Checkpoints of one session go to the trash, so that the page has something to undo.
+const TRASHED: (&str, [&str; 3]) = ("nsmlteam/mnist/4", ["0", "1", "2"]);
+
+fn page(context: &Context, args: &DemoArgs, config: &Config, root: Root) -> Result<Exit, Failure> {
+    let seen = work::scan_root(context, config, &root)?;
+    let s = pick::session(&seen.inventory, TRASHED.0)?;
+    let chosen = pick::checkpoints(&seen.inventory, &[s], &TRASHED.1.map(str::to_owned))?;
+    let grace = policy::load(policy::DEFAULT).policy.map(|p| p.grace).unwrap_or_default();
+    let judged = by_hand::judge(&seen.inventory, &chosen, &[], grace, context.now);
+    let plan = by_hand::plan(&seen.inventory, seen.root.clone(), &judged, context.now);
+    let consent = Consent { yes: true, dry_run: false };
+    let detail = Detail::default();
+    let job = Job { plan, what: String::new(), purge: false, upkeep: false, consent, detail };
+    let exit = carry::carry_out(context, root, &job)?.exit;
+    context.ui.note("open the link in a browser; Ctrl-C ends it\n");
+    let serving = ServeArgs {
+        roots: vec![config.root.clone()],
+        listen: args.listen.clone(),
+        allow_delete: true,
+        // Everything it serves was just made by whoever runs it.
+        allow_root: true,
+        tokens: Some(args.dir.join("serve-tokens.toml")),
+        ..ServeArgs::default()
+    };
+    Ok(serve::run(context, &serving)?.and(exit))
 }
 
 /// Puts the policy and the settings beside the storage.

@@ -5,6 +5,7 @@
 
 use super::exit::Exit;
 use crate::report::sanitize;
+use crate::steps::pick::PickError;
 use std::fmt::Write as _;
 
 /// A command's error: its cause chain, the code it ends with, and what to do about it.
@@ -64,6 +65,13 @@ impl Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Failure {
         Failure::new(Exit::Error, error)
+    }
+}
+
+impl From<PickError> for Failure {
+    fn from(error: PickError) -> Failure {
+        let help = error.help.clone();
+        Failure { help, ..Failure::new(Exit::Usage, error) }
     }
 }
 

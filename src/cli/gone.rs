@@ -4,11 +4,12 @@
 //! took it, when and why, and whether it can still come back.
 
 use super::context::Context;
-use super::{pick, shell};
+use super::shell;
 use crate::apply::journal::history::State;
 use crate::apply::{self, Root, RunItem, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
+use crate::steps::pick;
 use anstyle::Style;
 use serde_json::{Value, json};
 

@@ -38,7 +38,7 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
         layouts: work::layouts(context, &config)?,
         ..ScanOptions::default()
     };
-    let store = LocalStore::new(work::duplicate(root.fd())?);
+    let store = LocalStore::new(crate::steps::see::duplicate(root.fd())?);
     let Examined { seen, findings, proposals } = examine(&store, &options, &|_| ());
     if context.ui.json {
         let entries: Vec<Value> = findings.iter().map(|f| as_json(&seen, f)).collect();

@@ -8,6 +8,7 @@ use super::unfinished;
 use crate::apply::{self, ApplyError, Count, Root, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
+use crate::steps::told;
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -28,7 +29,7 @@ pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
         runs = vec![pick(runs, text)?];
     }
     if context.ui.json {
-        let list: Vec<Value> = runs.iter().map(|r| as_json(r, args.run.is_some())).collect();
+        let list: Vec<Value> = runs.iter().map(|r| told::run(r, args.run.is_some())).collect();
         context.ui.json(&json!({ "format": "retain-log/1", "runs": list, "faults": faults }))?;
     } else if args.run.is_some() {
         context.ui.out(&one_run(context, &runs[0]))?;
@@ -161,40 +162,4 @@ pub fn items(run: &RunSummary) -> String {
         ]);
     }
     table.render()
-}
-
-fn as_json(run: &RunSummary, with_items: bool) -> Value {
-    let count = |c: Count| json!({ "checkpoints": c.checkpoints, "bytes": c.bytes });
-    let mut value = json!({
-        "run": run.id,
-        "at": run.at.map(|t| t.to_string()),
-        "uid": run.uid,
-        "policy": run.policy,
-        "plan": run.plan,
-        "planned": count(run.planned),
-        "in_trash": count(run.in_trash),
-        "midway": count(run.midway),
-        "purged": count(run.purged),
-        "restored": count(run.restored),
-        "left": count(run.left),
-        "expires": run.expires.map(|t| t.to_string()),
-        "unfinished": run.unfinished,
-        "stopped": run.stopped,
-        "damaged": run.damaged,
-    });
-    if with_items {
-        value["items"] = run
-            .items
-            .iter()
-            .map(|i| {
-                json!({
-                    "session": i.session, "id": i.id, "bytes": i.bytes, "state": i.state.as_str(),
-                    "why": i.why,
-                })
-            })
-            .collect();
-        value["skipped"] =
-            run.skipped.iter().map(|(s, why)| json!({ "session": s, "why": why })).collect();
-    }
-    value
 }

@@ -3,14 +3,15 @@
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::gone;
 use super::work::{self, Seen};
-use super::{gone, pick};
 use crate::apply::Root;
-use crate::core::decision::{Outcome, Reason};
+use crate::core::decision::Outcome;
 use crate::core::model::{Checkpoint, Session};
 use crate::core::plan::PlanReason;
 use crate::report::json::{self, LsCheckpoint};
 use crate::report::{human, listing, sanitize};
+use crate::steps::pick;
 use clap::{Args, ValueEnum};
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -58,7 +59,7 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Exit, Failure> {
     let root = context::open(&config.root)?;
     let seen = work::scan_root(context, &config, &root)?;
     let picked = pick::sessions(&seen.inventory, &args.sessions)
-        .map_err(|failure| emptied(context, &root, &args.sessions, failure))?;
+        .map_err(|e| emptied(context, &root, &args.sessions, e.into()))?;
     let outcome = policy
         .as_ref()
         .map(|p| crate::core::decide::decide(&seen.inventory, &p.policy, context.now));
@@ -205,7 +206,7 @@ impl View<'_> {
             return Vec::new();
         };
         let protective =
-            outcome.sessions[session].reasons(checkpoint).iter().filter(|r| is_protection(r));
+            outcome.sessions[session].reasons(checkpoint).iter().filter(|r| r.is_protection());
         protective
             .map(|r| work::explain(&self.seen.inventory, policy, outcome, (session, checkpoint), r))
             .collect()
@@ -251,27 +252,4 @@ impl View<'_> {
 /// One escaped name on each line: a line end in a name must not make a second name.
 fn lines<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.fold(String::new(), |out, name| out + &sanitize::terminal(name) + "\n")
-}
-
-/// The top of the ladder: what holds against every rule, limit and quota.
-fn is_protection(reason: &Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Protected { .. }
-            | Reason::Pinned
-            | Reason::Young { .. }
-            | Reason::UnknownAge
-            | Reason::Pointer { .. }
-            | Reason::MarkedLatest
-            | Reason::MarkedBest
-            | Reason::NamedLastOrBest
-            | Reason::Needed { .. }
-            | Reason::Incomplete
-            | Reason::Tainted
-            | Reason::Ambiguous
-            | Reason::Conflict
-            | Reason::Running
-            | Reason::Restarted { .. }
-            | Reason::MinKeep { .. }
-    )
 }

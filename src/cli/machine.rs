@@ -17,6 +17,13 @@ pub fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from)
 }
 
+/// Where what outlives a run is kept, if the environment names a place.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+pub fn state() -> Option<PathBuf> {
+    let given = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    given.or_else(|| home().map(|h| h.join(".local/state"))).map(|p| p.join("retain"))
+}
+
 /// A variable that is set to something, in UTF-8.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 pub fn variable(name: &str) -> Option<String> {

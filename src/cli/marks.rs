@@ -3,17 +3,15 @@
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::pick;
 use super::work::{self, Seen};
-use crate::apply::Root;
-use crate::apply::dir::{self, Rel};
-use crate::core::calendar;
-use crate::core::model::{Pin, Session, Time};
-use crate::marks::{self, Mark, MarksFile, Subject};
+use crate::core::model::Pin;
+use crate::core::model::Time;
+use crate::marks::Mark;
 use crate::report::human;
+use crate::steps::mark::{self, Folders, parse_until};
+use crate::steps::pick;
 use clap::Args;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// What a mark is set on.
 #[derive(Debug, Args)]
@@ -87,9 +85,6 @@ pub fn tag(context: &Context, args: &TagArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// The subjects in one directory of checkpoints.
-type Folders = BTreeMap<String, Vec<Subject>>;
-
 /// Changes the mark of each subject of the target, and says so.
 ///
 /// # Errors
@@ -112,7 +107,9 @@ pub fn change(
     if !target.dry_run {
         context.confine(&root);
         for (folder, subjects) in &folders {
-            changed += u64::from(write(&root, folder, subjects, &edit)?);
+            changed += u64::from(
+                mark::write(&root, folder, subjects, &edit).map_err(anyhow::Error::from)?,
+            );
         }
     }
     if context.ui.json {
@@ -139,86 +136,9 @@ pub fn change(
 fn subjects(seen: &Seen, target: &Target) -> Result<(Folders, u64), Failure> {
     let inventory = &seen.inventory;
     let sessions = pick::sessions(inventory, std::slice::from_ref(&target.session))?;
-    let mut folders = Folders::new();
     if target.checkpoints.is_empty() {
-        for &s in &sessions {
-            let session = &inventory.sessions[s];
-            for folder in session.checkpoints.iter().filter_map(|c| folder_of(c.paths())) {
-                let list = folders.entry(folder).or_default();
-                let subject = Subject::in_series(&session.series, None);
-                if !list.contains(&subject) {
-                    list.push(subject);
-                }
-            }
-        }
-        return Ok((folders, sessions.len() as u64));
+        return Ok((mark::of_sessions(inventory, &sessions), sessions.len() as u64));
     }
-    let mut count = 0;
-    for (s, checkpoints) in pick::checkpoints(inventory, &sessions, &target.checkpoints)? {
-        let session: &Session = &inventory.sessions[s];
-        for c in checkpoints {
-            let checkpoint = &session.checkpoints[c];
-            let Some(folder) = folder_of(checkpoint.paths()) else { continue };
-            let subject = Subject::in_series(&session.series, Some(&checkpoint.id));
-            folders.entry(folder).or_default().push(subject);
-            count += 1;
-        }
-    }
-    Ok((folders, count))
-}
-
-/// The directory that holds a checkpoint, below the root.
-fn folder_of(paths: &[Box<str>]) -> Option<String> {
-    let first = paths.first()?;
-    Some(first.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned())
-}
-
-fn write(
-    root: &Root,
-    folder: &str,
-    subjects: &[Subject],
-    edit: impl Fn(&mut Mark),
-) -> Result<bool, Failure> {
-    let failed = |e: anyhow::Error| e.context(format!("cannot mark in {folder}"));
-    let rel = Rel::parse(folder).map_err(|e| failed(e.into()))?;
-    let fd = dir::open(root.fd(), &rel, dir::how()).map_err(|e| failed(e.into()))?;
-    let change = |file: &mut MarksFile| {
-        for subject in subjects {
-            edit(file.entry(subject.clone()));
-        }
-    };
-    Ok(marks::edit(&fd, change).map_err(|e| failed(e.into()))?)
-}
-
-/// A day, inclusive and in UTC, or an instant.
-pub fn parse_until(text: &str) -> Result<Time, String> {
-    if let Some(t) = Time::parse(text) {
-        return Ok(t);
-    }
-    let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
-    day.and_then(|d| calendar::end_of_day(d, chrono_tz::UTC))
-        .ok_or_else(|| "write it as 2027-01-31 or 2027-01-31T10:00:00Z".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_counts_to_its_end() {
-        assert_eq!(parse_until("2027-01-31"), Ok(Time::parse("2027-02-01T00:00:00Z").unwrap()));
-        assert_eq!(
-            parse_until("2027-01-31T10:00:00Z"),
-            Ok(Time::parse("2027-01-31T10:00:00Z").unwrap())
-        );
-        assert!(parse_until("31.1.2027").is_err());
-        assert!(parse_until("2027-02-30").is_err());
-    }
-
-    #[test]
-    fn marks_lie_beside_what_they_are_about() {
-        assert_eq!(folder_of(&["a/b/c".into()]).as_deref(), Some("a/b"));
-        assert_eq!(folder_of(&["c".into()]).as_deref(), Some("."));
-        assert_eq!(folder_of(&[]), None);
-    }
+    let picked = pick::checkpoints(inventory, &sessions, &target.checkpoints)?;
+    Ok(mark::of_checkpoints(inventory, &picked))
 }

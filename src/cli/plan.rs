@@ -3,9 +3,10 @@
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{context, pick, work};
+use super::{context, work};
 use crate::core::plan::PlanFile;
 use crate::report::{markdown, plan};
+use crate::steps::pick;
 use clap::{Args, ValueEnum};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@ use super::failure::Failure;
 use super::{log, progress, unfinished};
 use crate::apply::{self, Count, PurgeReport, Root, RunSummary, Which};
 use crate::report::human;
+use crate::steps::told;
 use clap::Args;
-use serde_json::json;
 
 #[derive(Debug, Args)]
 pub struct PurgeArgs {
@@ -39,7 +39,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     if args.consent.dry_run {
         unfinished::tell(context, &root, None);
         if ui.json {
-            ui.json(&as_json(due, true, &PurgeReport::default()))?;
+            ui.json(&told::purge(due, true, &PurgeReport::default()))?;
         } else {
             ui.out(&format!("{amount} in the trash would be purged.\n"))?;
         }
@@ -73,7 +73,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     }
     let purged = report.purged;
     if ui.json {
-        ui.json(&as_json(purged, false, &report))?;
+        ui.json(&told::purge(purged, false, &report))?;
     } else if purged.checkpoints == 0 {
         ui.out("Nothing to purge.\n")?;
     } else {
@@ -100,15 +100,4 @@ fn due(
         checkpoints: sum.checkpoints + r.in_trash.checkpoints,
         bytes: sum.bytes.saturating_add(r.in_trash.bytes),
     }))
-}
-
-fn as_json(count: Count, dry_run: bool, report: &PurgeReport) -> serde_json::Value {
-    json!({
-        "format": "retain-purge/1",
-        "dry_run": dry_run,
-        "purged": { "checkpoints": count.checkpoints, "bytes": count.bytes },
-        "kept": carry::skipped_json(&report.kept),
-        "stopped": report.stopped,
-        "faults": report.faults,
-    })
 }

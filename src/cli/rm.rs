@@ -5,14 +5,13 @@ use super::carry::{self, Job};
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::work::{self, Seen};
-use super::{by_hand, pick, shell};
+use super::{shell, work};
 use crate::core::model::{Marks, Session};
-use crate::core::plan::{self, PlanFile, PlanReason, PlanWarning};
+use crate::core::plan::PlanFile;
 use crate::report::plan::Detail;
 use crate::report::{self, human};
+use crate::steps::{by_hand, pick};
 use clap::Args;
-use std::collections::HashSet;
 
 #[derive(Debug, Args)]
 pub struct RmArgs {
@@ -49,7 +48,7 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
         policy.policy.grace,
         context.now,
     );
-    let file = plan_file(context, &seen, &judged);
+    let file = by_hand::plan(&seen.inventory, seen.root.clone(), &judged, context.now);
     let refused = judged.refused.len();
     let job = Job {
         plan: file,
@@ -72,55 +71,6 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
         explain_refusal(context, &seen.inventory.sessions[*s], *c, &job.plan);
     }
     Ok(work::finish(context, &seen).and(exit).and_if(refused > 0, Exit::Refused))
-}
-
-/// The plan of the chosen checkpoints alone.
-fn plan_file(context: &Context, seen: &Seen, judged: &by_hand::ByHand) -> PlanFile {
-    let concerned: HashSet<&str> = seen
-        .inventory
-        .sessions
-        .iter()
-        .zip(&judged.outcome.sessions)
-        .filter(|(_, d)| {
-            (0..d.len()).any(|c| d.verdict(c) == crate::core::decision::Verdict::Delete)
-        })
-        .map(|(s, _)| &*s.name)
-        .chain(judged.refused.iter().map(|(s, _)| &*seen.inventory.sessions[*s].name))
-        .collect();
-    let mut file = plan::build(&plan::Input {
-        inventory: &seen.inventory,
-        policy: &judged.policy,
-        outcome: &judged.outcome,
-        now: context.now,
-        policy_source: "rm",
-        policy_text: "",
-        root: seen.root.clone(),
-        select: Some(&|s: &Session| concerned.contains(&*s.name)),
-    });
-    for (s, c) in &judged.warned {
-        let session = &seen.inventory.sessions[*s];
-        file.warnings.push(PlanWarning {
-            kind: "pointer".to_owned(),
-            session: Some(session.name.to_string()),
-            text: format!("{} is still referred to", session.checkpoints[*c].id),
-        });
-    }
-    for decision in &mut file.decisions {
-        if decision.verdict == "delete" {
-            let text = "chosen by hand".to_owned();
-            decision
-                .reasons
-                .insert(0, PlanReason { kind: "by-hand".into(), text, ..PlanReason::default() });
-        } else if decision.reasons.is_empty() {
-            let text = "not chosen".to_owned();
-            decision.reasons.push(PlanReason {
-                kind: "not-chosen".into(),
-                text,
-                ..PlanReason::default()
-            });
-        }
-    }
-    file.seal()
 }
 
 fn explain_refusal(context: &Context, session: &Session, checkpoint: usize, plan: &PlanFile) {

@@ -36,6 +36,11 @@ impl Signals {
         Ok(signals)
     }
 
+    /// Set by the first signal while [`Signals::critical`] holds.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
     /// As if a signal came after so long.
     pub fn stop_after(&self, deadline: Duration) {
         let (stop, late) = (Arc::clone(&self.stop), Arc::clone(&self.late));

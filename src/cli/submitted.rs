@@ -10,12 +10,14 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::marks::{self, Target};
 use super::unattended::{Told, UnattendedArgs};
-use super::{pick, work};
+use super::work;
 use crate::core::model::{Marks, Time};
 use crate::core::plan::PlanFile;
 use crate::marks::{Mark, Submission};
 use crate::report::human;
 use crate::report::plan::Detail;
+use crate::steps::mark::parse_until;
+use crate::steps::pick;
 use clap::Args;
 use std::collections::HashSet;
 
@@ -32,7 +34,7 @@ pub struct SubmittedArgs {
     score: Option<f64>,
 
     /// When it was handed in [default: now]
-    #[arg(long, value_name = "TIME", value_parser = marks::parse_until)]
+    #[arg(long, value_name = "TIME", value_parser = parse_until)]
     at: Option<Time>,
 
     /// Forget all submissions instead

@@ -8,6 +8,7 @@ use super::{log, progress, unfinished};
 use crate::apply::journal::history::State;
 use crate::apply::{self, RunSummary, What};
 use crate::report::human;
+use crate::steps::told;
 use clap::Args;
 use serde_json::json;
 
@@ -64,15 +65,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     }
     let restored = report.restored;
     if ui.json {
-        ui.json(&json!({
-            "format": "retain-undo/1",
-            "dry_run": false,
-            "run": run.id,
-            "restored": { "checkpoints": restored.checkpoints, "bytes": restored.bytes },
-            "already": report.already,
-            "skipped": carry::skipped_json(&report.skipped),
-            "stopped": report.stopped,
-        }))?;
+        ui.json(&told::undo(&run.id, &report))?;
     } else if restored.checkpoints == 0 && report.already > 0 && report.skipped.is_empty() {
         let run = &run.id;
         ui.out(&format!(

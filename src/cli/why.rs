@@ -3,13 +3,14 @@
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{gone, pick, work};
+use super::{gone, work};
 use crate::core::decide::decide;
 use crate::core::decision::Verdict;
 use crate::core::model::Checkpoint;
 use crate::report::json::{LsCheckpoint, Why};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, listing, sanitize};
+use crate::steps::pick;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use std::fmt::Write as _;

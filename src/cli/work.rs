@@ -3,7 +3,6 @@
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::space;
 use super::{progress, unfinished};
 use crate::apply::root::Root;
 use crate::config::Config;
@@ -13,26 +12,14 @@ use crate::core::explain::Explainer;
 use crate::core::model::{Inventory, Session};
 use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot};
 use crate::core::policy::Policy;
-use crate::core::select::{Globs, Scope};
 use crate::inventory as format;
 use crate::layout::{self, Layout};
-use crate::scan::{self, Fault, ScanOptions, Unrecognised};
-use crate::store::local::LocalStore;
-use rustix::fd::BorrowedFd;
+use crate::scan::Unrecognised;
+pub use crate::steps::see::Seen;
+use crate::steps::see::{self, SeeError};
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
-
-/// What a scan, or an inventory file, has to say.
-pub struct Seen {
-    pub inventory: Inventory,
-    pub unrecognised: Unrecognised,
-    /// What could not be read, each a sentence.
-    pub faults: Vec<String>,
-    /// `None` for an inventory that no root can be told of.
-    pub root: Option<PlanRoot>,
-    pub root_shown: String,
-}
 
 /// The declared layouts and the built-in ones.
 ///
@@ -56,58 +43,20 @@ pub fn scan(context: &Context, config: &Config) -> Result<Seen, Failure> {
 /// # Errors
 /// The root cannot be read at all; anything less is a fault in [`Seen`].
 pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
-    let options = ScanOptions {
-        threads: context.threads.and_then(NonZeroUsize::new),
-        owner: config.owner,
-        exclude: exclude(config)?,
-        root_id: root.id.as_deref().map(Into::into),
-        now: Some(context.now),
-        layouts: layouts(context, config)?,
-    };
-    let store = LocalStore::new(duplicate(root.fd())?);
+    let threads = context.threads.and_then(NonZeroUsize::new);
+    let layouts = layouts(context, config)?;
     let bar = progress::Scan::new(&context.ui);
-    let scanned = scan::scan(&store, &options, &|event| bar.event(event));
+    let seen = see::scan(root, config, layouts, threads, context.now, &|event| bar.event(event));
     bar.finish();
-    for mount in &scanned.other_mounts {
+    let seen = seen.map_err(|e| match e {
+        SeeError::Io(e) => e.into(),
+        e @ SeeError::Exclude(_) => Failure::new(Exit::Usage, e),
+    })?;
+    for mount in &seen.other_mounts {
         context.ui.detail(format!("not entered, another file system: {mount}"));
     }
-    unfinished::tell(context, root, Some(&scanned.inventory));
-    let root_shown = context::shown(&root.path);
-    let mut inventory = scanned.inventory;
-    if let (Some(space), true) = (&mut inventory.space, root.id.is_some()) {
-        // Trash counts as freed: apply purges it early where a policy demands free space.
-        space.free = space.free.saturating_add(space::trash(root));
-    }
-    Ok(Seen {
-        inventory,
-        unrecognised: scanned.unrecognised,
-        faults: scanned.faults.iter().map(sentence).collect(),
-        root: Some(PlanRoot { id: root.id.clone(), path: root_shown.clone(), inode: root.inode }),
-        root_shown,
-    })
-}
-
-fn exclude(config: &Config) -> Result<Option<Globs>, Failure> {
-    if config.exclude.is_empty() {
-        return Ok(None);
-    }
-    Globs::new(&config.exclude, Scope::Path).map(Some).map_err(|e| {
-        Failure::new(
-            Exit::Usage,
-            anyhow::Error::new(e).context("exclude in retain.toml is not a list of globs"),
-        )
-    })
-}
-
-fn sentence(fault: &Fault) -> String {
-    match &fault.session {
-        Some(session) => format!("{session} is kept whole: {}: {}", fault.path, fault.text),
-        None => format!("{}: {}", fault.path, fault.text),
-    }
-}
-
-pub fn duplicate(fd: BorrowedFd<'_>) -> Result<rustix::fd::OwnedFd, Failure> {
-    Ok(rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(std::io::Error::from)?)
+    unfinished::tell(context, root, Some(&seen.inventory));
+    Ok(seen)
 }
 
 /// Reads an inventory file, `-` for stdin.
@@ -137,6 +86,7 @@ pub fn read_inventory(path: &Path) -> Result<Seen, Failure> {
         faults: Vec::new(),
         root,
         root_shown: shown,
+        other_mounts: Vec::new(),
     })
 }
 

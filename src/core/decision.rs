@@ -117,6 +117,31 @@ pub enum Reason {
     MissedOther { rule: u16 },
 }
 
+impl Reason {
+    /// The top of the ladder: what holds against every rule, limit and quota.
+    pub fn is_protection(&self) -> bool {
+        matches!(
+            self,
+            Reason::Protected { .. }
+                | Reason::Pinned
+                | Reason::Young { .. }
+                | Reason::UnknownAge
+                | Reason::Pointer { .. }
+                | Reason::MarkedLatest
+                | Reason::MarkedBest
+                | Reason::NamedLastOrBest
+                | Reason::Needed { .. }
+                | Reason::Incomplete
+                | Reason::Tainted
+                | Reason::Ambiguous
+                | Reason::Conflict
+                | Reason::Running
+                | Reason::Restarted { .. }
+                | Reason::MinKeep { .. }
+        )
+    }
+}
+
 /// One checkpoint's verdict; its reasons stand in [`SessionDecision::reasons`].
 #[derive(Clone, Copy, Debug)]
 pub struct Decision {

@@ -6,7 +6,7 @@
 
 mod build;
 
-pub use build::{Input, build};
+pub use build::{Input, build, head};
 
 use super::model::Time;
 use serde::{Deserialize, Serialize};

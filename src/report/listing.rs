@@ -89,7 +89,7 @@ pub fn checkpoints<'a>(checkpoints: impl IntoIterator<Item = &'a Checkpoint>, no
 }
 
 /// What NSML counted: lengths of files. A disk's blocks are what plans and limits count.
-fn length(checkpoint: &Checkpoint) -> u64 {
+pub fn length(checkpoint: &Checkpoint) -> u64 {
     checkpoint.extra.as_ref().map(|e| e.apparent).filter(|n| *n > 0).unwrap_or(checkpoint.bytes)
 }
 

@@ -6,10 +6,10 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::work::{self, Seen};
 use crate::core::decide::decide;
-use crate::core::decision::{Outcome, Verdict};
 use crate::core::policy::Policy;
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
+use crate::steps::differ;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -79,28 +79,21 @@ fn changes(context: &Context, seen: &Seen, old: &Policy, new: &Policy) -> Vec<Ch
     let inventory = &seen.inventory;
     let before = decide(inventory, old, context.now);
     let after = decide(inventory, new, context.now);
-    let goes =
-        |outcome: &Outcome, s: usize, c: usize| outcome.sessions[s].verdict(c) == Verdict::Delete;
-    let mut changes = Vec::new();
-    for (s, session) in inventory.sessions.iter().enumerate() {
-        for (c, checkpoint) in session.checkpoints.iter().enumerate() {
-            let deletes = goes(&after, s, c);
-            if deletes == goes(&before, s, c) {
-                continue;
-            }
-            let reasons = after.sessions[s].reasons(c).iter();
-            let reasons: Vec<String> =
-                reasons.map(|r| work::explain(inventory, new, &after, (s, c), r).text).collect();
-            changes.push(Change {
-                session: session.name.to_string(),
-                id: checkpoint.id.to_string(),
-                bytes: checkpoint.bytes,
-                deletes,
-                reasons: reasons.join(" · "),
-            });
+    let one = |found: differ::Change| {
+        let (s, c) = (found.session, found.checkpoint);
+        let session = &inventory.sessions[s];
+        let reasons = after.sessions[s].reasons(c).iter();
+        let reasons: Vec<String> =
+            reasons.map(|r| work::explain(inventory, new, &after, (s, c), r).text).collect();
+        Change {
+            session: session.name.to_string(),
+            id: session.checkpoints[c].id.to_string(),
+            bytes: session.checkpoints[c].bytes,
+            deletes: found.deletes,
+            reasons: reasons.join(" · "),
         }
-    }
-    changes
+    };
+    differ::changes(inventory, &before, &after).into_iter().map(one).collect()
 }
 
 fn sum(changes: &[Change], deletes: bool) -> (u64, u64) {

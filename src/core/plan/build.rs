@@ -29,12 +29,30 @@ pub struct Input<'a> {
 /// Builds and seals the plan.
 pub fn build(input: &Input<'_>) -> PlanFile {
     let Input { inventory, policy, outcome, .. } = input;
-    let chosen: Vec<usize> = (0..inventory.sessions.len())
-        .filter(|&i| input.select.is_none_or(|select| select(&inventory.sessions[i])))
-        .collect();
+    let chosen = chosen(input);
     let explainer = Explainer { inventory, policy };
     let decisions: Vec<Vec<PlanDecision>> =
         chosen.par_iter().map(|&s| decisions_of(&explainer, outcome, s)).collect();
+    PlanFile {
+        sessions: chosen.iter().filter_map(|&s| session_of(inventory, outcome, s)).collect(),
+        decisions: decisions.into_iter().flatten().collect(),
+        ..head(input)
+    }
+    .seal()
+}
+
+fn chosen(input: &Input<'_>) -> Vec<usize> {
+    let sessions = &input.inventory.sessions;
+    (0..sessions.len())
+        .filter(|&i| input.select.is_none_or(|select| select(&sessions[i])))
+        .collect()
+}
+
+/// A plan without its decisions: totals, warnings and the brake. It is not sealed.
+pub fn head(input: &Input<'_>) -> PlanFile {
+    let Input { inventory, policy, outcome, .. } = input;
+    let chosen = chosen(input);
+    let explainer = Explainer { inventory, policy };
     let totals = totals(inventory, outcome, &chosen);
     PlanFile {
         format: FORMAT.to_owned(),
@@ -50,11 +68,8 @@ pub fn build(input: &Input<'_>) -> PlanFile {
         totals,
         warnings: warnings(input, &explainer, &chosen),
         brake: brake(policy, &totals),
-        sessions: chosen.iter().filter_map(|&s| session_of(inventory, outcome, s)).collect(),
-        decisions: decisions.into_iter().flatten().collect(),
-        digest: String::new(),
+        ..PlanFile::default()
     }
-    .seal()
 }
 
 fn decisions_of(explainer: &Explainer<'_>, outcome: &Outcome, s: usize) -> Vec<PlanDecision> {

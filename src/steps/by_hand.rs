@@ -7,7 +7,8 @@
 use crate::core::calendar::Span;
 use crate::core::decide::decide;
 use crate::core::decision::{Outcome, Reason, SessionDecision, Verdict};
-use crate::core::model::{Inventory, Status, Time};
+use crate::core::model::{Inventory, Session, Status, Time};
+use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot, PlanWarning};
 use crate::core::policy::{Limit, Match, Policy, Protection, Restarted, Safety, SessionPolicy};
 use std::collections::HashSet;
 
@@ -113,10 +114,52 @@ fn warns(reason: &Reason) -> bool {
     )
 }
 
+/// The plan of a choice: the sessions it concerns, and no others.
+pub fn plan(inventory: &Inventory, root: Option<PlanRoot>, judged: &ByHand, now: Time) -> PlanFile {
+    let loses = |d: &SessionDecision| (0..d.len()).any(|c| d.verdict(c) == Verdict::Delete);
+    let losing = inventory.sessions.iter().zip(&judged.outcome.sessions);
+    let concerned: HashSet<&str> = losing
+        .filter(|(_, d)| loses(d))
+        .map(|(s, _)| &*s.name)
+        .chain(judged.refused.iter().map(|(s, _)| &*inventory.sessions[*s].name))
+        .collect();
+    let mut file = plan::build(&plan::Input {
+        inventory,
+        policy: &judged.policy,
+        outcome: &judged.outcome,
+        now,
+        policy_source: "rm",
+        policy_text: "",
+        root,
+        select: Some(&|s: &Session| concerned.contains(&*s.name)),
+    });
+    for (s, c) in &judged.warned {
+        let session = &inventory.sessions[*s];
+        file.warnings.push(PlanWarning {
+            kind: "pointer".to_owned(),
+            session: Some(session.name.to_string()),
+            text: format!("{} is still referred to", session.checkpoints[*c].id),
+        });
+    }
+    let reason = |kind: &str, text: &str| PlanReason {
+        kind: kind.to_owned(),
+        text: text.to_owned(),
+        ..PlanReason::default()
+    };
+    for decision in &mut file.decisions {
+        if decision.verdict == "delete" {
+            decision.reasons.insert(0, reason("by-hand", "chosen by hand"));
+        } else if decision.reasons.is_empty() {
+            decision.reasons.push(reason("not-chosen", "not chosen"));
+        }
+    }
+    file.seal()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{Checkpoint, Marks, Pointer, Session};
+    use crate::core::model::{Checkpoint, Marks, Pointer};
 
     const NOW: Time = Time::from_nanos(2_000_000_000 * Time::NANOS_PER_SEC);
 

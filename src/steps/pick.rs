@@ -3,12 +3,31 @@
 //! A name that matches nothing is an error with the nearest names, never an empty selection: `rm`
 //! of a typing mistake must not look like success.
 
-use super::failure::Failure;
 use crate::core::model::{Inventory, Session};
 use crate::core::name::natural_cmp;
 use crate::core::select::{Globs, Scope, expand_ranges};
 use crate::report::sanitize;
 use std::collections::HashSet;
+
+/// Why a text stands for nothing, or for too much.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct PickError {
+    pub text: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl PickError {
+    fn new(text: impl Into<String>) -> PickError {
+        PickError { text: text.into(), help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> PickError {
+        self.help = Some(help.into());
+        self
+    }
+}
 
 /// One argument: a name, or a pattern of names.
 #[derive(Debug)]
@@ -20,15 +39,15 @@ struct Pattern {
 }
 
 impl Pattern {
-    fn new(text: &str, scope: Scope) -> Result<Pattern, Failure> {
-        let names = expand_ranges(text).map_err(|e| Failure::usage(e.to_string()))?;
+    fn new(text: &str, scope: Scope) -> Result<Pattern, PickError> {
+        let names = expand_ranges(text).map_err(|e| PickError::new(e.to_string()))?;
         let (globs, literal): (Vec<_>, HashSet<_>) = {
             let (globs, literal): (Vec<_>, Vec<_>) =
                 names.into_iter().partition(|n| n.contains(['*', '?', '[', '{']));
             (globs, literal.into_iter().collect())
         };
         let globs = Globs::new(&globs, scope).map_err(|e| {
-            Failure::usage(format!("`{text}` is not a pattern: {}", e.kind()))
+            PickError::new(format!("`{text}` is not a pattern: {}", e.kind()))
                 .help("quote a name that holds *, ?, [ or { with a backslash before it")
         })?;
         Ok(Pattern { text: text.to_owned(), literal, globs })
@@ -58,7 +77,7 @@ fn indices<'a>(names: impl Iterator<Item = &'a str>, hit: impl Fn(&str) -> bool)
 ///
 /// # Errors
 /// A pattern that is none, or one that no session matches.
-pub fn sessions(inventory: &Inventory, args: &[String]) -> Result<Vec<usize>, Failure> {
+pub fn sessions(inventory: &Inventory, args: &[String]) -> Result<Vec<usize>, PickError> {
     let mut picked: Vec<usize> = Vec::new();
     if args.is_empty() {
         picked.extend(0..inventory.sessions.len());
@@ -81,10 +100,10 @@ pub fn sessions(inventory: &Inventory, args: &[String]) -> Result<Vec<usize>, Fa
 ///
 /// # Errors
 /// As [`sessions`], or a pattern that stands for several.
-pub fn session(inventory: &Inventory, arg: &str) -> Result<usize, Failure> {
+pub fn session(inventory: &Inventory, arg: &str) -> Result<usize, PickError> {
     match sessions(inventory, &[arg.to_owned()])?.as_slice() {
         [one] => Ok(*one),
-        several => Err(Failure::usage(format!(
+        several => Err(PickError::new(format!(
             "`{arg}` stands for {} sessions, and this needs one",
             several.len()
         ))),
@@ -99,7 +118,7 @@ pub fn checkpoints(
     inventory: &Inventory,
     sessions: &[usize],
     args: &[String],
-) -> Result<Vec<(usize, Vec<usize>)>, Failure> {
+) -> Result<Vec<(usize, Vec<usize>)>, PickError> {
     let mut picked: Vec<(usize, Vec<usize>)> = sessions.iter().map(|s| (*s, Vec::new())).collect();
     for arg in args {
         let pattern = Pattern::new(arg, Scope::Id)?;
@@ -127,11 +146,11 @@ pub fn checkpoints(
 ///
 /// # Errors
 /// As [`checkpoints`], or a pattern that stands for several.
-pub fn checkpoint(inventory: &Inventory, session: usize, arg: &str) -> Result<usize, Failure> {
+pub fn checkpoint(inventory: &Inventory, session: usize, arg: &str) -> Result<usize, PickError> {
     let picked = checkpoints(inventory, &[session], &[arg.to_owned()])?;
     match picked.as_slice() {
         [(_, list)] if list.len() == 1 => Ok(list[0]),
-        _ => Err(Failure::usage(format!(
+        _ => Err(PickError::new(format!(
             "`{arg}` stands for several checkpoints, and this needs one"
         ))),
     }
@@ -152,22 +171,21 @@ pub fn tidy(arg: &str) -> &str {
     if tidied.is_empty() { arg } else { tidied }
 }
 
-fn no_session(inventory: &Inventory, arg: &str) -> Failure {
-    let failure = Failure::usage(format!("no session matches `{arg}`"));
+fn no_session(inventory: &Inventory, arg: &str) -> PickError {
+    let error = PickError::new(format!("no session matches `{arg}`"));
     let folder = format!("{arg}/");
     if inventory.sessions.is_empty() {
-        return failure.help(
+        return error.help(
             "the root holds no sessions that retain recognises; see `retain ls --unrecognised`",
         );
     }
     if inventory.sessions.iter().any(|s| s.name.starts_with(&folder)) {
-        return failure
-            .help(format!("it is a folder of sessions; write '{arg}/**' for all of them"));
+        return error.help(format!("it is a folder of sessions; write '{arg}/**' for all of them"));
     }
-    failure.help(nearest(arg, inventory.sessions.iter().map(|s| s.name.as_ref())))
+    error.help(nearest(arg, inventory.sessions.iter().map(|s| s.name.as_ref())))
 }
 
-fn no_checkpoint(inventory: &Inventory, sessions: &[usize], arg: &str) -> Failure {
+fn no_checkpoint(inventory: &Inventory, sessions: &[usize], arg: &str) -> PickError {
     let place = match sessions {
         [one] => format!("`{}`", inventory.sessions[*one].name),
         several => format!("any of {} sessions", several.len()),
@@ -176,11 +194,11 @@ fn no_checkpoint(inventory: &Inventory, sessions: &[usize], arg: &str) -> Failur
         .iter()
         .flat_map(|s| inventory.sessions[*s].checkpoints.iter().map(|c| c.id.as_ref()))
         .collect();
-    let failure = Failure::usage(format!("no checkpoint of {place} matches `{arg}`"));
+    let error = PickError::new(format!("no checkpoint of {place} matches `{arg}`"));
     if ids.is_empty() {
-        return failure.help("there are no checkpoints");
+        return error.help("there are no checkpoints");
     }
-    failure.help(nearest(arg, ids.into_iter()))
+    error.help(nearest(arg, ids.into_iter()))
 }
 
 /// How many names are suggested.
@@ -216,13 +234,17 @@ mod tests {
         Inventory { sessions: sessions.collect(), ..Inventory::default() }
     }
 
+    fn render(error: &PickError) -> String {
+        format!("{error}\n{}\n", error.help.as_deref().unwrap_or_default())
+    }
+
     fn names(inventory: &Inventory, args: &[&str]) -> Result<String, String> {
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         sessions(inventory, &args)
             .map(|list| {
                 list.iter().map(|i| &*inventory.sessions[*i].name).collect::<Vec<_>>().join(" ")
             })
-            .map_err(|f| f.render())
+            .map_err(|e| render(&e))
     }
 
     #[test]
@@ -243,8 +265,8 @@ mod tests {
         let err = |arg: &str| names(&inv, &[arg]).unwrap_err();
         assert_eq!(
             err("t/mnits/1"),
-            "error: no session matches `t/mnits/1`\n\
-             help: the nearest names are t/mnist/1, t/mnist/2, t/cifar/1\n"
+            "no session matches `t/mnits/1`\n\
+             the nearest names are t/mnist/1, t/mnist/2, t/cifar/1\n"
         );
         assert!(err("t/mnist").contains("write 't/mnist/**'"));
         assert!(err("t/{1..200000}").contains("100000"));
@@ -257,7 +279,7 @@ mod tests {
         let inv = inventory(&["t/mnist/1", "t/mnist/2"]);
         let ids = |args: &[&str]| {
             let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-            let picked = checkpoints(&inv, &[0], &args).map_err(|f| f.render())?;
+            let picked = checkpoints(&inv, &[0], &args).map_err(|e| render(&e))?;
             let list = picked
                 .iter()
                 .flat_map(|(s, l)| l.iter().map(|i| &*inv.sessions[*s].checkpoints[*i].id));

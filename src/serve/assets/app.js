@@ -1,0 +1,98 @@
+"use strict";
+// What HTML cannot do: sums of what is chosen, a box for all rows, and progress as it happens.
+// Every page works without this file.
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const fill = (text, ...with_) => text.replace(/\{\}/g, () => with_.shift() ?? "");
+  const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+  const size = (bytes) => {
+    if (bytes < 1024) return `${bytes} B`;
+    const units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let value = bytes / 1024, unit = 0;
+    while (value >= 1023.995 && unit + 1 < units.length) { value /= 1024; unit += 1; }
+    return `${value.toFixed(2)} ${units[unit]}`;
+  };
+
+  const form = $("choose");
+  if (form) {
+    const boxes = [...form.querySelectorAll('input[name="id"]')];
+    const all = $("all"), told = $("chosen");
+    let last = null;
+    const tell = () => {
+      const on = boxes.filter((b) => b.checked);
+      const bytes = on.reduce((sum, b) => sum + Number(b.dataset.bytes), 0);
+      told.textContent = on.length
+        ? fill(told.dataset.some, grouped(on.length), size(bytes))
+        : told.dataset.none;
+      all.checked = on.length > 0 && on.length === boxes.length;
+      all.indeterminate = on.length > 0 && on.length < boxes.length;
+    };
+    all.hidden = boxes.length === 0;
+    all.addEventListener("change", () => {
+      boxes.forEach((b) => { b.checked = all.checked; });
+      tell();
+    });
+    // Shift chooses a range, with the mouse and with the space bar.
+    let shift = false;
+    form.addEventListener("keydown", (e) => { shift = e.shiftKey; });
+    form.addEventListener("pointerdown", (e) => { shift = e.shiftKey; });
+    boxes.forEach((box, i) => box.addEventListener("click", (e) => {
+      if ((e.shiftKey || shift) && last !== null) {
+        const [from, to] = i < last ? [i, last] : [last, i];
+        for (let k = from; k <= to; k += 1) boxes[k].checked = box.checked;
+      }
+      last = i;
+      tell();
+    }));
+    tell();
+  }
+
+  // A form is sent once.
+  document.querySelectorAll('form[method="post"]').forEach((f) => f.addEventListener("submit", (e) => {
+    if (f.dataset.sent) e.preventDefault();
+    f.dataset.sent = "1";
+    setTimeout(() => { delete f.dataset.sent; }, 3000);
+  }));
+
+  const job = $("job");
+  if (job && job.dataset.events) {
+    const source = new EventSource(job.dataset.events);
+    source.onmessage = (e) => {
+      const p = JSON.parse(e.data);
+      if (["done", "stale", "failed"].includes(p.phase)) {
+        source.close();
+        location.reload();
+        return;
+      }
+      if (p.phase === "looking") $("job-text").textContent = job.dataset.looking;
+      if (p.phase === "working") {
+        $("job-text").textContent = fill(job.dataset.working, grouped(p.done), grouped(p.total));
+        $("job-bar").max = Math.max(p.total, 1);
+        $("job-bar").value = p.done;
+      }
+    };
+  }
+
+  const bar = $("root-bar");
+  if (bar && !(job && job.dataset.events)) {
+    const state = $("scan-state");
+    const source = new EventSource(bar.dataset.events);
+    source.onmessage = (e) => {
+      const s = JSON.parse(e.data);
+      if (s.running) {
+        state.textContent = fill(bar.dataset.running, grouped(s.sessions));
+      } else if (String(s.generation) !== bar.dataset.generation) {
+        // What somebody is reading or filling in is not taken away from under them.
+        source.close();
+        const link = document.createElement("a");
+        link.href = location.href;
+        link.id = "reload";
+        link.textContent = bar.dataset.stale;
+        state.replaceChildren(link);
+      } else {
+        state.textContent = "";
+      }
+    };
+    addEventListener("pagehide", () => source.close());
+  }
+})();

@@ -1,0 +1,221 @@
+//! The work of a job, from the fresh look to the report.
+
+use super::{Job, Phase, Progress};
+use crate::apply::{self, ApplyError, ApplyOptions, Event, Kind, Root, Settings, What, Which};
+use crate::core::plan::PlanFile;
+use crate::serve::choice;
+use crate::serve::site::Site;
+use crate::serve::state::App;
+use crate::steps::{space, told};
+use serde_json::Value;
+
+/// What a plan is made from, again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipe {
+    /// What the policy says.
+    Policy,
+    /// A person's own choice: ids in one session.
+    Choice { session: String, ids: Vec<String> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Carry out the plan with this digest, and no other.
+    Apply {
+        recipe: Recipe,
+        digest: String,
+    },
+    Undo {
+        run: String,
+        session: Option<String>,
+        checkpoint: Option<String>,
+    },
+    Purge {
+        run: String,
+    },
+}
+
+impl Task {
+    pub fn action(&self) -> &'static str {
+        match self {
+            Task::Apply { .. } => "apply",
+            Task::Undo { .. } => "undo",
+            Task::Purge { .. } => "purge",
+        }
+    }
+
+    pub fn session(&self) -> Option<String> {
+        match self {
+            Task::Apply { recipe: Recipe::Choice { session, .. }, .. } => Some(session.clone()),
+            Task::Undo { session, .. } => session.clone(),
+            _ => None,
+        }
+    }
+
+    /// For the audit.
+    pub fn subject(&self) -> String {
+        match self {
+            Task::Apply { recipe: Recipe::Policy, digest } => format!("plan {digest}"),
+            Task::Apply { recipe: Recipe::Choice { session, ids }, digest } => {
+                format!("{session}: {} (plan {digest})", ids.join(", "))
+            }
+            Task::Undo { run, session, checkpoint } => {
+                let rest = [session, checkpoint].into_iter().flatten();
+                rest.fold(run.clone(), |out, part| out + " " + part)
+            }
+            Task::Purge { run } => run.clone(),
+        }
+    }
+}
+
+/// Does it, and leaves in the job how it ended.
+pub fn run(app: &App, site: &Site, job: &Job, task: &Task) {
+    let _claim = site.claim();
+    let ended = attempt(app, site, job, task);
+    job.progress.send_modify(|p| match ended {
+        Ok(end) => *p = Progress { done: p.done, total: p.total, ..end },
+        Err(why) => {
+            p.phase = Phase::Failed;
+            p.fault = Some(why);
+        }
+    });
+}
+
+fn attempt(app: &App, site: &Site, job: &Job, task: &Task) -> Result<Progress, String> {
+    let root = site.open().map_err(|e| e.to_string())?;
+    match task {
+        Task::Apply { recipe, digest } => {
+            // What an interrupted run left is brought to an end before anything is looked at.
+            confined(app, &root, |settings| {
+                apply::recover(&root, settings, &|_| {}).map(|_| ()).map_err(|e| e.to_string())
+            })?;
+            job.progress.send_modify(|p| p.phase = Phase::Looking);
+            let Some(plan) = fresh(app, site, job, recipe, digest)? else {
+                return Ok(Progress { phase: Phase::Stale, ..Progress::default() });
+            };
+            job.progress.send_modify(|p| p.phase = Phase::Working);
+            carry_out(app, &root, job, &plan, recipe)
+        }
+        Task::Undo { run, session, checkpoint } => {
+            job.progress.send_modify(|p| p.phase = Phase::Working);
+            let (session, checkpoint) = (session.as_deref(), checkpoint.as_deref());
+            let what = What { run, session, checkpoint };
+            let report = confined(app, &root, |settings| {
+                apply::undo(&root, &what, settings, &|event| note(job, &event))
+                    .map_err(|e| e.to_string())
+            })?;
+            Ok(done(told::undo(run, &report), Some(run.clone())))
+        }
+        Task::Purge { run } => {
+            job.progress.send_modify(|p| p.phase = Phase::Working);
+            let report = confined(app, &root, |settings| {
+                apply::purge(&root, Which::Run(run), settings, &|event| note(job, &event))
+                    .map_err(|e| e.to_string())
+            })?;
+            let told = told::purge(report.purged, false, &report);
+            Ok(done(told, Some(run.clone())))
+        }
+    }
+}
+
+/// The plan of a fresh look, if it does what was shown.
+fn fresh(
+    app: &App,
+    site: &Site,
+    job: &Job,
+    recipe: &Recipe,
+    digest: &str,
+) -> Result<Option<PlanFile>, String> {
+    let view = site.look(&app.clock).map_err(|e| e.to_string())?;
+    if let Some(fault) = &view.law.fault {
+        return Err(format!("{fault}; nothing was deleted"));
+    }
+    let planned = match recipe {
+        Recipe::Policy if view.head(&job.who.scope).digest == digest => view.plan(&job.who),
+        Recipe::Policy => return Ok(None),
+        Recipe::Choice { session, ids } => {
+            let Some(s) = view.find(&job.who, session) else { return Ok(None) };
+            let Some(chosen) = choice::exact(view.session(s), ids) else {
+                return Ok(None);
+            };
+            view.choice(s, &chosen, app.now())
+        }
+    };
+    Ok((planned.digest == digest).then_some(planned.plan))
+}
+
+fn carry_out(
+    app: &App,
+    root: &Root,
+    job: &Job,
+    plan: &PlanFile,
+    recipe: &Recipe,
+) -> Result<Progress, String> {
+    let report = confined(app, root, |settings| {
+        let upkeep = *recipe == Recipe::Policy && job.who.is_administrator();
+        if upkeep {
+            // A run of the policy keeps the trash in order, as `retain apply` does.
+            apply::purge(root, Which::Expired, settings, &|_| {})?;
+        }
+        // Without a grace there is nothing that could be undone later either.
+        let purge_now = plan.policy.grace_seconds == 0;
+        let options = ApplyOptions { settings: *settings, grace: None, purge_now };
+        let report = apply::apply(root, plan, &options, &|event| note(job, &event))?;
+        if upkeep && let Some(bytes) = space::shortfall(root, plan).map_err(unmeasured)? {
+            apply::purge(root, Which::Oldest { bytes }, settings, &|_| {})?;
+        }
+        Ok(report)
+    });
+    match report {
+        Ok(report) => Ok(done(told::apply(plan, &report, false), report.run.clone())),
+        Err(e) if e.kind() == Kind::Stale => {
+            Ok(Progress { phase: Phase::Stale, ..Progress::default() })
+        }
+        Err(ApplyError::Stopped { why, restorable, report }) => Ok(Progress {
+            phase: Phase::Failed,
+            fault: Some(format!("stopped: {why}. {restorable}")),
+            run: report.run.clone(),
+            report: told::apply(plan, &report, false),
+            ..Progress::default()
+        }),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+fn done(report: Value, run: Option<String>) -> Progress {
+    Progress { phase: Phase::Done, report, run, ..Progress::default() }
+}
+
+fn note(job: &Job, event: &Event<'_>) {
+    match event {
+        Event::Begin { checkpoints, .. } => {
+            job.progress.send_modify(|p| (p.done, p.total) = (0, *checkpoints));
+        }
+        Event::Moved { .. } | Event::Purged { .. } | Event::Restored { .. } => {
+            job.progress.send_modify(|p| p.done += 1);
+        }
+        Event::Skipped { .. } | Event::Recovered(_) => {}
+    }
+}
+
+fn unmeasured(source: std::io::Error) -> ApplyError {
+    ApplyError::Io { what: "measure the file system".to_owned(), source }
+}
+
+/// Runs on a thread that the kernel lets change nothing outside the root.
+fn confined<T: Send, E: Send>(
+    app: &App,
+    root: &Root,
+    f: impl FnOnce(&Settings<'_>) -> Result<T, E> + Send,
+) -> Result<T, E> {
+    let settings = Settings::new(app.now(), &app.stop);
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            if let Err(e) = apply::confine(root) {
+                tracing::info!("not confined by Landlock, which needs Linux 5.19: {e}");
+            }
+            f(&settings)
+        });
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

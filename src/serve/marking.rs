@@ -1,0 +1,118 @@
+//! Pins and tags from the page: written where the command line writes them.
+
+use super::answer::Problem;
+use super::audit::Act;
+use super::auth::Principal;
+use super::form::Form;
+use super::site::Site;
+use super::state::App;
+use super::view::View;
+use crate::core::model::{Pin, Time};
+use crate::marks::Mark;
+use crate::steps::mark;
+use axum::http::StatusCode;
+use serde_json::json;
+use std::sync::Arc;
+
+/// The longest tag or text that is written.
+const LONGEST: usize = 1000;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    Pin(Pin),
+    Unpin,
+    Tag(String),
+    Untag(String),
+}
+
+impl Change {
+    /// Reads what a form or a request asks for.
+    ///
+    /// # Errors
+    /// It is none, or has a part that is wrong; the text says which.
+    pub fn of_form(action: &str, form: &Form, now: Time) -> Result<Change, String> {
+        let tag = || match form.get("tag").map(str::trim) {
+            Some(tag) if !tag.is_empty() && tag.len() <= LONGEST => Ok(tag.to_owned()),
+            _ => Err("Write a tag, of at most 1000 bytes. Nothing was changed.".to_owned()),
+        };
+        match action {
+            "pin" => {
+                let until = form.get("until").map(mark::parse_until).transpose();
+                let until = until.map_err(|e| format!("Until: {e}. Nothing was changed."))?;
+                if until.is_some_and(|t| t <= now) {
+                    let text = "The pin would have ended already. Nothing was changed.";
+                    return Err(text.to_owned());
+                }
+                let why = form.get("why").map(str::trim).filter(|w| !w.is_empty());
+                if why.is_some_and(|w| w.len() > LONGEST) {
+                    return Err("The reason is too long. Nothing was changed.".to_owned());
+                }
+                Ok(Change::Pin(Pin { until, why: why.map(Into::into) }))
+            }
+            "unpin" => Ok(Change::Unpin),
+            "tag" => tag().map(Change::Tag),
+            "untag" => tag().map(Change::Untag),
+            other => Err(format!("`{other}` is nothing this page can do. Nothing was changed.")),
+        }
+    }
+
+    fn action(&self) -> &'static str {
+        match self {
+            Change::Pin(_) => "pin",
+            Change::Unpin => "unpin",
+            Change::Tag(_) => "tag",
+            Change::Untag(_) => "untag",
+        }
+    }
+
+    fn make(&self, mark: &mut Mark) {
+        match self {
+            Change::Pin(pin) => mark.pin = Some(pin.clone()),
+            Change::Unpin => mark.pin = None,
+            Change::Tag(tag) => {
+                mark.tags.insert(tag.clone());
+            }
+            Change::Untag(tag) => {
+                mark.tags.remove(tag);
+            }
+        }
+    }
+}
+
+/// Marks checkpoints of a session, and scans again so that the page shows it. Says what was done.
+///
+/// # Errors
+/// The root is not to be worked on, or the marks cannot be written: those written before stay.
+pub fn mark(
+    app: &Arc<App>,
+    site: &Arc<Site>,
+    view: &View,
+    who: &Principal,
+    s: usize,
+    chosen: &[usize],
+    change: &Change,
+) -> Result<String, Problem> {
+    let internal = |e: &dyn std::error::Error| {
+        let text = format!("The marks could not be written: {e}. No checkpoint was touched.");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "marks", text)
+    };
+    let root = site.open().map_err(|e| internal(&e))?;
+    let session = view.session(s);
+    let ids: Vec<&str> = chosen.iter().map(|c| &*session.checkpoints[*c].id).collect();
+    let subject = format!("{}: {}", session.name, ids.join(", "));
+    let act = Act { who: &who.name, root: &site.slug, action: change.action(), subject: &subject };
+    // I29: what cannot be written down is not done.
+    app.audit.write(app.now(), &act, &json!("asked for")).map_err(|e| internal(&e))?;
+    let (folders, count) = mark::of_checkpoints(view.inventory(), &[(s, chosen.to_vec())]);
+    let mut changed = 0_u64;
+    for (folder, subjects) in &folders {
+        let written = mark::write(&root, folder, subjects, |mark| change.make(mark));
+        changed += u64::from(written.map_err(|e| internal(&e))?);
+    }
+    app.audit
+        .write(app.now(), &act, &json!({ "files_changed": changed }))
+        .map_err(|e| internal(&e))?;
+    let _claim = site.claim();
+    let _ = site.look(&app.clock);
+    Ok(format!("{} {count}", change.action()))
+}

@@ -1,0 +1,128 @@
+//! Where pins, tags and submissions are written: beside what they are about.
+
+use crate::apply::Root;
+use crate::apply::dir::{self, Rel};
+use crate::core::calendar;
+use crate::core::model::{Inventory, Time};
+use crate::marks::{self, Mark, MarksError, MarksFile, Subject};
+use std::collections::BTreeMap;
+use std::io;
+
+/// The subjects in one directory of checkpoints, by its path below the root.
+pub type Folders = BTreeMap<String, Vec<Subject>>;
+
+/// Why a mark was not written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot mark in {folder}: {source}")]
+pub struct MarkError {
+    folder: String,
+    source: MarkFault,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum MarkFault {
+    #[error(transparent)]
+    Path(#[from] dir::BadPath),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Marks(#[from] MarksError),
+}
+
+/// Where the marks of whole sessions lie.
+pub fn of_sessions(inventory: &Inventory, sessions: &[usize]) -> Folders {
+    let mut folders = Folders::new();
+    for &s in sessions {
+        let session = &inventory.sessions[s];
+        for folder in session.checkpoints.iter().filter_map(|c| folder_of(c.paths())) {
+            let list = folders.entry(folder).or_default();
+            let subject = Subject::in_series(&session.series, None);
+            if !list.contains(&subject) {
+                list.push(subject);
+            }
+        }
+    }
+    folders
+}
+
+/// Where the marks of checkpoints lie, and of how many.
+pub fn of_checkpoints(inventory: &Inventory, picked: &[(usize, Vec<usize>)]) -> (Folders, u64) {
+    let mut folders = Folders::new();
+    let mut count = 0;
+    for (s, checkpoints) in picked {
+        let session = &inventory.sessions[*s];
+        for c in checkpoints {
+            let checkpoint = &session.checkpoints[*c];
+            let Some(folder) = folder_of(checkpoint.paths()) else { continue };
+            let subject = Subject::in_series(&session.series, Some(&checkpoint.id));
+            folders.entry(folder).or_default().push(subject);
+            count += 1;
+        }
+    }
+    (folders, count)
+}
+
+/// The directory that holds a checkpoint, below the root.
+fn folder_of(paths: &[Box<str>]) -> Option<String> {
+    let first = paths.first()?;
+    Some(first.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned())
+}
+
+/// Changes the marks of subjects in one folder; says whether anything changed.
+///
+/// # Errors
+/// The folder cannot be opened below the root, or its marks cannot be read or written.
+pub fn write(
+    root: &Root,
+    folder: &str,
+    subjects: &[Subject],
+    edit: impl Fn(&mut Mark),
+) -> Result<bool, MarkError> {
+    let change = |file: &mut MarksFile| {
+        for subject in subjects {
+            edit(file.entry(subject.clone()));
+        }
+    };
+    let attempt = || -> Result<bool, MarkFault> {
+        let rel = Rel::parse(folder)?;
+        let fd = dir::open(root.fd(), &rel, dir::how())?;
+        Ok(marks::edit(&fd, change)?)
+    };
+    attempt().map_err(|source| MarkError { folder: folder.to_owned(), source })
+}
+
+/// A day, inclusive and in UTC, or an instant.
+///
+/// # Errors
+/// It is neither.
+pub fn parse_until(text: &str) -> Result<Time, String> {
+    if let Some(t) = Time::parse(text) {
+        return Ok(t);
+    }
+    let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    day.and_then(|d| calendar::end_of_day(d, chrono_tz::UTC))
+        .ok_or_else(|| "write it as 2027-01-31 or 2027-01-31T10:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_counts_to_its_end() {
+        assert_eq!(parse_until("2027-01-31"), Ok(Time::parse("2027-02-01T00:00:00Z").unwrap()));
+        assert_eq!(
+            parse_until("2027-01-31T10:00:00Z"),
+            Ok(Time::parse("2027-01-31T10:00:00Z").unwrap())
+        );
+        assert!(parse_until("31.1.2027").is_err());
+        assert!(parse_until("2027-02-30").is_err());
+    }
+
+    #[test]
+    fn marks_lie_beside_what_they_are_about() {
+        assert_eq!(folder_of(&["a/b/c".into()]).as_deref(), Some("a/b"));
+        assert_eq!(folder_of(&["c".into()]).as_deref(), Some("."));
+        assert_eq!(folder_of(&[]), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! The API says what its document says, and what the command line says.
+
+use crate::nsml::{self, SESSION, left};
+use crate::owners::finished;
+use crate::server::Server;
+use serde_json::{Value, json};
+
+#[test]
+fn the_document_and_the_server_agree() {
+    let tree = nsml::storage();
+    let server = Server::start(&tree);
+    let token = server.token("administrator");
+    let document = server.api("/openapi.json");
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut asked = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let documented = operation["responses"].as_object().unwrap();
+            let real = path.replace("{root}", server.slug()).replace("{job}", "nojob");
+            if real.ends_with("/events") && real.contains(server.slug()) {
+                continue; // It does not end: `events_tell_how_it_goes` reads it.
+            }
+            let bodies = match method.as_str() {
+                "get" => vec![None],
+                _ => vec![Some(json!({})), Some(json!([])), Some(json!({ "session": 1 }))],
+            };
+            for body in bodies {
+                let real = format!("/api/v1{real}");
+                let answer = match &body {
+                    None => server.get_as(&token, &real),
+                    Some(body) => server.post_as(&token, &real, body),
+                };
+                let status = answer.status.to_string();
+                assert!(documented.contains_key(&status), "{method} {path}: {status}");
+                assert!(answer.status < 500, "{method} {path}: {answer:?}");
+                let kind = answer.header("content-type").unwrap();
+                let content = documented[&status]["content"].as_object().unwrap();
+                assert!(content.contains_key(kind), "{method} {path}: {status} {kind}");
+                asked += 1;
+            }
+            let other = if method == "get" { "DELETE" } else { "PUT" };
+            let bearer = format!("Bearer {token}");
+            let wrong =
+                server.send(other, &format!("/api/v1{real}"), &[("Authorization", &bearer)], "");
+            assert_eq!(wrong.status, 405);
+        }
+    }
+    assert!(asked > 20, "{asked}");
+    server.get_as(&token, &server.of_root("sessions?limit=x")).is(400);
+    server.get_as(&token, &server.of_root("sessions?colour=red")).is(400);
+}
+
+#[test]
+fn it_is_the_json_of_the_command_line() {
+    let tree = nsml::storage();
+    let server = Server::start(&tree);
+    let world = || nsml::world(&tree);
+    let cli = |args: &[&str]| world().run([args, &["--json"]].concat()).json();
+    let same = |api: &Value, cli: &Value, keys: &[&str]| {
+        for key in keys {
+            assert_eq!(api[key], cli[key], "{key}");
+        }
+    };
+    let api = server.api(&format!("/roots/{}/sessions", server.slug()));
+    same(
+        &api,
+        &cli(&["ls"]),
+        &["format", "root", "now", "sessions", "unrecognised_files", "faults"],
+    );
+    let api = server.api(&format!("/roots/{}/session?session={SESSION}", server.slug()));
+    same(&api, &cli(&["ls", SESSION, "-l"]), &["format", "sessions"]);
+    let api = server.api(&format!("/roots/{}/why?session={SESSION}&checkpoint=0", server.slug()));
+    assert_eq!(api, cli(&["why", SESSION, "0"]));
+    let api = server.api(&format!("/roots/{}/plan", server.slug()));
+    let plan = cli(&["plan"]);
+    same(&api, &plan, &["format", "root", "now", "policy", "totals", "decisions", "digest"]);
+}
+
+#[test]
+fn delete_and_undo_by_program() {
+    let tree = nsml::storage();
+    let server = Server::start(&tree);
+    let token = server.token("administrator");
+    let choice = json!({ "session": SESSION, "checkpoint": ["{0..2}"] });
+    let plan = server.post_as(&token, &server.of_root("choice"), &choice).is(200);
+    assert_eq!(plan.json()["totals"]["delete"], 3);
+    let mut body = choice.clone();
+    body["digest"] = json!("0".repeat(64));
+    let stale = server.post_as(&token, &server.of_root("apply"), &body).is(409).json();
+    assert_eq!(stale["code"], "stale");
+    assert_eq!(left(&tree, SESSION), nsml::IDS);
+    body["digest"] = json!(plan.header("x-retain-digest").unwrap());
+    let job = server.post_as(&token, &server.of_root("apply"), &body).is(202).json();
+    let end = finished(&server, &token, &job);
+    assert_eq!(end["report"]["format"], "retain-apply/1");
+    assert_eq!(end["report"]["moved"]["checkpoints"], 3);
+    assert_eq!(left(&tree, SESSION).len(), 6);
+    let runs = server.api(&format!("/roots/{}/runs", server.slug()));
+    assert_eq!(runs["runs"][0]["in_trash"]["checkpoints"], 3);
+    let run = end["run"].as_str().unwrap();
+    let one = server.api(&format!("/roots/{}/run?run={run}", server.slug()));
+    assert_eq!(one["runs"][0]["items"].as_array().unwrap().len(), 3);
+    let undo = json!({ "run": run, "session": SESSION, "id": "1" });
+    let job = server.post_as(&token, &server.of_root("undo"), &undo).is(202).json();
+    finished(&server, &token, &job);
+    assert_eq!(left(&tree, SESSION).len(), 7);
+    let purge = |n: u64| json!({ "run": run, "confirm": n });
+    server.post_as(&token, &server.of_root("purge"), &purge(3)).is(422);
+    let job = server.post_as(&token, &server.of_root("purge"), &purge(2)).is(202).json();
+    assert_eq!(finished(&server, &token, &job)["report"]["purged"]["checkpoints"], 2);
+    assert_eq!(left(&tree, SESSION).len(), 7);
+}
+
+#[test]
+fn events_tell_how_it_goes() {
+    let tree = nsml::storage();
+    let server = Server::start(&tree);
+    let token = server.token("administrator");
+    let choice = json!({ "session": SESSION, "checkpoint": ["0"] });
+    let plan = server.post_as(&token, &server.of_root("choice"), &choice).is(200);
+    let mut body = choice;
+    body["digest"] = json!(plan.header("x-retain-digest").unwrap());
+    let job = server.post_as(&token, &server.of_root("apply"), &body).is(202).json();
+    // The stream ends with the job.
+    let path = format!("/api/v1/jobs/{}/events", job["job"].as_str().unwrap());
+    let events = server.get_as(&token, &path).is(200);
+    assert_eq!(events.header("content-type"), Some("text/event-stream"));
+    let last = events.body.lines().rfind(|l| l.starts_with("data: ")).unwrap();
+    let last: Value = serde_json::from_str(&last["data: ".len()..]).unwrap();
+    assert_eq!((last["phase"].as_str(), &last["done"]), (Some("done"), &json!(1)), "{last}");
+}
+
+#[test]
+fn the_curve_has_every_number() {
+    let tree = nsml::storage();
+    let server = Server::start(&tree);
+    let curve = server.api(&format!("/roots/{}/curve?session={SESSION}", server.slug()));
+    assert_eq!(curve["metric"], "loss");
+    let points = curve["points"].as_array().unwrap();
+    assert_eq!(points.len(), 9);
+    for point in points {
+        assert!(!point["reason"].as_str().unwrap().is_empty() && point["y"].is_number(), "{point}");
+    }
+}
