@@ -6,7 +6,8 @@ use retain::core::model::Inventory;
 
 const LAST: usize = 5;
 const BEST: usize = 3;
-const BUCKETS: usize = 1 << 16;
+const BUCKET_BITS: u32 = 16;
+const BUCKETS: usize = 1 << BUCKET_BITS;
 
 /// One record in each place.
 #[derive(Default)]
@@ -126,7 +127,7 @@ fn oldest(columns: &Columns, stays: &[bool], budget: u64) -> (usize, u64) {
     let first = columns.created.iter().copied().min().unwrap_or(0);
     let span = columns.created.iter().copied().max().unwrap_or(0) - first;
     let mut shift = 0;
-    while span >> shift >= BUCKETS as i64 {
+    while span >> shift >> BUCKET_BITS > 0 {
         shift += 1;
     }
     let bucket = |i: usize| usize::try_from((columns.created[i] - first) >> shift).unwrap_or(0);
