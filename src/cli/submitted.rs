@@ -68,11 +68,8 @@ pub fn run(context: &mut Context, args: &SubmittedArgs) -> Result<Exit, Failure>
     let clerk = args.unattended.begin(context)?;
     let mut told = Told::default();
     let ended = noted(context, args).and_then(|exit| {
-        if args.apply {
-            tidied(context, args, consent, &mut told).map(|e| exit.and(e))
-        } else {
-            Ok(exit)
-        }
+        // What could not be read then may have been what another job was moving.
+        if args.apply { tidied(context, args, consent, &mut told) } else { Ok(exit) }
     });
     args.unattended.end(context, clerk.as_ref(), &told, ended.as_ref().copied());
     ended
@@ -117,9 +114,11 @@ fn tidied(
         let job = job(work::plan(context, &seen, &policy, Some(&names)), consent);
         let planned = job.plan.totals.delete;
         let exit = told.carry_out(context, root, job);
-        // Another job marked or moved something in between; what it left is looked at anew.
+        // Another job marked or moved something in between, or while it was looked at; what it left
+        // is looked at anew.
+        let torn = picked.iter().any(|i| !seen.inventory.sessions[*i].tainted.is_empty());
         let overtaken = match &exit {
-            Ok(_) => planned > 0 && told.moved_nothing() && told.skipped(),
+            Ok(_) => told.moved_nothing() && (torn || (planned > 0 && told.skipped())),
             Err(failure) => failure.exit == Exit::Stale,
         };
         if !overtaken || consent.dry_run || attempt == ATTEMPTS || context.signals.late() {

@@ -16,6 +16,7 @@ mod docs;
 mod exits;
 mod layout;
 mod listing;
+mod mail;
 mod marks;
 mod monitor;
 mod needs;

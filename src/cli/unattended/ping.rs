@@ -26,8 +26,11 @@ pub fn call(context: &Context, file: Option<&Path>, exit: Exit) {
         },
     };
     let address = target(address.trim(), exit);
+    // The machine's own authorities: the address may be one of its network.
+    let tls =
+        ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
     let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
+        ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).tls_config(tls).build().into();
     if let Err(e) = agent.get(&address).call() {
         context.ui.warn(format!("the call to the ping address failed: {}", reason(&e)));
     }
