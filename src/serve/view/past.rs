@@ -111,7 +111,10 @@ fn history(root: &Root) -> Option<History> {
     match History::read(ours.as_fd()) {
         Ok(history) => history,
         Err(e) => {
-            tracing::warn!("{e}");
+            // An administrator's root is none of this user's to read.
+            if !e.is_not_ours() {
+                tracing::warn!("{e}");
+            }
             None
         }
     }
@@ -136,7 +139,9 @@ pub fn record(root: &Root, view: &View) {
     });
     let measured = past::measured("apply", &sums);
     let added = History::update(ours.as_fd(), view.now, |h| h.record(view.now, &measured));
-    if let Err(e) = added {
+    if let Err(e) = added
+        && !e.is_not_ours()
+    {
         tracing::warn!("{e}");
     }
 }
