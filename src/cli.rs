@@ -7,6 +7,7 @@
 mod apply;
 mod args;
 mod by_hand;
+mod cache;
 mod carry;
 mod completions;
 mod context;

@@ -30,6 +30,8 @@ pub struct Context {
     fixed: bool,
     /// `--threads`.
     pub threads: Option<usize>,
+    /// `--no-index`.
+    pub no_index: bool,
     root: Option<PathBuf>,
     policy: Option<PathBuf>,
     confined: Cell<bool>,
@@ -55,6 +57,7 @@ impl Context {
             now: global.now.unwrap_or_else(machine::time),
             fixed: global.now.is_some(),
             threads: global.threads.map(usize::from),
+            no_index: global.no_index,
             root: global.root.clone(),
             policy: global.policy.clone(),
             confined: Cell::new(false),

@@ -32,6 +32,7 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
     let config = context.config_of(args.directory.as_deref())?;
     let root = context::open(&config.root)?;
     let options = ScanOptions {
+        index: None,
         now: Some(context.now),
         layouts: work::layouts(&config)?,
         ..ScanOptions::default()

@@ -17,6 +17,12 @@ pub fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from)
 }
 
+/// Where the caller's caches are kept, if the environment tells.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+pub fn cache() -> Option<PathBuf> {
+    super::cache::base(std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from), home())
+}
+
 /// # Errors
 /// It was removed, or may not be read.
 pub fn working_directory() -> std::io::Result<PathBuf> {

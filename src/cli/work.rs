@@ -1,5 +1,6 @@
 //! The steps that several verbs share: scan, decide, plan, and say what could not be read.
 
+use super::cache;
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -56,6 +57,7 @@ pub fn scan(context: &Context, config: &Config) -> Result<Seen, Failure> {
 /// # Errors
 /// The root cannot be read at all; anything less is a fault in [`Seen`].
 pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
+    let (cache, index) = cache::open(context, config, root).unzip();
     let options = ScanOptions {
         threads: context.threads.and_then(NonZeroUsize::new),
         owner: config.owner,
@@ -63,11 +65,18 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
         root_id: root.id.as_deref().map(Into::into),
         now: Some(context.now),
         layouts: layouts(config)?,
+        index,
     };
-    let store = LocalStore::new(duplicate(root.fd())?);
+    let mut store = LocalStore::new(duplicate(root.fd())?);
+    if options.index.is_some() {
+        store = store.keeping_account();
+    }
     let bar = progress::Scan::new(&context.ui);
     let scanned = scan::scan(&store, &options, &|event| bar.event(event));
     bar.finish();
+    if let (Some(cache), Some(index)) = (&cache, &options.index) {
+        cache.write(context, &scanned.memory, index);
+    }
     for mount in &scanned.other_mounts {
         context.ui.detail(format!("not entered, another file system: {mount}"));
     }

@@ -319,7 +319,7 @@ fn read_metrics(
         return Ok(());
     }
     let (home, name) = match metrics.file.strip_prefix("../") {
-        Some(name) => (folder.parent, name),
+        Some(name) => (folder.parent(), name),
         None => (Some(folder), &*metrics.file),
     };
     let Some(home) = home.filter(|h| h.entry(name.as_bytes()).is_some()) else { return Ok(()) };

@@ -78,7 +78,7 @@ impl Layout for Lightning {
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
         recognise_copies(&mut series.claims);
-        let home = if series.own_components == 0 { None } else { folder.parent };
+        let home = if series.own_components == 0 { None } else { folder.parent() };
         let mut homes = [Some(folder), home].into_iter().flatten();
         let Some(home) = homes.find(|f| f.entry(METRICS).is_some()) else {
             return name_metrics(&mut series.claims, &[]);

@@ -34,7 +34,7 @@ impl Layout for Ultralytics {
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
-        if folder.name() != WEIGHTS || !folder.parent.is_some_and(|run| run.has_file(ARGS)) {
+        if folder.name() != WEIGHTS || !folder.parent().is_some_and(|run| run.has_file(ARGS)) {
             return Vec::new();
         }
         let mut found = Vec::new();
@@ -51,7 +51,7 @@ impl Layout for Ultralytics {
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
-        let Some(run) = folder.parent.filter(|run| run.entry(RESULTS).is_some()) else { return };
+        let Some(run) = folder.parent().filter(|run| run.entry(RESULTS).is_some()) else { return };
         let read = run
             .dir
             .file(RESULTS)

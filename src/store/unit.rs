@@ -90,13 +90,17 @@ pub fn measure_parts(parts: &[Part<'_>]) -> io::Result<Unit> {
     Ok(walk.finish())
 }
 
+/// A unit while its entries are folded in: the named ones in the order given, each followed by what
+/// is in it, in byte order of the names.
 #[derive(Default)]
-struct Walk {
+pub(super) struct Walk {
     unit: Unit,
     /// Everything but ctimes, and the ctimes in two ways: hashed once each, combined at the end.
     facts: blake3::Hasher,
     ctimes: blake3::Hasher,
     kept_ctimes: blake3::Hasher,
+    /// The bytes of one entry, as they are hashed.
+    record: Vec<u8>,
     /// Inodes of files with several links, to count each once.
     seen: HashSet<u64>,
     /// Mount id of the first entry and device of the first directory; all others must agree.
@@ -157,13 +161,18 @@ impl Walk {
             stat = again;
             opened = Some(fd);
         }
-        self.mounts(&stat);
-        if top {
-            self.unit.tops.push(Top { inode: stat.stx_ino, kind: file_type(&stat) });
-        }
-        self.count(&stat);
-        self.digest(&stat, path, top);
+        self.fold(&stat, path, top);
         Ok(opened)
+    }
+
+    /// Folds in one entry; `path` begins with the name of the one that is on `top`.
+    pub(super) fn fold(&mut self, stat: &Statx, path: &[u8], top: bool) {
+        self.mounts(stat);
+        if top {
+            self.unit.tops.push(Top { inode: stat.stx_ino, kind: file_type(stat) });
+        }
+        self.count(stat);
+        self.digest(stat, path, top);
     }
 
     /// I20: a mount shows by its id; where the kernel gives none, by its device. Devices count for
@@ -215,7 +224,8 @@ impl Walk {
     }
 
     fn digest(&mut self, stat: &Statx, path: &[u8], top: bool) {
-        let mut record = Vec::with_capacity(path.len() + 64);
+        let record = &mut self.record;
+        record.clear();
         record.extend_from_slice(&(path.len() as u64).to_le_bytes());
         record.extend_from_slice(path);
         record.extend_from_slice(&stat.stx_ino.to_le_bytes());
@@ -225,7 +235,7 @@ impl Walk {
         record.extend_from_slice(&(if is_dir { 0 } else { stat.stx_size }).to_le_bytes());
         record.extend_from_slice(&stat.stx_mtime.tv_sec.to_le_bytes());
         record.extend_from_slice(&stat.stx_mtime.tv_nsec.to_le_bytes());
-        self.facts.update(&record);
+        self.facts.update(record);
         let mut ctime = [0; 12];
         ctime[..8].copy_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
         ctime[8..].copy_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
@@ -235,7 +245,7 @@ impl Walk {
         }
     }
 
-    fn finish(mut self) -> Unit {
+    pub(super) fn finish(mut self) -> Unit {
         let lasting = self.facts.finalize();
         let with = |ctimes: &blake3::Hasher| {
             let mut both = blake3::Hasher::new();
