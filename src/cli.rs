@@ -33,13 +33,15 @@ mod rm;
 mod shell;
 mod signal;
 mod space;
+mod submitted;
 mod ui;
+mod unattended;
 mod undo;
 mod unfinished;
 mod why;
 mod work;
 
-use args::{Cli, Command};
+use args::{Cli, Command, LogFormat};
 use clap::Parser as _;
 use context::Context;
 use exit::Exit;
@@ -58,7 +60,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            ui::Ui::new(&cli.global).err(&failure.render());
+            ui::Ui::new(&cli.global).failure(&failure);
             failure.exit.into()
         }
     }
@@ -72,19 +74,22 @@ fn usage(error: &clap::Error) -> Exit {
 }
 
 fn set_up(cli: &Cli) -> Result<(), Failure> {
-    let level = match cli.global.verbose {
-        0 => tracing::Level::WARN,
-        1 => tracing::Level::INFO,
-        2 => tracing::Level::DEBUG,
+    let format = cli.global.log_format;
+    let level = match (format, cli.global.verbose) {
+        (LogFormat::Text, 0) => tracing::Level::WARN,
+        (LogFormat::Text, 1) | (LogFormat::Json, 0 | 1) => tracing::Level::INFO,
+        (_, 2) => tracing::Level::DEBUG,
         _ => tracing::Level::TRACE,
     };
-    tracing_subscriber::fmt()
-        .with_writer(ui::LogSink::default)
+    let log = tracing_subscriber::fmt()
+        .with_writer(move || ui::LogSink(format))
         .with_ansi(false)
         .with_max_level(level)
-        .with_target(false)
-        .without_time()
-        .init();
+        .with_target(false);
+    match format {
+        LogFormat::Text => log.without_time().init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
     if let Some(threads) = cli.global.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())
@@ -108,7 +113,7 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Pin(args) => marks::pin(context, args),
         Command::Unpin(args) => marks::unpin(context, args),
         Command::Tag(args) => marks::tag(context, args),
-        Command::Submitted(args) => marks::submitted(context, args),
+        Command::Submitted(args) => submitted::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
         Command::Layout(command) => layout::run(context, command),

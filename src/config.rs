@@ -7,7 +7,8 @@
 
 pub mod trusted;
 
-use crate::layout::generic::{Definition, DefinitionError, Generic};
+use crate::core::declared::Definition;
+use crate::core::policy::{self, Diagnostic};
 use crate::scan::Owner;
 use serde::Deserialize;
 use std::io;
@@ -71,8 +72,9 @@ pub enum ConfigError {
         "{path}: roots is empty; name a directory, or leave it out for the one that holds the file"
     )]
     NoRoots { path: String },
-    #[error("{path}: {source}")]
-    Layout { path: String, source: DefinitionError },
+    /// All faults of the `[[layout]]` tables, and the text they stand in.
+    #[error("{path} declares a layout that is not valid")]
+    Layouts { path: String, text: String, faults: Vec<Diagnostic> },
     #[error("{path} has several roots; choose one with --root: {roots}")]
     SeveralRoots { path: String, roots: String },
 }
@@ -86,8 +88,9 @@ struct Raw {
     owner: Option<String>,
     #[serde(default)]
     exclude: Vec<String>,
-    #[serde(default)]
-    layout: Vec<Definition>,
+    /// Read as those of policies are, with all of their faults.
+    #[serde(default, rename = "layout")]
+    _layout: serde::de::IgnoredAny,
 }
 
 struct Settings {
@@ -185,16 +188,12 @@ impl Settings {
             // `.` would leave a trailing `/.` in what is shown.
             Some(roots) => roots.iter().map(|r| dir.join(r).components().collect()).collect(),
         };
-        for (i, definition) in raw.layout.iter().enumerate() {
-            let layout = Generic::new(definition).map(|_| ());
-            let taken = raw.layout[..i].iter().any(|other| other.name == definition.name);
-            let twice = || DefinitionError::Twice(definition.name.clone());
-            layout
-                .and_then(|()| if taken { Err(twice()) } else { Ok(()) })
-                .map_err(|source| ConfigError::Layout { path: path.clone(), source })?;
+        let (layouts, faults) = policy::layouts(&text);
+        if faults.iter().any(Diagnostic::is_error) {
+            return Err(ConfigError::Layouts { path, text, faults });
         }
         Ok(Some(Settings {
-            layouts: raw.layout,
+            layouts,
             policy: raw.policy.map(|p| dir.join(p)),
             owner,
             exclude: raw.exclude,

@@ -7,6 +7,7 @@
 pub mod calendar;
 pub mod decide;
 pub mod decision;
+pub mod declared;
 pub mod explain;
 pub mod limit;
 pub mod model;

@@ -5,8 +5,11 @@
 //! mark, a last line cut short), refuse the rest with a reason, and never run anything.
 
 pub mod csv;
+pub mod events;
 pub mod json;
 pub mod lines;
 pub mod msgpack;
+pub mod protobuf;
 pub mod shape;
+pub mod tfrecord;
 pub mod torch;

@@ -6,14 +6,17 @@
 //! never touched. Recognition looks at structure; [`Layout::enrich`] reads the facts afterwards,
 //! once it is settled which claims stand.
 
+use crate::core::declared::Definition;
 use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
 use crate::store::{Entry, Unit};
 use std::collections::BTreeMap;
 
+pub mod about;
 pub mod accelerate;
 pub mod composer;
 pub mod deepspeed;
 pub mod determined;
+pub mod events;
 pub mod fairseq;
 pub mod flax;
 pub mod folder;
@@ -32,6 +35,7 @@ pub mod nsml;
 pub mod orbax;
 pub mod outside;
 pub mod pointer;
+pub mod propose;
 pub mod ray;
 pub mod ray_train;
 pub mod ray_tune;
@@ -43,6 +47,7 @@ pub mod torch_dcp;
 pub mod torchtnt;
 pub mod ultralytics;
 
+pub use about::About;
 pub use folder::{Folder, Peek};
 pub use metric::{Metrics, Source};
 
@@ -51,15 +56,15 @@ pub trait Layout: Send + Sync {
     /// The name in inventories and policies: `hf_trainer`.
     fn name(&self) -> &str;
 
+    /// What it recognises and how, for people.
+    fn about(&self) -> About;
+
     /// The checkpoints among the entries of `folder`. Opens only what it needs to be sure.
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series>;
 
     /// Why an entry that it does not claim is none of its checkpoints though it looks like one, as
     /// text for a person; `None` if it does not look like one at all.
-    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
-        let _ = (folder, entry);
-        None
-    }
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String>;
 
     /// Logs that [`Layout::enrich`] reads by itself, and that therefore are no sidecars.
     fn own_logs(&self) -> &[&str] {
@@ -102,10 +107,8 @@ pub fn builtin() -> Vec<Box<dyn Layout>> {
 /// Declared layouts, and after them the built-in ones.
 ///
 /// # Errors
-/// The first thing that is wrong with a definition.
-pub fn with(
-    declared: &[generic::Definition],
-) -> Result<Vec<Box<dyn Layout>>, generic::DefinitionError> {
+/// A regular expression that is none; definitions that were read have been checked.
+pub fn with(declared: &[Definition]) -> Result<Vec<Box<dyn Layout>>, regex::Error> {
     let mut all: Vec<Box<dyn Layout>> = Vec::new();
     for definition in declared {
         all.push(Box::new(generic::Generic::new(definition)?));

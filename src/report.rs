@@ -1,10 +1,13 @@
 //! Renders values for people and for programs; decides nothing.
 
 pub mod diagnostic;
+pub mod github;
 pub mod human;
 pub mod json;
+pub mod junit;
 pub mod listing;
 pub mod markdown;
 pub mod plan;
+pub mod prometheus;
 pub mod sanitize;
 pub mod table;

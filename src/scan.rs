@@ -16,6 +16,7 @@ mod draft;
 pub mod examine;
 pub mod index;
 mod link;
+mod needs;
 mod touch;
 mod walk;
 

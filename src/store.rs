@@ -159,6 +159,18 @@ pub trait Dir: Send + Sync {
         None
     }
 
+    /// Takes an earlier listing of a subdirectory for granted if that is still what it was then; and
+    /// says whether. `false` is never wrong.
+    fn expect(&self, name: &[u8], known: &Identity, listing: Vec<Entry>) -> bool {
+        let _ = (name, known, listing);
+        false
+    }
+
+    /// Nothing about a subdirectory has to be remembered any more.
+    fn forget(&self, name: &[u8]) {
+        let _ = name;
+    }
+
     /// Whether what was observed below this directory is still so. Here a name may be a path; what
     /// a symlink in it leads to is no directory's identity, so that none can deceive.
     fn is_still(&self, observation: &Observation) -> bool {

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("apply", &["core", "store", "format", "marks"]),
     ("report", &["core"]),
     ("demo", &["core", "store", "marks"]),
-    ("config", &["core", "layout", "scan"]),
+    ("config", &["core", "scan"]),
     (
         "cli",
         &[

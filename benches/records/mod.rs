@@ -116,6 +116,7 @@ pub fn policy(inventory: &Inventory) -> Policy {
         ties: Ties::Newest,
     };
     Policy {
+        layouts: Vec::new(),
         protections: Vec::new(),
         policies: vec![SessionPolicy {
             name: "all".into(),

@@ -5,6 +5,7 @@ use super::carry::{self, Job};
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::unattended::{Told, UnattendedArgs};
 use super::{unfinished, work};
 use crate::config::{How, trusted};
 use crate::core::name;
@@ -29,28 +30,42 @@ pub struct ApplyArgs {
     /// Reclaim the space at once instead of after the policy's grace; nothing can be undone then
     #[arg(long)]
     purge: bool,
+
+    #[command(flatten)]
+    unattended: UnattendedArgs,
 }
 
-pub fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
+pub fn run(context: &mut Context, args: &ApplyArgs) -> Result<Exit, Failure> {
     carry::gate(args.consent)?;
-    match &args.plan {
-        Some(path) => saved(context, args, path),
-        None => fresh(context, args),
-    }
+    let clerk = args.unattended.begin(context)?;
+    let mut told = Told::default();
+    let ended = match &args.plan {
+        Some(path) => saved(context, args, path, &mut told),
+        None => fresh(context, args, &mut told),
+    };
+    args.unattended.end(context, clerk.as_ref(), &told, ended.as_ref().copied());
+    ended
 }
 
-fn fresh(context: &Context, args: &ApplyArgs) -> Result<Exit, Failure> {
+fn fresh(context: &Context, args: &ApplyArgs, told: &mut Told) -> Result<Exit, Failure> {
     let config = context.config()?;
     let policy = context.announced_policy(&config)?;
     let root = context::open(&config.root)?;
+    told.root(&root);
     carry::recover(context, &root, args.consent)?;
     let seen = work::scan_root(context, &config, &root)?;
-    let plan = work::plan(context, &seen, &policy, None);
-    let exit = carry::carry_out(context, root, &job(plan, args))?;
+    told.found(&seen.inventory, &policy.policy);
+    let job = job(work::plan(context, &seen, &policy, None), args);
+    let exit = told.carry_out(context, root, job)?;
     Ok(work::finish(context, &seen).and(exit))
 }
 
-fn saved(context: &Context, args: &ApplyArgs, path: &Path) -> Result<Exit, Failure> {
+fn saved(
+    context: &Context,
+    args: &ApplyArgs,
+    path: &Path,
+    told: &mut Told,
+) -> Result<Exit, Failure> {
     let shown = context::shown(path);
     let text = read(path)?;
     let plan = PlanFile::parse(&text).map_err(|e| {
@@ -72,8 +87,9 @@ fn saved(context: &Context, args: &ApplyArgs, path: &Path) -> Result<Exit, Failu
     if args.consent.dry_run {
         unfinished::tell(context, &root, None);
     }
+    told.root(&root);
     carry::recover(context, &root, args.consent)?;
-    carry::carry_out(context, root, &job(plan, args))
+    told.carry_out(context, root, job(plan, args))
 }
 
 /// I16: a plan is what root follows, as a policy is.

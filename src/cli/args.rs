@@ -6,7 +6,7 @@
 use super::exit::Exit;
 use super::{
     apply, completions, demo, init, inventory, layout, log, ls, man, marks, plan, policy, purge,
-    rm, undo, why,
+    rm, submitted, undo, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -69,6 +69,10 @@ pub struct Global {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
 
+    /// How what is said on stderr is written
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
     /// Take this instant (RFC 3339) for the machine's time
     ///
     /// Ages, calendar periods and expiries are counted to it, and what a run records about itself
@@ -103,6 +107,15 @@ pub enum Color {
     Never,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Sentences for people
+    #[default]
+    Text,
+    /// One JSON object a line, with its time and level
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List sessions, or the checkpoints of a session
@@ -128,7 +141,7 @@ pub enum Command {
     /// Add or remove tags, which policies can match
     Tag(marks::TagArgs),
     /// Note that checkpoints were submitted, which policies can match
-    Submitted(marks::SubmittedArgs),
+    Submitted(submitted::SubmittedArgs),
     /// Declare a directory a root, so that unattended runs may clean it
     Init(init::InitArgs),
     /// Check, test, show or begin a policy

@@ -84,6 +84,7 @@ fn bare(protections: &[Protection], grace: Span) -> Policy {
         }],
         quotas: Vec::new(),
         safety: Safety::default(),
+        layouts: Vec::new(),
         grace,
     }
 }

@@ -81,15 +81,18 @@ fn directory(base: &Path, root: &Path) -> io::Result<OwnedFd> {
         Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
         Err(e) => Err(io::Error::from(e)),
     };
+    let root = root.canonicalize()?;
+    let outside = |dir: PathBuf| match dir.starts_with(&root) {
+        true => Err(io::Error::other("the cache directory lies in the root")),
+        false => Ok(dir),
+    };
     if let (Some(above), Some(name)) = (base.parent(), base.file_name())
         && !base.exists()
     {
-        make(&fs::open(above, DIR, Mode::empty())?, Path::new(name))?;
+        let above = outside(above.canonicalize()?)?;
+        make(&fs::open(&above, DIR, Mode::empty())?, Path::new(name))?;
     }
-    let real = base.canonicalize()?;
-    if real.starts_with(root.canonicalize()?) {
-        return Err(io::Error::other("the cache directory lies in the root"));
-    }
+    let real = outside(base.canonicalize()?)?;
     if rustix::process::geteuid().is_root() {
         real.ancestors().try_for_each(is_roots_alone)?;
     }

@@ -13,7 +13,9 @@ use super::progress;
 use super::space;
 use super::ui::{self, Ui};
 use super::work;
-use crate::apply::{self, ApplyError, ApplyOptions, Kind, Recovery, Report, Root, Settings, Skip};
+use crate::apply::{
+    self, ApplyError, ApplyOptions, Count, Kind, Recovery, Report, Root, Settings, Skip,
+};
 use crate::core::plan::PlanFile;
 use crate::report::{human, plan};
 use serde_json::json;
@@ -32,6 +34,16 @@ pub struct Job {
     pub detail: plan::Detail,
 }
 
+/// What came of a job.
+pub struct Carried {
+    pub exit: Exit,
+    /// As it is now: a first consent may have declared it.
+    pub root: Root,
+    pub report: Report,
+    /// What the upkeep took from the trash of earlier runs.
+    pub purged: Count,
+}
+
 /// Refuses early what nobody could consent to later.
 ///
 /// # Errors
@@ -48,44 +60,56 @@ pub fn gate(consent: Consent) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Refused or stopped; what had been done until then is in the message.
-pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Exit, Failure> {
+pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Carried, Failure> {
     let ui = &context.ui;
     let exit = work::plan_exit(&job.plan);
     // A run without a question has said everything at its end; stdout is data with --json.
     let detail = plan::Detail { brief: ui.quiet, notes: ui.verbose > 0, ..job.detail };
     let shown = plan::render(&job.plan, detail);
+    let nothing = job.plan.totals.delete == 0;
     match (ui.json, job.consent.yes) {
         (true, true) => {}
         (true, false) => ui.err(&shown),
+        // A nightly run that says nothing has found nothing to do.
+        (false, true) if ui.quiet && nothing && exit == Exit::Done => {}
         (false, _) => ui.out(&shown)?,
     }
-    let nothing = job.plan.totals.delete == 0;
-    if nothing && job.upkeep && job.consent.yes && root.id.is_some() {
-        space::expired(context, &root)?;
-        space::min_free(context, &root, &job.plan)?;
+    let mut carried = Carried { exit, root, report: Report::default(), purged: Count::default() };
+    if nothing && job.upkeep && job.consent.yes && carried.root.id.is_some() {
+        carried.purge(space::expired(context, &carried.root)?.purged);
+        carried.purge(space::min_free(context, &carried.root, &job.plan)?);
     }
     if job.consent.dry_run || nothing {
         if ui.json {
-            ui.json(&report_json(&job.plan, &Report::default(), job.consent.dry_run))?;
+            ui.json(&report_json(&job.plan, &carried.report, job.consent.dry_run))?;
         } else if job.consent.dry_run && !nothing {
             ui.note("dry run: nothing was changed");
         }
-        return Ok(exit);
+        return Ok(carried);
     }
     if let Some(brake) = &job.plan.brake {
         return Err(failure(ApplyError::Brake(brake.clone())));
     }
-    let root = consent(context, root, job)?;
+    carried.root = consent(context, carried.root, job)?;
     if job.upkeep {
-        space::expired(context, &root)?;
+        carried.purge(space::expired(context, &carried.root)?.purged);
     }
-    let report = run(context, &root, job)?;
+    let report = run(context, &carried.root, job)?;
     if job.upkeep {
-        space::min_free(context, &root, &job.plan)?;
+        carried.purge(space::min_free(context, &carried.root, &job.plan)?);
     }
     say(context, job, &report)?;
     let kept = !report.skipped.is_empty() || report.stopped.is_some() || !report.faults.is_empty();
-    Ok(exit.and_if(kept, Exit::Partly))
+    carried.exit = exit.and_if(kept, Exit::Partly);
+    carried.report = report;
+    Ok(carried)
+}
+
+impl Carried {
+    fn purge(&mut self, more: Count) {
+        self.purged.checkpoints += more.checkpoints;
+        self.purged.bytes = self.purged.bytes.saturating_add(more.bytes);
+    }
 }
 
 /// Asks unless `--yes`; a first consent at a terminal declares the root.
@@ -142,6 +166,9 @@ pub fn settings<'a>(context: &Context, stop: &'a AtomicBool) -> Settings<'a> {
     if let Some(threads) = context.threads {
         settings.threads = threads;
     }
+    if let Some(wait) = context.lock_wait {
+        settings.lock_wait = wait;
+    }
     settings
 }
 
@@ -178,6 +205,7 @@ fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
         ui.warn(fault);
     }
     if let Some(why) = &report.stopped {
+        let why = if context.signals.late() { "the deadline passed" } else { why };
         ui.warn(format!("stopped before the end: {why}; what was not reached is kept"));
     }
     if ui.json {

@@ -11,12 +11,14 @@ use crate::apply;
 use crate::apply::root::{Root, RootError};
 use crate::config::trusted::{self, ReadError, Trust};
 use crate::config::{Config, ConfigError};
+use crate::core::declared::Definition;
 use crate::core::model::Time;
 use crate::core::name;
 use crate::core::policy::{self, Policy};
 use crate::report::{diagnostic, sanitize};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where the policy of those who did not write one comes from.
 const DEFAULT_SOURCE: &str = "embedded default";
@@ -32,9 +34,14 @@ pub struct Context {
     pub threads: Option<usize>,
     /// `--no-index`.
     pub no_index: bool,
+    /// How long to wait for another run to end, if not the usual time.
+    pub lock_wait: Option<Duration>,
     root: Option<PathBuf>,
     policy: Option<PathBuf>,
     confined: Cell<bool>,
+    /// The policy in force, source and text: read once, so that what is recognised and what is
+    /// decided come from the same text.
+    policy_text: OnceCell<(String, String)>,
 }
 
 /// A policy and where it came from.
@@ -58,9 +65,11 @@ impl Context {
             fixed: global.now.is_some(),
             threads: global.threads.map(usize::from),
             no_index: global.no_index,
+            lock_wait: None,
             root: global.root.clone(),
             policy: global.policy.clone(),
             confined: Cell::new(false),
+            policy_text: OnceCell::new(),
         })
     }
 
@@ -115,6 +124,7 @@ impl Context {
         let given = directory.or(self.root.as_deref());
         let config = Config::find(given, &cwd, trust).map_err(|e| match e {
             ConfigError::Untrusted(e) => untrusted(e),
+            ConfigError::Layouts { path, text, faults } => self.faulty(&path, &text, &faults),
             ConfigError::EmptyRoot => Failure::new(Exit::Refused, e)
                 .help("a variable may be unset; name a directory that holds training runs"),
             e => Failure::new(Exit::Usage, e),
@@ -177,10 +187,40 @@ impl Context {
     }
 
     fn text_in_force(&self, config: &Config) -> Result<(String, String), Failure> {
-        match self.policy.as_ref().or(config.policy.as_ref()) {
-            Some(path) => Ok((shown(path), read_policy(path)?)),
-            None => Ok((DEFAULT_SOURCE.to_owned(), policy::DEFAULT.to_owned())),
+        if let Some(known) = self.policy_text.get() {
+            return Ok(known.clone());
         }
+        let read = match self.policy.as_ref().or(config.policy.as_ref()) {
+            Some(path) => (shown(path), read_policy(path)?),
+            None => (DEFAULT_SOURCE.to_owned(), policy::DEFAULT.to_owned()),
+        };
+        Ok(self.policy_text.get_or_init(|| read).clone())
+    }
+
+    /// The layouts that are declared in the settings and in the policy in force.
+    ///
+    /// # Errors
+    /// The policy cannot be read, one of its `[[layout]]` tables has faults, which are said, or
+    /// both declare a layout of the same name.
+    pub fn declared(&self, config: &Config) -> Result<Vec<Definition>, Failure> {
+        let (source, text) = self.text_in_force(config)?;
+        let (own, faults) = policy::layouts(&text);
+        if faults.iter().any(policy::Diagnostic::is_error) {
+            return Err(self.faulty(&source, &text, &faults));
+        }
+        if let Some(twice) = own.iter().find(|o| config.layouts.iter().any(|c| c.name == o.name)) {
+            let file = config.file.as_deref().map_or_else(String::new, shown);
+            let text = format!("{file} and {source} both declare a layout `{}`", twice.name);
+            return Err(Failure::usage(text).help("keep one of them, or give it another name"));
+        }
+        Ok(config.layouts.iter().cloned().chain(own).collect())
+    }
+
+    /// Draws the faults of a file that declares layouts.
+    fn faulty(&self, source: &str, text: &str, faults: &[policy::Diagnostic]) -> Failure {
+        self.ui.err(&diagnostic::render(&sanitize::terminal(source), text, faults, true));
+        Failure::usage(format!("{source} declares layouts that are not valid"))
+            .help("docs/errors.md has a page for each code; nothing was read from the root")
     }
 
     /// As [`Context::policy`], and says so when nobody chose it.

@@ -67,7 +67,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
     let consent = Consent { yes: true, dry_run: false };
     let detail = Detail { sample: Some(SHOWN), ..Detail::default() };
     let job = Job { plan, what: String::new(), purge: false, upkeep: false, consent, detail };
-    let exit = carry::carry_out(context, root, &job)?;
+    let exit = carry::carry_out(context, root, &job)?.exit;
     if !ui.json {
         ui.out("\n# after: retain ls\n")?;
         overview(context, &config)?;

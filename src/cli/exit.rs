@@ -69,6 +69,15 @@ impl Exit {
         }
     }
 
+    /// Whether what could be done was done: a part that was kept, or a quota that stays exceeded,
+    /// is a result and no failure.
+    pub const fn did_its_work(self) -> bool {
+        match self {
+            Exit::Done | Exit::Partly | Exit::Unreachable | Exit::Deletes => true,
+            Exit::Error | Exit::Usage | Exit::Stale | Exit::Refused => false,
+        }
+    }
+
     /// The one that both together amount to.
     #[must_use]
     pub fn and(self, other: Exit) -> Exit {

@@ -34,8 +34,8 @@ impl Failure {
         self
     }
 
-    /// `error: ...` with the causes in one line, then `help: ...`; no control characters.
-    pub fn render(&self) -> String {
+    /// The error and its causes in one line, as they are.
+    pub fn chain(&self) -> String {
         let mut chain = String::new();
         for cause in self.error.chain() {
             let text = cause.to_string();
@@ -48,7 +48,12 @@ impl Failure {
             }
             chain.push_str(&text);
         }
-        let mut out = format!("error: {}\n", sanitize::terminal_lines(&chain));
+        chain
+    }
+
+    /// `error: ...` with the causes in one line, then `help: ...`; no control characters.
+    pub fn render(&self) -> String {
+        let mut out = format!("error: {}\n", sanitize::terminal_lines(&self.chain()));
         if let Some(help) = &self.help {
             let _ = writeln!(out, "help: {}", sanitize::terminal_lines(help));
         }

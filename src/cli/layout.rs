@@ -5,8 +5,9 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::work;
 use crate::core::model::Checkpoint;
-use crate::report::sanitize;
-use crate::scan::examine::{Finding, What, examine};
+use crate::layout::propose::Proposal;
+use crate::report::{human, sanitize};
+use crate::scan::examine::{Examined, Finding, What, examine};
 use crate::scan::{Scan, ScanOptions};
 use crate::store::local::LocalStore;
 use clap::{Args, Subcommand};
@@ -34,16 +35,24 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
     let options = ScanOptions {
         index: None,
         now: Some(context.now),
-        layouts: work::layouts(&config)?,
+        layouts: work::layouts(context, &config)?,
         ..ScanOptions::default()
     };
     let store = LocalStore::new(work::duplicate(root.fd())?);
-    let (seen, findings) = examine(&store, &options, &|_| ());
+    let Examined { seen, findings, proposals } = examine(&store, &options, &|_| ());
     if context.ui.json {
         let entries: Vec<Value> = findings.iter().map(|f| as_json(&seen, f)).collect();
-        context.ui.json(&json!({ "format": "retain-layout/1", "entries": entries }))?;
+        let proposals: Vec<Value> = proposals
+            .iter()
+            .map(|p| json!({ "toml": p.toml(), "entries": p.entries, "doubts": p.doubts }))
+            .collect();
+        let text = json!({
+            "format": "retain-layout/1", "entries": entries, "proposals": proposals,
+        });
+        context.ui.json(&text)?;
     } else {
         context.ui.out(&as_text(&seen, &findings))?;
+        context.ui.out(&as_proposals(&proposals))?;
     }
     for fault in &seen.faults {
         context.ui.warn(format!("{}: {}", fault.path, fault.text));
@@ -64,6 +73,9 @@ fn as_text(seen: &Scan, findings: &[Finding]) -> String {
             }
             What::Never(what) => writeln!(out, "{path}: never a candidate: {what}"),
             What::NotEntered => writeln!(out, "{path}: not entered"),
+            What::Unrecognised(reasons) if reasons.is_empty() => {
+                writeln!(out, "{path}: not recognised; no layout knows such a name")
+            }
             What::Unrecognised(reasons) => {
                 let _ = writeln!(out, "{path}: not recognised");
                 for (layout, why) in reasons {
@@ -72,6 +84,28 @@ fn as_text(seen: &Scan, findings: &[Finding]) -> String {
                 Ok(())
             }
         };
+    }
+    out
+}
+
+/// What could be declared, ready to be copied; everything but the tables is a comment.
+fn as_proposals(proposals: &[Proposal]) -> String {
+    if proposals.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from(
+        "\n# What nobody recognised has names like a series of checkpoints. If it is one, declare it,\n\
+         # in retain.toml or in a policy. This is a guess from the names: check each line, and that\n\
+         # nothing else below the root is called so; then run `retain layout test` again.\n",
+    );
+    for proposal in proposals {
+        let first = proposal.entries.first().map_or("", |e| e);
+        let many = human::count(proposal.entries.len() as u64, "name");
+        let _ = writeln!(out, "\n# {many}, such as {}", sanitize::terminal(first));
+        for doubt in &proposal.doubts {
+            let _ = writeln!(out, "# {}", sanitize::terminal(doubt));
+        }
+        out.push_str(&sanitize::terminal_lines(&proposal.toml()));
     }
     out
 }

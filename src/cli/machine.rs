@@ -23,6 +23,12 @@ pub fn cache() -> Option<PathBuf> {
     super::cache::base(std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from), home())
 }
 
+/// A variable that is set to something, in UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
 /// # Errors
 /// It was removed, or may not be read.
 pub fn working_directory() -> std::io::Result<PathBuf> {

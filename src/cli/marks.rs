@@ -1,4 +1,4 @@
-//! `retain pin`, `unpin`, `tag`, `submitted`: what people say about checkpoints.
+//! `retain pin`, `unpin`, `tag`: what people say about checkpoints.
 
 use super::context::{self, Context};
 use super::exit::Exit;
@@ -9,7 +9,7 @@ use crate::apply::Root;
 use crate::apply::dir::{self, Rel};
 use crate::core::calendar;
 use crate::core::model::{Pin, Session, Time};
-use crate::marks::{self, Mark, MarksFile, Subject, Submission};
+use crate::marks::{self, Mark, MarksFile, Subject};
 use crate::report::human;
 use clap::Args;
 use serde_json::json;
@@ -20,15 +20,15 @@ use std::collections::BTreeMap;
 pub struct Target {
     /// A session by name, glob or range
     #[arg(value_name = "SESSION")]
-    session: String,
+    pub session: String,
 
     /// Checkpoints by name, glob or range; none: the session as a whole
     #[arg(value_name = "CHECKPOINT")]
-    checkpoints: Vec<String>,
+    pub checkpoints: Vec<String>,
 
     /// Say what would be marked and change nothing
     #[arg(short = 'n', long)]
-    dry_run: bool,
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -66,24 +66,6 @@ pub struct TagArgs {
     remove: Vec<String>,
 }
 
-#[derive(Debug, Args)]
-pub struct SubmittedArgs {
-    #[command(flatten)]
-    target: Target,
-
-    /// What the leaderboard said
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
-    score: Option<f64>,
-
-    /// When it was handed in [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_until)]
-    at: Option<Time>,
-
-    /// Forget all submissions instead
-    #[arg(long, conflicts_with_all = ["score", "at"])]
-    remove: bool,
-}
-
 pub fn pin(context: &Context, args: &PinArgs) -> Result<Exit, Failure> {
     let pin = Pin { until: args.until, why: args.why.as_deref().map(Into::into) };
     if pin.until.is_some_and(|until| until <= context.now) {
@@ -105,24 +87,14 @@ pub fn tag(context: &Context, args: &TagArgs) -> Result<Exit, Failure> {
     })
 }
 
-pub fn submitted(context: &Context, args: &SubmittedArgs) -> Result<Exit, Failure> {
-    if args.score.is_some_and(|s| !s.is_finite()) {
-        return Err(Failure::usage("--score must be a finite number"));
-    }
-    let submission = Submission { score: args.score, at: Some(args.at.unwrap_or(context.now)) };
-    change(context, &args.target, "marked as submitted", |mark| {
-        if args.remove {
-            mark.submissions.clear();
-        } else {
-            mark.submissions.push(submission);
-        }
-    })
-}
-
 /// The subjects in one directory of checkpoints.
 type Folders = BTreeMap<String, Vec<Subject>>;
 
-fn change(
+/// Changes the mark of each subject of the target, and says so.
+///
+/// # Errors
+/// Nothing has that name, or a marks file cannot be read or written.
+pub fn change(
     context: &Context,
     target: &Target,
     done: &str,
@@ -218,7 +190,7 @@ fn write(
 }
 
 /// A day, inclusive and in UTC, or an instant.
-fn parse_until(text: &str) -> Result<Time, String> {
+pub fn parse_until(text: &str) -> Result<Time, String> {
     if let Some(t) = Time::parse(text) {
         return Ok(t);
     }

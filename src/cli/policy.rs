@@ -1,13 +1,15 @@
 //! `retain policy`: everything about a policy that needs no root.
 
+mod diff;
+
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::config;
 use crate::core::name::natural_cmp;
 use crate::core::policy::{self, Loaded, PolicyTest, TestResult};
-use crate::report::{diagnostic, human, sanitize};
-use clap::{Args, Subcommand};
+use crate::report::{diagnostic, github, human, junit, sanitize};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -17,9 +19,11 @@ use walkdir::WalkDir;
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// All faults of policy files, each with its place and remedy
-    Check(Files),
+    Check(CheckArgs),
     /// Run the [[test]] tables of policy files
-    Test(Files),
+    Test(TestArgs),
+    /// What another policy would delete or keep that this one does not
+    Diff(diff::DiffArgs),
     /// The effective policy: every default filled in, and where each value came from
     Show(One),
     /// The JSON schema of policy files, for editors
@@ -36,6 +40,34 @@ pub struct Files {
 }
 
 #[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    files: Files,
+
+    /// How faults are written
+    #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with = "json")]
+    format: CheckFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CheckFormat {
+    /// Drawn for people
+    Text,
+    /// Workflow commands on stdout, which GitHub shows beside the lines of a change
+    Github,
+}
+
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    #[command(flatten)]
+    files: Files,
+
+    /// Write the results as JUnit XML as well
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct One {
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
@@ -45,6 +77,7 @@ pub fn run(context: &Context, command: &PolicyCommand) -> Result<Exit, Failure> 
     match command {
         PolicyCommand::Check(args) => check(context, args),
         PolicyCommand::Test(args) => test(context, args),
+        PolicyCommand::Diff(args) => diff::run(context, args),
         PolicyCommand::Show(args) => show(context, args),
         PolicyCommand::Schema => {
             context.ui.out(&policy::schema())?;
@@ -104,8 +137,8 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn check(context: &Context, args: &Files) -> Result<Exit, Failure> {
-    let checked = read(context, &args.files)?;
+fn check(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> {
+    let checked = read(context, &args.files.files)?;
     let mut exit = Exit::Done;
     let mut files = Vec::new();
     for c in &checked {
@@ -117,6 +150,8 @@ fn check(context: &Context, args: &Files) -> Result<Exit, Failure> {
                 "valid": !c.loaded.has_errors(),
                 "diagnostics": diagnostic::json(&c.source, &c.text, faults),
             }));
+        } else if args.format == CheckFormat::Github {
+            context.ui.out(&github::annotations(&c.source, &c.text, faults))?;
         } else if faults.is_empty() {
             context.ui.note(diagnostic::summary(&c.source, faults));
         } else {
@@ -140,10 +175,10 @@ fn valid<'a>(context: &Context, c: &'a Checked) -> Result<&'a policy::Policy, Fa
     Err(Failure::usage(format!("{} is not a valid policy", c.source)))
 }
 
-fn test(context: &Context, args: &Files) -> Result<Exit, Failure> {
-    let checked = read(context, &args.files)?;
+fn test(context: &Context, args: &TestArgs) -> Result<Exit, Failure> {
+    let checked = read(context, &args.files.files)?;
     let mut out = String::new();
-    let mut results = Vec::new();
+    let (mut results, mut cases) = (Vec::new(), Vec::new());
     let mut failed = 0;
     for c in &checked {
         let policy = valid(context, c)?;
@@ -157,11 +192,24 @@ fn test(context: &Context, args: &Files) -> Result<Exit, Failure> {
             let verdict = if result.passed() { "ok  " } else { "FAIL" };
             let place = format!("{verdict} {}:{} {}", c.source, test.line, test.name);
             let _ = writeln!(out, "{}", sanitize::terminal(&place));
-            for failure in failures(test, &result) {
-                let text = failure["text"].as_str().unwrap_or_default();
+            let failures = failures(test, &result);
+            let texts = failures.iter().filter_map(|f| f["text"].as_str());
+            for text in texts.clone() {
                 let _ = writeln!(out, "     {}", sanitize::terminal(text));
             }
+            cases.push(junit::Case {
+                file: c.source.clone(),
+                line: test.line,
+                name: test.name.to_string(),
+                failures: texts.map(str::to_owned).collect(),
+            });
         }
+    }
+    if let Some(path) = &args.junit {
+        std::fs::write(path, junit::render(&cases)).map_err(|e| {
+            let what = format!("cannot write the results to {}", context::shown(path));
+            Failure::from(anyhow::Error::new(e).context(what))
+        })?;
     }
     if context.ui.json {
         context.ui.json(&json!({"format": "retain-policy-test/1", "tests": results}))?;

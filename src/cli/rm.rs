@@ -67,7 +67,7 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
         // A session in which everything chosen stays is shown, too.
         detail: Detail { all: true, ..Detail::default() },
     };
-    let exit = carry::carry_out(context, root, &job)?;
+    let exit = carry::carry_out(context, root, &job)?.exit;
     for (s, c) in &judged.refused {
         explain_refusal(context, &seen.inventory.sessions[*s], *c, &job.plan);
     }

@@ -6,7 +6,7 @@
 use super::carry;
 use super::context::Context;
 use super::failure::Failure;
-use crate::apply::{self, PurgeReport, Root, Which};
+use crate::apply::{self, Count, PurgeReport, Root, Which};
 use crate::core::limit::quota::amount;
 use crate::core::model::Space;
 use crate::core::plan::PlanFile;
@@ -30,12 +30,13 @@ pub fn expired(context: &Context, root: &Root) -> Result<PurgeReport, Failure> {
     purge(context, root, Which::Expired, "past its grace")
 }
 
-/// Purges the oldest trash until the `min-free` of the plan's policy holds.
+/// Purges the oldest trash until the `min-free` of the plan's policy holds; gives back how much.
 ///
 /// # Errors
 /// As [`expired`], or the file system cannot be measured.
-pub fn min_free(context: &Context, root: &Root, plan: &PlanFile) -> Result<(), Failure> {
-    let Some(policy) = policy::load(&plan.policy.text).policy else { return Ok(()) };
+pub fn min_free(context: &Context, root: &Root, plan: &PlanFile) -> Result<Count, Failure> {
+    let none = Count::default();
+    let Some(policy) = policy::load(&plan.policy.text).policy else { return Ok(none) };
     let evicting = policy.quotas.iter().filter(|q| q.on_exceed == OnExceed::Evict);
     let demands: Vec<_> = evicting
         .filter_map(|q| match q.cap {
@@ -44,14 +45,14 @@ pub fn min_free(context: &Context, root: &Root, plan: &PlanFile) -> Result<(), F
         })
         .collect();
     if demands.is_empty() {
-        return Ok(());
+        return Ok(none);
     }
     let Space { total, free } = LocalStore::new(super::work::duplicate(root.fd())?).space()?;
     let wanted = demands.into_iter().map(|min| amount(min, total)).max().unwrap_or(0);
     if let Some(bytes) = wanted.checked_sub(free).filter(|bytes| *bytes > 0) {
-        purge(context, root, Which::Oldest { bytes }, "early, for min-free")?;
+        return Ok(purge(context, root, Which::Oldest { bytes }, "early, for min-free")?.purged);
     }
-    Ok(())
+    Ok(none)
 }
 
 fn purge(

@@ -3,7 +3,7 @@
 //! All output passes here, so that styles are stripped where they do not belong, a reader that
 //! went away is not an error, and any other failure to write is one.
 
-use super::args::{Color, Global};
+use super::args::{Color, Global, LogFormat};
 use super::failure::Failure;
 use crate::report::sanitize;
 use anstream::{AutoStream, ColorChoice};
@@ -16,6 +16,8 @@ pub struct Ui {
     pub quiet: bool,
     pub verbose: u8,
     pub json: bool,
+    /// What is said goes to the log, as one JSON object a line.
+    logs: bool,
     choice: ColorChoice,
     /// Whoever read stdout has gone.
     closed: Cell<bool>,
@@ -27,6 +29,7 @@ impl Ui {
             quiet: global.quiet,
             verbose: global.verbose,
             json: global.json,
+            logs: global.log_format == LogFormat::Json,
             choice: match global.color {
                 Color::Auto => ColorChoice::Auto,
                 Color::Always => ColorChoice::Always,
@@ -95,26 +98,48 @@ impl Ui {
 
     /// One line on stderr, unless `--quiet`.
     pub fn note(&self, text: impl AsRef<str>) {
-        if !self.quiet {
-            self.err_line("", text.as_ref());
+        match (self.quiet, self.logs) {
+            (true, _) => {}
+            (false, true) => tracing::info!("{}", text.as_ref()),
+            (false, false) => self.err_line("", text.as_ref()),
         }
     }
 
     /// One line on stderr with `--verbose`.
     pub fn detail(&self, text: impl AsRef<str>) {
-        if self.verbose > 0 {
-            self.err_line("", text.as_ref());
+        match (self.verbose, self.logs) {
+            (0, _) => {}
+            (_, true) => tracing::info!("{}", text.as_ref()),
+            (_, false) => self.err_line("", text.as_ref()),
         }
     }
 
     /// One line on stderr that starts with `warning:`, in any case.
     pub fn warn(&self, text: impl AsRef<str>) {
-        self.err_line("warning: ", text.as_ref());
+        if self.logs {
+            tracing::warn!("{}", text.as_ref());
+        } else {
+            self.err_line("warning: ", text.as_ref());
+        }
     }
 
     /// One line on stderr that starts with `help:`, in any case.
     pub fn help(&self, text: impl AsRef<str>) {
-        self.err_line("help: ", text.as_ref());
+        if self.logs {
+            tracing::info!("help: {}", text.as_ref());
+        } else {
+            self.err_line("help: ", text.as_ref());
+        }
+    }
+
+    /// A command's end that is none.
+    pub fn failure(&self, failure: &Failure) {
+        if self.logs {
+            let help = failure.help.as_deref();
+            tracing::error!(exit_code = failure.exit.code(), help, "{}", failure.chain());
+        } else {
+            self.err(&failure.render());
+        }
     }
 
     fn err_line(&self, label: &str, text: &str) {
@@ -152,14 +177,20 @@ pub fn can_ask() -> bool {
 }
 
 /// Log lines go to stderr like everything that is said, and are escaped like it: a field may hold
-/// a name from a disk.
-#[derive(Debug, Default)]
-pub struct LogSink;
+/// a name from a disk. A line of JSON is escaped already, and would be spoilt by it.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSink(pub LogFormat);
 
 impl io::Write for LogSink {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(line);
-        io::stderr().lock().write_all(sanitize::terminal_lines(&text).as_bytes())?;
+        let mut stderr = io::stderr().lock();
+        match self.0 {
+            LogFormat::Json => stderr.write_all(line)?,
+            LogFormat::Text => {
+                let text = String::from_utf8_lossy(line);
+                stderr.write_all(sanitize::terminal_lines(&text).as_bytes())?;
+            }
+        }
         Ok(line.len())
     }
 

@@ -9,7 +9,7 @@ use crate::core::decision::Verdict;
 use crate::core::model::Checkpoint;
 use crate::report::json::{LsCheckpoint, Why};
 use crate::report::table::{Align, Cell, Table};
-use crate::report::{human, sanitize};
+use crate::report::{human, listing, sanitize};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use std::fmt::Write as _;
@@ -61,12 +61,19 @@ pub fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
     if context.ui.json {
         context.ui.json(&why)?;
     } else {
-        context.ui.out(&render(context, &why, checkpoint, decision.verdict(c)))?;
+        let sources = listing::metric_sources(checkpoint, &inventory.names);
+        context.ui.out(&render(context, &why, checkpoint, &sources, decision.verdict(c)))?;
     }
     Ok(work::finish(context, &seen))
 }
 
-fn render(context: &Context, why: &Why, checkpoint: &Checkpoint, verdict: Verdict) -> String {
+fn render(
+    context: &Context,
+    why: &Why,
+    checkpoint: &Checkpoint,
+    sources: &str,
+    verdict: Verdict,
+) -> String {
     let (word, style) = match verdict {
         Verdict::Keep => ("is kept", AnsiColor::Green.on_default()),
         Verdict::Delete => ("is deleted", AnsiColor::Red.on_default()),
@@ -80,6 +87,9 @@ fn render(context: &Context, why: &Why, checkpoint: &Checkpoint, verdict: Verdic
         sanitize::terminal(&policy),
     );
     let _ = writeln!(out, "  {}", facts(context, why, checkpoint));
+    if !sources.is_empty() {
+        let _ = writeln!(out, "  metrics from {}", sanitize::terminal(sources));
+    }
     let mut table = Table::new([("", Align::Left), ("", Align::Left)]).headless().indent(2);
     for reason in &why.reasons {
         let kind = Cell::new(&reason.kind).style(Style::new().dimmed());

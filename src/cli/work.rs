@@ -35,12 +35,12 @@ pub struct Seen {
     pub root_shown: String,
 }
 
-/// The layouts of the settings and the built-in ones.
+/// The declared layouts and the built-in ones.
 ///
 /// # Errors
-/// A definition is wrong; the settings were refused then.
-pub fn layouts(config: &Config) -> Result<Vec<Box<dyn Layout>>, Failure> {
-    layout::with(&config.layouts).map_err(|e| Failure::new(Exit::Usage, e))
+/// As [`Context::declared`].
+pub fn layouts(context: &Context, config: &Config) -> Result<Vec<Box<dyn Layout>>, Failure> {
+    layout::with(&context.declared(config)?).map_err(|e| Failure::new(Exit::Usage, e))
 }
 
 /// Opens the configured root and scans it.
@@ -64,7 +64,7 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
         exclude: exclude(config)?,
         root_id: root.id.as_deref().map(Into::into),
         now: Some(context.now),
-        layouts: layouts(config)?,
+        layouts: layouts(context, config)?,
         index,
     };
     let mut store = LocalStore::new(duplicate(root.fd())?);

@@ -401,6 +401,9 @@ impl Checkpoint {
     pub fn conflicts(&self) -> &[Box<str>] {
         self.extra.as_ref().map_or(&[], |e| &e.conflicts)
     }
+    pub fn sources(&self) -> &[(MetricId, Box<str>)] {
+        self.extra.as_ref().map_or(&[], |e| &e.sources)
+    }
     pub fn shared(&self) -> &[SharedFile] {
         self.extra.as_ref().map_or(&[], |e| &e.shared)
     }

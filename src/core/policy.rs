@@ -4,6 +4,7 @@
 //! them and collect every fault on the way.
 
 mod codes;
+mod declare;
 mod diagnostic;
 mod discard;
 mod expected;
@@ -12,6 +13,7 @@ mod matching;
 mod origin;
 mod outcome;
 pub mod raw;
+mod raw_layout;
 pub mod raw_test;
 mod reader;
 mod redundant;
@@ -29,6 +31,7 @@ mod testing;
 mod when;
 
 pub use codes::{ALL as ALL_CODES, Code};
+pub use declare::layouts;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use load::{Loaded, VERSION, load};
 pub use matching::LAYOUTS;
@@ -42,6 +45,7 @@ pub use testing::PolicyTest;
 pub use super::calendar::Span;
 
 use super::calendar::Period;
+use super::declared::Definition;
 use super::model::{Status, Step, Time};
 use super::select::Globs;
 
@@ -60,6 +64,8 @@ pub struct Policy {
     /// Evaluated in this order, after all session limits.
     pub quotas: Vec<Quota>,
     pub safety: Safety,
+    /// Layouts that the file declares. A scan recognises by them; deciding does not need them.
+    pub layouts: Vec<Definition>,
     /// How long the trash of a run can be restored.
     pub grace: Span,
 }

@@ -97,8 +97,13 @@ fn session(disk: &mut Disk, run: &Run) -> io::Result<()> {
     }
     disk.session();
     let log = disk.ago(run.ended - HOUR / 2);
-    disk.file(&format!("{}/runs/events.out.tfevents.0", run.name), b"tensorboard\n", log)
+    disk.file(&format!("{}/runs/events.out.tfevents.0", run.name), EVENTS, log)
 }
+
+/// An event file to which nothing was logged yet: one record, which names the format.
+const EVENTS: &[u8] =
+    b"\x18\x00\x00\x00\x00\x00\x00\x00\xa3\x7fK\x22\x09\x00\x00\x00\x00\x00\x00\x00\x00\
+    \x1a\x0dbrain.Event:2\xee\xdf(\xa3";
 
 /// Without a `state`, which is written last, the checkpoint is unfinished.
 fn checkpoint(

@@ -60,7 +60,6 @@ fn checkpoint_line<'a>(
     c: &'a Checkpoint,
 ) -> CheckpointLine<'a> {
     let name = |id| inventory.names.name(id);
-    let sources = c.extra.as_ref().map_or(&[][..], |e| &e.sources);
     CheckpointLine {
         v: VERSION,
         session: &session.name,
@@ -74,7 +73,7 @@ fn checkpoint_line<'a>(
         apparent: c.extra.as_ref().map(|e| e.apparent).filter(|a| *a != 0),
         files: c.files,
         metrics: c.metrics.iter().map(|(id, v)| (name(*id), Number(*v))).collect(),
-        sources: sources.iter().map(|(id, source)| (name(*id), &**source)).collect(),
+        sources: c.sources().iter().map(|(id, source)| (name(*id), &**source)).collect(),
         conflicts: c.conflicts(),
         summary: c.summary(),
         marks: c.marks.names().collect(),

@@ -5,9 +5,10 @@
 //! generators are written last, one file for each rank. Metrics there are none.
 
 use super::folder::{Folder, Peek, cannot_read};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
+use crate::store::{Entry, Kind};
 
 pub struct Accelerate;
 
@@ -15,9 +16,24 @@ pub struct Accelerate;
 const NAMES: [(&str, bool); 4] =
     [("checkpoint_", false), ("checkpoint-", false), ("step_", false), ("epoch_", true)];
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "`checkpoint_<i>`, `step_<n>`, `epoch_<n>`, `checkpoint-<n>`",
+    signature: "`random_states_<r>.pkl` inside",
+    order: "name; `i` counts saves",
+    metrics: "sidecar",
+    pointers: "-",
+    unfinished: "weights without it, newer than a finished one",
+    traps: "scripts that keep only weights: older ones are ambiguous",
+};
+
 impl Layout for Accelerate {
     fn name(&self) -> &'static str {
         "accelerate"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -48,6 +64,11 @@ impl Layout for Accelerate {
         proven.append(&mut weak);
         let own_components = usize::from(folder.name() == b"checkpoints");
         vec![Series { own_components, claims: proven, ..Series::default() }]
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        claim(&entry.name)?;
+        (entry.kind == Kind::Dir).then(|| "no random_states_<rank>.pkl in it".to_owned())
     }
 
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}

@@ -5,17 +5,32 @@
 
 use super::folder::Folder;
 use super::shaped::{self, Shaped, check_parts, worse};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::Step;
 use crate::format::shape::{self, Shape};
-use crate::store::Kind;
+use crate::store::{Entry, Kind};
 use std::collections::BTreeMap;
 
 pub struct Composer;
 
+const ABOUT: About = About {
+    unit: "files of all ranks",
+    name: "`ep<E>-ba<B>-rank<R>.pt`",
+    signature: "torch content",
+    order: "batch, epoch",
+    metrics: "sidecar",
+    pointers: "`latest-rank<R>.pt` symlinks",
+    unfinished: "a rank missing; it breaks off",
+    traps: "fewer ranks without a gap may be a smaller run: also ambiguous",
+};
+
 impl Layout for Composer {
     fn name(&self) -> &'static str {
         "composer"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -51,6 +66,14 @@ impl Layout for Composer {
         check_parts(&mut claims, &ranks);
         let own_components = usize::from(folder.name() == b"checkpoints");
         vec![Series { own_components, claims, ..Series::default() }]
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        parse(&entry.name)?;
+        Some(match entry.kind {
+            Kind::Symlink => "a link is never a checkpoint of its own".to_owned(),
+            _ => "it is no file of torch.save".to_owned(),
+        })
     }
 
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}

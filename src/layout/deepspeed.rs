@@ -5,7 +5,7 @@
 //! tells. `DeepSpeed` records no metrics outside its pickles, and never deletes anything.
 
 use super::folder::{Folder, Peek, cannot_read};
-use super::{Claim, Layout, Notes, Series, by_prefix, trailing_step};
+use super::{About, Claim, Layout, Notes, Series, by_prefix, trailing_step};
 use crate::core::model::{Marks, Time};
 use crate::core::name::encode;
 use crate::store::{self, Entry, Kind};
@@ -16,9 +16,24 @@ const LATEST: &[u8] = b"latest";
 /// A copy of the state that other parallel shapes can load; it has a pointer of its own.
 const UNIVERSAL: &[u8] = b"latest_universal";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "any",
+    signature: "`*_model_states.pt` or a rank's `*_optim_states.pt` inside, `latest` beside",
+    order: "the number at the end of the tag",
+    metrics: "sidecar",
+    pointers: "`latest`, `latest_universal`",
+    unfinished: "no model states",
+    traps: "newer than what `latest` names: unfinished, or saved without moving the pointer, ambiguous. Universal copies are a session of their own",
+};
+
 impl Layout for DeepSpeed {
     fn name(&self) -> &'static str {
         "deepspeed"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, _: &mut Notes) -> Vec<Series> {

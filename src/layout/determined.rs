@@ -4,19 +4,35 @@
 //! from the disk which of them go together. All are shown, and kept.
 
 use super::folder::{Folder, Peek, cannot_read, read_json};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::json::Value;
+use crate::store::{Entry, Kind};
 
 pub struct Determined;
 
 const METADATA: &[u8] = b"metadata.json";
 const STEPS: &str = "steps_completed";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "`<uuid>`",
+    signature: "`metadata.json` with `steps_completed` inside",
+    order: "`steps_completed`",
+    metrics: "sidecar",
+    pointers: "-",
+    unfinished: "no `metadata.json` (ambiguous)",
+    traps: "trials lie side by side, and which is whose only the master knows: all are ambiguous, shown and kept",
+};
+
 impl Layout for Determined {
     fn name(&self) -> &'static str {
         "determined"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -52,6 +68,11 @@ impl Layout for Determined {
             claim.marks.set(Marks::AMBIGUOUS);
         }
         vec![Series { claims, ..Series::default() }]
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        (is_uuid(&entry.name) && entry.kind == Kind::Dir)
+            .then(|| "no metadata.json with steps_completed in it or in any beside it".to_owned())
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -7,11 +7,11 @@
 use super::folder::Folder;
 use super::metric::{Source, rounded};
 use super::shaped::{self, Shaped, check_parts, worse};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::format::shape::{self, Shape};
 use crate::format::torch::Torch;
-use crate::store::Kind;
+use crate::store::{Entry, Kind};
 use std::collections::BTreeMap;
 
 pub struct Fairseq;
@@ -19,9 +19,24 @@ pub struct Fairseq;
 /// What its pickles hold, and no other framework's do.
 const KEYS: [&str; 2] = ["optimizer_history", "extra_state"];
 
+const ABOUT: About = About {
+    unit: "file, or all shards of one name",
+    name: "`checkpoint<E>.pt`, `checkpoint_<E>_<U>.pt`",
+    signature: "`checkpoint_last.pt` or `_best` beside it, or fairseq's keys in a pickle",
+    order: "name",
+    metrics: "`checkpoint.best_<metric>_<value>`, less the random last digit",
+    pointers: "`best`, `last` are marked",
+    unfinished: "`.pt.tmp`; it breaks off; a shard missing",
+    traps: "epochs and updates are two sessions, as fairseq counts them apart.",
+};
+
 impl Layout for Fairseq {
     fn name(&self) -> &'static str {
         "fairseq"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -46,6 +61,17 @@ impl Layout for Fairseq {
             return series("", updates.into_iter().chain(rest).collect()).into_iter().collect();
         }
         [series("", rest), series("updates", updates)].into_iter().flatten().collect()
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        File::parse(&entry.name)?;
+        Some(match entry.kind {
+            Kind::Symlink => "a link is never a checkpoint of its own".to_owned(),
+            Kind::File => "no checkpoint_last.pt or checkpoint_best.pt beside it, and no \
+                           optimizer_history and extra_state in its pickle"
+                .to_owned(),
+            _ => return None,
+        })
     }
 
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}

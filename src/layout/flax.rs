@@ -6,7 +6,7 @@
 
 use super::folder::{Folder, Peek, cannot_read};
 use super::orbax::{METADATA, UNFINISHED, is_single_item};
-use super::{Claim, Layout, Notes, Series, by_prefix};
+use super::{About, Claim, Layout, Notes, Series, by_prefix};
 use crate::core::model::Step;
 use crate::core::name::encode;
 use crate::format::msgpack::MsgPack;
@@ -17,9 +17,24 @@ pub struct Flax;
 const DEFAULT: &str = "checkpoint";
 const ARRAYS: &[u8] = b"_gda";
 
+const ABOUT: About = About {
+    unit: "file, or directory; with `NAME_gda`",
+    name: "`PREFIX_<step>`; directories `checkpoint_<step>`",
+    signature: "a `MessagePack` map of arrays; `_METADATA` in the directory itself",
+    order: "name; the step may be a fraction",
+    metrics: "sidecar",
+    pointers: "-",
+    unfinished: "the value breaks off",
+    traps: "`overwrite=True` deletes all newer steps itself",
+};
+
 impl Layout for Flax {
     fn name(&self) -> &'static str {
         "flax"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {

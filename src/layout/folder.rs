@@ -107,6 +107,14 @@ impl<'a> Folder<'a> {
         let entries = dir.list()?;
         Ok(Peek { dir, entries })
     }
+
+    /// Whether a subdirectory has an entry; opens nothing if it was looked into before.
+    ///
+    /// # Errors
+    /// As [`Folder::peek`].
+    pub fn holds(&self, subdirectory: &[u8], name: &[u8]) -> io::Result<bool> {
+        Ok(self.peek(subdirectory)?.entry(name).is_some())
+    }
 }
 
 impl Peek {

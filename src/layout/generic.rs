@@ -5,24 +5,16 @@
 
 use super::folder::{Folder, cannot_read, read_json};
 use super::metric::{Source, rounded};
-use super::record::{self, Fact, Join};
-use super::{Claim, Layout, Notes, Series, builtin, pointer};
+use super::record;
+use super::{About, Claim, Layout, Notes, Series, pointer};
+use crate::core::declared::{Definition, ID, METRIC, MetricFile, MetricPlace, UnitKind};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::store::{self, Entry, Kind};
-use regex::{Captures, Regex, RegexBuilder};
+use regex::{Captures, Regex};
 use std::collections::{BTreeMap, HashMap};
 
-mod definition;
-
-pub use definition::{Definition, DefinitionError, MetricFile, UnitKind};
-
-const ID: &str = "{id}";
-const METRIC: &str = "metric_";
-/// Compiled, a larger expression is refused.
-const MAX_REGEX: usize = 1 << 20;
-
-/// A declared layout, checked and compiled.
+/// A declared layout, compiled.
 #[derive(Clone, Debug)]
 pub struct Generic {
     definition: Definition,
@@ -31,93 +23,14 @@ pub struct Generic {
 
 impl Generic {
     /// # Errors
-    /// The first thing that is wrong with the definition.
-    pub fn new(definition: &Definition) -> Result<Generic, DefinitionError> {
-        let d = definition.clone();
-        let name = d.name.clone();
-        if name.trim().is_empty() {
-            return Err(DefinitionError::NoName);
-        }
-        if builtin().iter().any(|l| l.name() == name) {
-            return Err(DefinitionError::BuiltIn(name));
-        }
-        let regex = RegexBuilder::new(&format!("^(?:{})$", d.regex)).size_limit(MAX_REGEX).build();
-        let regex = regex.map_err(|e| DefinitionError::Regex { name, text: e.to_string() })?;
-        let layout = Generic { definition: d, regex };
-        layout.check_groups()?;
-        layout.check_files()?;
-        layout.check_metrics()?;
-        Ok(layout)
+    /// The regular expression is none; definitions that were read have been checked.
+    pub fn new(definition: &Definition) -> Result<Generic, regex::Error> {
+        Ok(Generic { definition: definition.clone(), regex: definition.compile()? })
     }
 
-    fn has_group(&self, group: &str) -> bool {
-        self.regex.capture_names().flatten().any(|g| g == group)
-    }
-
-    fn check_groups(&self) -> Result<(), DefinitionError> {
-        let name = || self.definition.name.clone();
-        for group in self.regex.capture_names().flatten() {
-            let is_metric = group.strip_prefix(METRIC).is_some_and(|m| !m.is_empty());
-            if !is_metric && !matches!(group, "id" | "step" | "epoch") {
-                return Err(DefinitionError::Group { name: name(), group: group.to_owned() });
-            }
-        }
-        if self.definition.unit == UnitKind::Group && !self.has_group("id") {
-            return Err(DefinitionError::NoId { name: name() });
-        }
-        Ok(())
-    }
-
-    fn check_files(&self) -> Result<(), DefinitionError> {
-        let d = &self.definition;
-        let fault = |key, value: &str, remedy| {
-            let (name, value) = (d.name.clone(), value.to_owned());
-            Err(DefinitionError::File { name, key, value, remedy })
-        };
-        if let Some(complete) = &d.complete {
-            if !definition::is_name(complete) {
-                return fault("complete", complete, "write one name, without `/`");
-            }
-            if d.unit != UnitKind::Directory && !complete.contains(ID) {
-                return fault("complete", complete, "put `{id}` where the checkpoint's id stands");
-            }
-        }
-        match &d.pointer {
-            Some(file) if !definition::is_name(file) => {
-                fault("pointer", file, "write one name, without `/`")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_metrics(&self) -> Result<(), DefinitionError> {
-        let d = &self.definition;
-        let Some(metrics) = &d.metrics else { return Ok(()) };
-        let name = || d.name.clone();
-        if metrics.format().is_none() {
-            return Err(DefinitionError::Format { name: name(), file: metrics.file.clone() });
-        }
-        let inside = metrics.file.strip_prefix("{id}/");
-        let plain = inside.or(metrics.file.strip_prefix("../")).unwrap_or(&metrics.file);
-        if !definition::is_name(plain) || (inside.is_some() && d.unit != UnitKind::Directory) {
-            return Err(DefinitionError::File {
-                name: name(),
-                key: "metrics.file",
-                value: metrics.file.clone(),
-                remedy: "write `NAME`, `../NAME`, or, for directories, `{id}/NAME`",
-            });
-        }
-        let (fact, group) = match metrics.join {
-            _ if inside.is_some() => return Ok(()),
-            Some(Fact::Id) => return Ok(()),
-            Some(Fact::Epoch) => ("epoch", "epoch"),
-            Some(Fact::Step) => ("step", "step"),
-            None => ("step", ""),
-        };
-        if self.has_group(group) {
-            return Ok(());
-        }
-        Err(DefinitionError::Join { name: name(), fact })
+    /// Whether it would recognise an entry of this name.
+    pub fn matches(&self, name: &str) -> bool {
+        self.regex.is_match(name)
     }
 
     fn kind(&self) -> Kind {
@@ -151,9 +64,24 @@ impl Generic {
     }
 }
 
+const ABOUT: About = About {
+    unit: "file, group of files, or directory, as declared",
+    name: "a regular expression",
+    signature: "the name alone: the declaration is the promise",
+    order: "groups `step` and `epoch` of the name",
+    metrics: "groups `metric_NAME`; a CSV, JSON or JSON Lines file",
+    pointers: "the file that is declared",
+    unfinished: "the marker that is declared is missing",
+    traps: "what a built-in layout recognises as well is ambiguous",
+};
+
 impl Layout for Generic {
     fn name(&self) -> &str {
         &self.definition.name
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, _: &mut Notes) -> Vec<Series> {
@@ -211,7 +139,7 @@ impl Layout for Generic {
         if let Some(metrics) = &self.definition.metrics
             && let Err(text) = read_metrics(folder, series, metrics)
         {
-            notes.fault(folder.join(metrics.file.as_bytes()), text);
+            notes.fault(folder.join(metrics.file.to_string().as_bytes()), text);
         }
     }
 }
@@ -303,38 +231,40 @@ fn read_metrics(
     series: &mut Series,
     metrics: &MetricFile,
 ) -> Result<(), String> {
-    if let Some(inside) = metrics.file.strip_prefix("{id}/") {
-        for claim in &mut series.claims {
-            let peek = folder.peek(claim.name()).map_err(|e| cannot_read(&claim.id, &e))?;
-            if peek.entry(inside.as_bytes()).is_none() {
-                continue;
-            }
-            let value = read_json(&*peek.dir, inside.as_bytes())?;
-            let members = value.as_object().ok_or_else(|| format!("{inside} is no object"))?;
-            let wanted = |m: &&(String, _)| metrics.keys.is_empty() || metrics.keys.contains(&m.0);
-            let members: Vec<_> = members.iter().filter(wanted).cloned().collect();
-            let source = Source::File(format!("{}/{inside}", claim.id));
-            claim.metrics.offer_members(&members, &source);
-        }
-        return Ok(());
-    }
-    let (home, name) = match metrics.file.strip_prefix("../") {
-        Some(name) => (folder.parent(), name),
-        None => (Some(folder), &*metrics.file),
+    let (home, name) = match &metrics.file {
+        MetricPlace::Inside(name) => return read_inside(folder, series, metrics, name),
+        MetricPlace::Above(name) => (folder.parent(), name),
+        MetricPlace::Beside(name) => (Some(folder), name),
     };
     let Some(home) = home.filter(|h| h.entry(name.as_bytes()).is_some()) else { return Ok(()) };
-    let (Some(format), Some(fact)) = (metrics.format(), metrics.join) else { return Ok(()) };
-    let column = match fact {
-        Fact::Id => "checkpoint",
-        Fact::Step => "step",
-        Fact::Epoch => "epoch",
-    };
-    let join = Join {
-        fact,
-        column: metrics.column.clone().unwrap_or_else(|| column.to_owned()),
-        offset: metrics.offset,
+    let Some(join) = &metrics.join else { return Ok(()) };
+    let join = record::Join {
+        fact: join.fact,
+        column: join.column.clone(),
+        offset: join.offset,
         keys: metrics.keys.clone(),
     };
-    let source = Source::File(metrics.file.clone());
-    record::offer(&mut series.claims, &*home.dir, name.as_bytes(), format, &[join], &source)
+    let source = Source::File(metrics.file.to_string());
+    record::offer(&mut series.claims, &*home.dir, name.as_bytes(), metrics.format, &[join], &source)
+}
+
+fn read_inside(
+    folder: &Folder<'_>,
+    series: &mut Series,
+    metrics: &MetricFile,
+    inside: &str,
+) -> Result<(), String> {
+    for claim in &mut series.claims {
+        let peek = folder.peek(claim.name()).map_err(|e| cannot_read(&claim.id, &e))?;
+        if peek.entry(inside.as_bytes()).is_none() {
+            continue;
+        }
+        let value = read_json(&*peek.dir, inside.as_bytes())?;
+        let members = value.as_object().ok_or_else(|| format!("{inside} is no object"))?;
+        let wanted = |m: &&(String, _)| metrics.keys.is_empty() || metrics.keys.contains(&m.0);
+        let members: Vec<_> = members.iter().filter(wanted).cloned().collect();
+        let source = Source::File(format!("{}/{inside}", claim.id));
+        claim.metrics.offer_members(&members, &source);
+    }
+    Ok(())
 }

@@ -2,28 +2,50 @@
 //!
 //! The Trainer writes `trainer_state.json` last, so its absence means an unfinished save. Each
 //! state holds the history of the whole run: the newest one knows every step's metrics, also
-//! those of checkpoints that were saved before they were evaluated. It also names the best one, by
-//! a path that was often written on another machine.
+//! those of checkpoints that were saved before they were evaluated. What was evaluated after the
+//! last save only `TensorBoard`'s event files in `runs/` know. The newest state also names the best
+//! one, by a path that was often written on another machine.
 
-use super::folder::{Folder, Peek, cannot_read, read_json};
+use super::events::{self, Place, Scalars};
+use super::folder::{Folder, Peek, cannot_read, join, read_json};
+use super::join::Join;
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series, pointer};
+use super::{About, Claim, Layout, Notes, Series, pointer};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::json::Value;
-use crate::store::{Entry, Kind};
-use std::collections::HashMap;
+use crate::store::{Dir, Entry, Kind};
+use std::collections::BTreeMap;
 
 pub struct HfTrainer;
 
 const STATE: &[u8] = b"trainer_state.json";
+/// Each start of a run logs into a folder of its own in it.
+const RUNS: &[u8] = b"runs";
+const JOIN: Join =
+    Join { column: "step", offset: 0, why: "the Trainer logs and saves by the same global step" };
 const PREFIX: &str = "checkpoint-";
 /// Some versions saved under this name and renamed it at the end.
 const UNFINISHED_PREFIX: &str = "tmp-checkpoint-";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "`checkpoint-<step>`",
+    signature: "`trainer_state.json` or `training_args.bin` inside; weights alone only beside proven ones",
+    order: "name; `epoch` of the state",
+    metrics: "own and newest `trainer_state.json`: `eval_*` and `loss` logged at that step",
+    pointers: "`best_model_checkpoint` of the newest state",
+    unfinished: "no `trainer_state.json`; `checkpoint-is-incomplete.txt`; `tmp-checkpoint-*`",
+    traps: "`global_step` another step, or a step padded with zeros: ambiguous. `checkpoint-1e3` with a Trainer's files is neither claimed nor entered",
+};
+
 impl Layout for HfTrainer {
     fn name(&self) -> &'static str {
         "hf_trainer"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -88,7 +110,7 @@ impl Layout for HfTrainer {
         for claim in &mut series.claims {
             match read_state(folder, claim) {
                 Ok(Read::State(state)) => {
-                    offer(claim, &state);
+                    state.offer(claim, &state.own);
                     if newest.as_ref().is_none_or(|n| state.step > n.step) {
                         newest = Some(state);
                     }
@@ -103,8 +125,14 @@ impl Layout for HfTrainer {
             }
         }
         let Some(newest) = newest else { return };
+        // What is damaged in it was said when it was read.
+        let history = history(&newest.content, |_| true).unwrap_or_default();
         for claim in &mut series.claims {
-            offer(claim, &newest);
+            let logged = claim.step.and_then(|step| history.get(&step));
+            newest.offer(claim, logged.map_or(&[], Vec::as_slice));
+            if claim.step == Some(Step::Whole(newest.step)) && !is_evaluated(claim) {
+                event_metrics(folder, claim, notes);
+            }
         }
         let Some(best) = &newest.best else { return };
         let path = folder.join(newest.source.as_bytes());
@@ -154,9 +182,18 @@ struct State {
     /// Its path relative to the session.
     source: String,
     step: u64,
-    /// The last value of each metric at each step, in the order they were logged.
-    history: HashMap<u64, Vec<(String, f64)>>,
+    /// What was logged at its own step.
+    own: Vec<(String, f64)>,
+    content: Value,
     best: Option<String>,
+}
+
+impl State {
+    fn offer(&self, claim: &mut Claim, logged: &[(String, f64)]) {
+        for (key, value) in logged {
+            claim.metrics.offer(key, *value, Source::File(self.source.clone()));
+        }
+    }
 }
 
 enum Read {
@@ -184,7 +221,7 @@ fn read_state(folder: &Folder<'_>, claim: &mut Claim) -> Result<Read, String> {
         Some(Value::Text(best)) => Some(best.clone()),
         Some(_) => return Err("best_model_checkpoint in trainer_state.json is no path".to_owned()),
     };
-    let history = history(&value)?;
+    let own = history(&value, |s| s == step)?.remove(&Step::Whole(step)).unwrap_or_default();
     if peek.entry(b"checkpoint-is-incomplete.txt").is_some() {
         claim.complete = false;
     }
@@ -193,11 +230,14 @@ fn read_state(folder: &Folder<'_>, claim: &mut Claim) -> Result<Read, String> {
     }
     claim.epoch = value.get("epoch").and_then(Value::as_f64).and_then(Step::from_f64);
     let source = format!("{}/trainer_state.json", claim.id);
-    Ok(Read::State(State { source, step, history, best }))
+    Ok(Read::State(State { source, step, own, content: value, best }))
 }
 
-fn history(state: &Value) -> Result<HashMap<u64, Vec<(String, f64)>>, String> {
-    let mut history: HashMap<u64, Vec<(String, f64)>> = HashMap::new();
+/// The last value of each metric at each wanted step, in the order they were logged.
+type History = BTreeMap<Step, Vec<(String, f64)>>;
+
+fn history(state: &Value, wanted: impl Fn(u64) -> bool) -> Result<History, String> {
+    let mut history = History::new();
     let entries = match state.get("log_history") {
         None | Some(Value::Null) => return Ok(history),
         Some(entries) => entries,
@@ -205,7 +245,8 @@ fn history(state: &Value) -> Result<HashMap<u64, Vec<(String, f64)>>, String> {
     let damaged = || "trainer_state.json is damaged: log_history is no list of objects".to_owned();
     for entry in entries.as_list().ok_or_else(damaged)? {
         let members = entry.as_object().ok_or_else(damaged)?;
-        let Some(step) = entry.get("step").and_then(Value::as_u64) else { continue };
+        let step = entry.get("step").and_then(Value::as_u64).filter(|s| wanted(*s));
+        let Some(step) = step else { continue };
         for (key, value) in members {
             if key != "loss" && !key.starts_with("eval_") {
                 continue;
@@ -214,7 +255,7 @@ fn history(state: &Value) -> Result<HashMap<u64, Vec<(String, f64)>>, String> {
                 Value::Bool(_) | Value::List(_) | Value::Object(_) => continue,
                 other => other.as_f64().unwrap_or(f64::NAN),
             };
-            let logged = history.entry(step).or_default();
+            let logged = history.entry(Step::Whole(step)).or_default();
             match logged.iter_mut().find(|(k, _)| k == key) {
                 // A resumed run logs a step again; the later entry is what the weights went on from.
                 Some(known) => known.1 = number,
@@ -225,10 +266,44 @@ fn history(state: &Value) -> Result<HashMap<u64, Vec<(String, f64)>>, String> {
     Ok(history)
 }
 
-fn offer(claim: &mut Claim, state: &State) {
-    let Some(Step::Whole(step)) = claim.step else { return };
-    for (key, value) in state.history.get(&step).into_iter().flatten() {
-        claim.metrics.offer(key, *value, Source::File(state.source.clone()));
+fn is_evaluated(claim: &Claim) -> bool {
+    claim.metrics.readings().iter().any(|r| r.name.starts_with("eval_"))
+}
+
+/// From the event files of all starts of the run.
+fn event_metrics(folder: &Folder<'_>, claim: &mut Claim, notes: &mut Notes) {
+    if folder.entry(RUNS).is_none_or(|e| e.kind != Kind::Dir) {
+        return;
+    }
+    let runs = match folder.peek(RUNS) {
+        Ok(runs) => runs,
+        Err(e) => return notes.fault(folder.join(RUNS), cannot_read("runs", &e)),
+    };
+    let steps = events::whole([claim.step].into_iter());
+    let mut scalars = Scalars::default();
+    let mut read = |dir: &dyn Dir, entries: &[Entry], path: Vec<u8>, shown: String| {
+        let place = Place { dir, entries, path, shown };
+        scalars.read(&place, &JOIN, &steps, naming, notes);
+    };
+    let path = folder.join(RUNS);
+    read(&*runs.dir, runs.entries(), path.clone(), "runs/".to_owned());
+    for start in runs.entries().iter().filter(|e| e.kind == Kind::Dir) {
+        // What cannot be opened is said when the directory is visited.
+        let opened = runs.dir.open(&start.name).and_then(|dir| Ok((dir.list()?, dir)));
+        if let Ok((entries, dir)) = opened {
+            let shown = format!("runs/{}/", encode(&start.name));
+            read(&*dir, &entries, join(&path, &start.name), shown);
+        }
+    }
+    scalars.offer(claim, claim.step);
+}
+
+/// The Trainer's own names: its callback writes `eval_loss` as `eval/loss`.
+fn naming(tag: &str) -> Option<String> {
+    match tag.split_once('/')? {
+        ("eval", name) => Some(format!("eval_{name}")),
+        ("train", "loss") => Some("loss".to_owned()),
+        _ => None,
     }
 }
 

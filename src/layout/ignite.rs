@@ -7,11 +7,11 @@
 use super::folder::Folder;
 use super::metric::{Source, rounded};
 use super::shaped::{self, Shaped};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::format::shape::{self, Shape};
 use crate::format::torch::Torch;
-use crate::store::Kind;
+use crate::store::{Entry, Kind};
 use std::collections::BTreeMap;
 
 pub struct Ignite;
@@ -19,9 +19,24 @@ pub struct Ignite;
 /// What the engine's state holds, and little else does.
 const ENGINE_KEY: &str = "epoch_length";
 
+const ABOUT: About = About {
+    unit: "file",
+    name: "`[<prefix>_]<name>_<step>[_<metric>=<score>].pt`",
+    signature: "torch content, and a named score or the engine's state in a pickle",
+    order: "name",
+    metrics: "name",
+    pointers: "`best*` are marked",
+    unfinished: "`tmpXXXXXXXX` beside it; it breaks off",
+    traps: "`model_500.pt` is anyone's: not claimed without a proof",
+};
+
 impl Layout for Ignite {
     fn name(&self) -> &'static str {
         "ignite"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -59,6 +74,13 @@ impl Layout for Ignite {
             }
         }
         series
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        Name::parse(&entry.name)?;
+        (entry.kind == Kind::File).then(|| {
+            format!("no file of torch.save with a named score, or `{ENGINE_KEY}` in its pickle")
+        })
     }
 
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}

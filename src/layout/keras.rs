@@ -9,13 +9,15 @@ use super::folder::{Folder, cannot_read};
 use super::join::{Join, Logged};
 use super::metric::Source;
 use super::shaped::{self, Shaped};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::csv::Table;
 use crate::format::shape::{self, Shape};
-use crate::store::Kind;
+use crate::store::{Entry, Kind};
+use std::io;
 
+pub mod logs;
 pub mod name;
 
 use name::{Pieces, Template, templates};
@@ -47,9 +49,24 @@ struct File {
     len: u64,
 }
 
+const ABOUT: About = About {
+    unit: "file",
+    name: "by a template, `.keras`, `.weights.h5`, `.h5`",
+    signature: "the format, and a log beside it, an epoch or metric in the names, or one size",
+    order: "the name's epoch",
+    metrics: "`training.log`, which counts from 0; name",
+    pointers: "names with `best`, `last` are marked",
+    unfinished: "it breaks off",
+    traps: "a folder of models is no run; `backup/` is never a candidate",
+};
+
 impl Layout for Keras {
     fn name(&self) -> &'static str {
         "keras"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -91,6 +108,27 @@ impl Layout for Keras {
         series
     }
 
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let (_, extension) = split(std::str::from_utf8(&entry.name).ok()?)?;
+        match entry.kind {
+            Kind::Symlink => return Some("a link is never a checkpoint of its own".to_owned()),
+            Kind::File => {}
+            _ => return None,
+        }
+        let is_format =
+            look(folder, entry, extension).is_ok_and(|(shape, _)| shape != Shape::Other);
+        Some(match extension {
+            _ if is_format => {
+                "no log of epochs beside it, no epoch or metric in its name, and no others like it \
+                 of its size"
+            }
+            ".keras" => "it is no zip as Keras writes",
+            ".weights.h5" => "it is no HDF5 file",
+            _ => "it is no HDF5 file with keras_version near its start",
+        }
+        .to_owned())
+    }
+
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
         for claim in series.claims.iter_mut().filter(|c| c.epoch.is_some()) {
             let (stem, _) = split(&claim.id).unwrap_or((&claim.id, ""));
@@ -98,7 +136,7 @@ impl Layout for Keras {
                 claim.metrics.offer(&name, value, Source::Name { half_unit });
             }
         }
-        let Some(log) = log_of(folder) else { return };
+        let Some(log) = log_of(folder) else { return logs::offer(folder, series, notes) };
         let read =
             folder.dir.file(log.as_bytes()).map_err(|e| cannot_read(log, &e)).and_then(|file| {
                 let is_metric = |c: &str| c != "lr" && c != "learning_rate";
@@ -123,13 +161,7 @@ fn files(folder: &Folder<'_>, notes: &mut Notes) -> Vec<File> {
         let Some((stem, extension)) = split(text).filter(|(stem, _)| !stem.is_empty()) else {
             continue;
         };
-        let look = folder.dir.file(&entry.name).and_then(|file| {
-            let shape =
-                if extension == ".keras" { shape::keras(&*file) } else { shape::hdf5(&*file) }?;
-            let needs_proof = matches!(extension, ".h5" | ".hdf5") && shape != Shape::Empty;
-            let proof = !needs_proof || contains(&file.read_at(0, H5_PROOF_WITHIN)?, H5_PROOF);
-            Ok((if proof { shape } else { Shape::Other }, file.len()))
-        });
+        let look = look(folder, entry, extension);
         match look {
             // A file of another kind is a stranger's: there is no other marker here.
             Ok((Shape::Other, _)) => {}
@@ -144,6 +176,15 @@ fn files(folder: &Folder<'_>, notes: &mut Notes) -> Vec<File> {
         }
     }
     files
+}
+
+/// What a file is, and its length.
+fn look(folder: &Folder<'_>, entry: &Entry, extension: &str) -> io::Result<(Shape, u64)> {
+    let file = folder.dir.file(&entry.name)?;
+    let shape = if extension == ".keras" { shape::keras(&*file) } else { shape::hdf5(&*file) }?;
+    let needs_proof = matches!(extension, ".h5" | ".hdf5") && shape != Shape::Empty;
+    let proof = !needs_proof || contains(&file.read_at(0, H5_PROOF_WITHIN)?, H5_PROOF);
+    Ok((if proof { shape } else { Shape::Other }, file.len()))
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

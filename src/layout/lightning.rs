@@ -2,12 +2,14 @@
 //!
 //! Names are templates that users write, so the content decides: a zip of `torch.save` whose
 //! pickle has the key `pytorch-lightning_version`. The name gives epoch, step and rounded metrics,
-//! `metrics.csv` the exact ones. A save is moved into place from another folder, across devices by
+//! `metrics.csv` the exact ones, or `TensorBoard`'s event files where there is none. A save is moved into place from another folder, across devices by
 //! copying: a file whose zip directory is missing is still on its way, or was never finished.
 
+use super::events::{self, Place, Scalars};
 use super::folder::{Folder, cannot_read};
+use super::join::Join;
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series, nemo};
+use super::{About, Claim, Layout, Notes, Series, nemo};
 use crate::core::model::{Marks, Step};
 use crate::format::torch::Torch;
 use crate::store::{Blob, Entry, Kind};
@@ -23,13 +25,31 @@ use name::ParsedName;
 pub struct Lightning;
 
 const METRICS: &[u8] = b"metrics.csv";
+/// Of event files; [`History`] knows the same of `metrics.csv`.
+const JOIN: Join =
+    Join { column: "step", offset: 1, why: "a log counts batches from zero, a save those done" };
 const VERSION_KEY: &str = "pytorch-lightning_version";
 /// A file shorter than this cannot hold the first key of the pickle.
 const HEADER: u64 = 64;
 
+const ABOUT: About = About {
+    unit: "file, or directory `NAME.ckpt/` of shards",
+    name: "any, ending in `.ckpt`",
+    signature: "a zip of `torch.save` whose pickle holds the key `pytorch-lightning_version`; in a directory `meta.pt`, or `checkpoint/` and `latest` of DeepSpeed",
+    order: "name, else the first keys of the pickle",
+    metrics: "`metrics.csv` (its `step` is one less), and the name, which is rounded",
+    pointers: "`last.ckpt` as a symlink; as a copy it is marked `latest`",
+    unfinished: "the zip's directory, written last, is missing; no `.metadata` or `meta.pt`",
+    traps: "name and pickle differ by more than one: ambiguous. A metric called `val/loss` makes folders, which are one session",
+};
+
 impl Layout for Lightning {
     fn name(&self) -> &'static str {
         "lightning"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -81,13 +101,9 @@ impl Layout for Lightning {
         let home = if series.own_components == 0 { None } else { folder.parent() };
         let mut homes = [Some(folder), home].into_iter().flatten();
         let Some(home) = homes.find(|f| f.entry(METRICS).is_some()) else {
-            return name_metrics(&mut series.claims, &[]);
+            return event_metrics(folder, series, notes);
         };
-        let steps = series.claims.iter().filter_map(|c| match c.step {
-            Some(Step::Whole(step)) => Some(step),
-            _ => None,
-        });
-        let steps = steps.collect();
+        let steps = events::whole(series.claims.iter().map(|c| c.step));
         let read =
             home.dir.file(METRICS).map_err(|e| cannot_read("metrics.csv", &e)).and_then(|file| {
                 History::read(&*file, &steps).map_err(|e| format!("metrics.csv: {e}"))
@@ -109,6 +125,28 @@ impl Layout for Lightning {
             }
         }
     }
+}
+
+/// From the folder that `TensorBoardLogger` shares with `CSVLogger`.
+fn event_metrics(folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
+    let steps = events::whole(series.claims.iter().map(|c| c.step));
+    let mut scalars = Scalars::default();
+    let below = if series.own_components == 0 { "" } else { "checkpoints/" };
+    let home = if series.own_components > 0 { folder.parent() } else { None };
+    for (at, shown) in [(Some(folder), below), (home, "")] {
+        if let Some(at) = at {
+            scalars.read(&Place::of(at, shown), &JOIN, &steps, naming, notes);
+        }
+    }
+    name_metrics(&mut series.claims, scalars.names());
+    for claim in series.claims.iter_mut().filter(|c| !is_copy(c)) {
+        scalars.offer(claim, claim.step);
+    }
+}
+
+/// `hp_metric` is a place holder of `TensorBoardLogger`.
+fn naming(tag: &str) -> Option<String> {
+    (!matches!(tag, "epoch" | "step" | "hp_metric")).then(|| tag.to_owned())
 }
 
 /// What the pickle says of itself.

@@ -6,7 +6,7 @@
 
 use super::folder::{Folder, Peek, cannot_read};
 use super::torch_dcp::{has_metadata, has_shards};
-use super::{Claim, Layout, Notes, Series, pointer};
+use super::{About, Claim, Layout, Notes, Series, pointer};
 use crate::core::model::Step;
 use crate::core::name::encode;
 use crate::store::{self, Entry, Kind};
@@ -16,9 +16,24 @@ pub struct Megatron;
 const TRACKER: &[u8] = b"latest_checkpointed_iteration.txt";
 const RELEASE: &[u8] = b"release";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "`iter_0000040`",
+    signature: "`latest_checkpointed_iteration.txt` beside, ranks' folders or shards inside",
+    order: "name",
+    metrics: "sidecar",
+    pointers: "the file beside",
+    unfinished: "above the pointer; a rank without state; no `.metadata`",
+    traps: "`release/` and `non_persistent/` are never candidates",
+};
+
 impl Layout for Megatron {
     fn name(&self) -> &'static str {
         "megatron"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {

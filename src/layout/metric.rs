@@ -93,6 +93,11 @@ impl Metrics {
         &self.readings
     }
 
+    /// Whether a file has told this value; a name tells it rounded.
+    pub fn is_in_file(&self, name: &str) -> bool {
+        self.readings.iter().any(|r| r.name == name && matches!(r.source, Source::File(_)))
+    }
+
     pub fn get(&self, name: &str) -> Option<f64> {
         self.readings.iter().find(|r| r.name == name).map(|r| r.value)
     }

@@ -8,7 +8,7 @@
 use super::folder::{Folder, Peek, cannot_read};
 use super::join::{Join, Logged};
 use super::shaped::{self, Shaped};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::json::{self, Value};
@@ -33,9 +33,24 @@ const JOINS: [(Count, Join); 2] = [
     ),
 ];
 
+const ABOUT: About = About {
+    unit: "file; with DeepSpeed a directory",
+    name: "`epoch_<N>.pth`, `iter_<N>.pth`",
+    signature: "`last_checkpoint` beside it, or `mmengine_version` in a pickle",
+    order: "name",
+    metrics: "validation rows of `<start>/vis_data/scalars.json`, whose `step` is the epoch",
+    pointers: "`last_checkpoint`; `best_*` are marked",
+    unfinished: "it breaks off",
+    traps: "training rows count iterations in the same key",
+};
+
 impl Layout for MmEngine {
     fn name(&self) -> &'static str {
         "mmengine"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -63,6 +78,15 @@ impl Layout for MmEngine {
             return Vec::new();
         }
         vec![Series { claims: shaped::settle(found), ..Series::default() }]
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        Name::parse(&entry.name)?;
+        Some(match entry.kind {
+            Kind::Symlink => "a link is never a checkpoint of its own".to_owned(),
+            Kind::Dir if folder.has_file(LAST) => "no *_model_states.pt in it".to_owned(),
+            _ => "no last_checkpoint beside it, and no mmengine_version in its pickle".to_owned(),
+        })
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

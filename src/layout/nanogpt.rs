@@ -3,8 +3,9 @@
 //! There is never another one to fall back to, so it is shown and never a candidate.
 
 use super::folder::Folder;
-use super::{Layout, Notes, Series};
+use super::{About, Layout, Notes, Series};
 use crate::format::torch::Torch;
+use crate::store::Entry;
 
 pub struct NanoGpt;
 
@@ -12,9 +13,24 @@ const CHECKPOINT: &[u8] = b"ckpt.pt";
 /// What its pickle holds, and no other framework's does.
 const KEYS: [&str; 3] = ["model_args", "iter_num", "best_val_loss"];
 
+const ABOUT: About = About {
+    unit: "file",
+    name: "`ckpt.pt`",
+    signature: "`model_args`, `iter_num`, `best_val_loss` in the pickle",
+    order: "-",
+    metrics: "-",
+    pointers: "-",
+    unfinished: "-",
+    traps: "overwritten in place: shown, never a candidate",
+};
+
 impl Layout for NanoGpt {
     fn name(&self) -> &'static str {
         "nanogpt"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -26,6 +42,10 @@ impl Layout for NanoGpt {
             }
         }
         Vec::new()
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        (&*entry.name == CHECKPOINT).then(|| format!("no {} in its pickle", KEYS.join(", ")))
     }
 
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}

@@ -8,7 +8,7 @@
 use super::folder::Folder;
 use super::lightning::name::ParsedName;
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::store::{Entry, Kind};
@@ -22,9 +22,24 @@ const LAST: &str = "-last";
 const AVERAGED: &str = "-EMA";
 const FILE: &str = ".ckpt";
 
+const ABOUT: About = About {
+    unit: "directory; or a file, or one in each rank's folder; with its `-EMA` and its `-unfinished` marker",
+    name: "any; files `NAME--KEY=VALUE-...ckpt`",
+    signature: "`weights/` and `context/` inside; a Lightning file",
+    order: "name",
+    metrics: "the name, which is rounded",
+    pointers: "`-last` is marked `latest`",
+    unfinished: "the marker; a rank without the file; no `.metadata`",
+    traps: "a file here and in the ranks' folders: ambiguous. `*.nemo` and an `-EMA` without its checkpoint are never candidates",
+};
+
 impl Layout for Nemo {
     fn name(&self) -> &'static str {
         "nemo"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {

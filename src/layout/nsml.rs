@@ -8,11 +8,11 @@
 
 use super::folder::{Folder, Peek, cannot_read, read_json};
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Parent, Series};
+use super::{About, Claim, Layout, Notes, Parent, Series};
 use crate::core::model::{Marks, Status, Step, Time};
 use crate::core::name::encode;
 use crate::format::json::Value;
-use crate::store::{Dir, Kind};
+use crate::store::{Dir, Entry, Kind};
 use std::fmt::Write as _;
 
 pub struct Nsml;
@@ -21,9 +21,24 @@ const BUCKET: &[u8] = b"nsml_model";
 const METADATA: &[u8] = b"metadata.json";
 const SESSION: &[u8] = b"session.json";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "any, in `nsml_model/` or `TEAM_DATASET_N/`",
+    signature: "`model/` or `metadata.json` inside; in what a user pulled, NSML's own metadata, or nothing else in all neighbours",
+    order: "summary",
+    metrics: "summary",
+    pointers: "a running fork's parent; submissions mark",
+    unfinished: "no `metadata.json`",
+    traps: "names are free text: order goes by the recorded time of saving. Pulled without metadata, or `checkpoint` in it another name: ambiguous",
+};
+
 impl Layout for Nsml {
     fn name(&self) -> &'static str {
         "nsml"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -65,6 +80,24 @@ impl Layout for Nsml {
             return Vec::new();
         }
         vec![Series { claims, own_components: usize::from(server), ..Series::default() }]
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        if entry.kind != Kind::Dir {
+            return None;
+        }
+        let peek = folder.peek(&entry.name).ok()?;
+        let has_model = peek.entry(b"model").is_some_and(|e| e.kind == Kind::Dir);
+        if folder.name() == BUCKET {
+            return Some("neither model/ nor metadata.json in it".to_owned());
+        }
+        if is_pulled_name(folder.name()) && has_model {
+            return Some(
+                "no metadata.json of NSML in it, and not all beside it are of its shape".to_owned(),
+            );
+        }
+        (has_model && proves_itself(&peek))
+            .then(|| "not in nsml_model/ or TEAM_DATASET_N/".to_owned())
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

@@ -7,7 +7,7 @@
 
 use super::folder::{Folder, Peek, cannot_read, read_json};
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series, by_prefix};
+use super::{About, Claim, Layout, Notes, Series, by_prefix};
 use crate::core::model::{Marks, Step, Time};
 use crate::format::json::Value;
 use crate::store::{Entry, Kind};
@@ -19,9 +19,24 @@ pub const UNFINISHED: &str = ".orbax-checkpoint-tmp";
 /// Where soft deletion moves steps to.
 const TRASH: &[u8] = b"trash";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "ends in the step, `40`, `ckpt_0040`",
+    signature: "`_CHECKPOINT_METADATA` inside",
+    order: "name",
+    metrics: "`metrics/metrics`",
+    pointers: "-",
+    unfinished: "`.orbax-checkpoint-tmp` in its name or an item's; no commit time",
+    traps: "an item that the metadata names is gone: a deletion that was cut short, ambiguous. `trash/` and `metadata/` are never candidates. `commit_success.txt` means nothing",
+};
+
 impl Layout for Orbax {
     fn name(&self) -> &'static str {
         "orbax"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {

@@ -6,8 +6,9 @@
 
 use super::folder::{Folder, cannot_read};
 use super::metric::Source;
-use super::record::{self, Fact, Format, Join};
+use super::record::{self, Join};
 use super::{Notes, Series};
+use crate::core::declared::{Fact, Format};
 use crate::core::model::Step;
 use crate::core::name::encode;
 use crate::format::csv::number;
@@ -15,7 +16,8 @@ use crate::format::lines::Lines;
 use crate::store::{Dir, Kind};
 use std::collections::BTreeMap;
 
-const SIDECARS: [&str; 3] = ["metrics.json", "metrics.jsonl", "metrics.csv"];
+/// Read in every session, whatever its layout.
+pub const SIDECARS: [&str; 3] = ["metrics.json", "metrics.jsonl", "metrics.csv"];
 
 /// Offers a series what stands in sidecars and in `MLflow`'s store.
 pub fn enrich(folder: &Folder<'_>, series: &mut Series, own_logs: &[&str], notes: &mut Notes) {

@@ -56,6 +56,11 @@ pub fn attach(claim: &mut Claim, name: &str) {
     }
 }
 
+/// Whether a file of this name is followed in every session.
+pub fn is_text_pointer(name: &[u8]) -> bool {
+    TEXT_POINTERS.iter().any(|p| p.as_bytes() == name)
+}
+
 /// Follows the text pointers of a folder to the checkpoints in it.
 pub fn follow_texts(folder: &Folder<'_>, series: &mut [Series], notes: &mut Notes) {
     for name in TEXT_POINTERS {

@@ -5,17 +5,33 @@
 //! all of them was not registered: its save was cut.
 
 use super::folder::{Folder, read_json};
-use super::{Claim, Layout, Notes, Series, pointer, ray};
+use super::{About, Claim, Layout, Notes, Series, pointer, ray};
 use crate::core::model::{Marks, Time};
 use crate::format::json::Value;
+use crate::store::{Entry, Kind};
 
 pub struct RayTrain;
 
 const SNAPSHOT: &str = "checkpoint_manager_snapshot.json";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "`checkpoint_<time>`",
+    signature: "`checkpoint_manager_snapshot.json` beside it",
+    order: "the time in the name (local, zone unknown)",
+    metrics: "the snapshot",
+    pointers: "every checkpoint that the snapshot lists",
+    unfinished: "newer than all that are listed",
+    traps: "a run refuses to resume if a listed one is gone",
+};
+
 impl Layout for RayTrain {
     fn name(&self) -> &'static str {
         "ray_train"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, _: &mut Notes) -> Vec<Series> {
@@ -33,6 +49,14 @@ impl Layout for RayTrain {
             return Vec::new();
         }
         vec![Series { claims, ..Series::default() }]
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        saved_at(&entry.name)?;
+        if entry.kind != Kind::Dir {
+            return Some("its name matches, but it is no directory".to_owned());
+        }
+        (!owns(folder, &entry.name)).then(|| format!("no {SNAPSHOT} beside it"))
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

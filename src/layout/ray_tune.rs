@@ -5,12 +5,12 @@
 
 use super::folder::{Folder, cannot_read};
 use super::metric::Source;
-use super::{Claim, Layout, Notes, Series, ray};
+use super::{About, Claim, Layout, Notes, Series, ray};
 use crate::core::model::Step;
 use crate::core::name::encode;
 use crate::format::csv::{CsvError, Reader, Row, number};
 use crate::format::json::{self, Value};
-use crate::store::{Blob, Kind};
+use crate::store::{Blob, Entry, Kind};
 use std::collections::HashMap;
 
 pub struct RayTune;
@@ -19,9 +19,24 @@ const RESULT: &[u8] = b"result.json";
 const PROGRESS: &[u8] = b"progress.csv";
 const JOIN: &str = "checkpoint_dir_name";
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "`checkpoint_<6 digits>`",
+    signature: "`result.json` or `progress.csv` beside it",
+    order: "name",
+    metrics: "`result.json` by `checkpoint_dir_name`, else `progress.csv`",
+    pointers: "-",
+    unfinished: "an empty directory",
+    traps: "a restored trial reports again: the later row counts",
+};
+
 impl Layout for RayTune {
     fn name(&self) -> &'static str {
         "ray_tune"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -47,6 +62,19 @@ impl Layout for RayTune {
             return Vec::new();
         }
         vec![Series { claims, ..Series::default() }]
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        if entry.kind != Kind::Dir {
+            return None;
+        }
+        if step_of(&entry.name).is_some() {
+            return (!is_trial(folder))
+                .then(|| "neither result.json nor progress.csv beside it".to_owned());
+        }
+        let digits = entry.name.strip_prefix(b"checkpoint_")?;
+        (is_trial(folder) && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+            .then(|| "Ray's numbers have six digits".to_owned())
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

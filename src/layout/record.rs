@@ -5,45 +5,13 @@
 
 use super::Claim;
 use super::metric::Source;
+use crate::core::declared::{Fact, Format};
 use crate::core::model::Step;
 use crate::format::csv::{Reader, number};
 use crate::format::json::{self, Value};
 use crate::layout::folder::{cannot_read, read_json};
 use crate::store::Dir;
-use serde::Deserialize;
 use std::collections::HashMap;
-
-/// How a metric file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    Csv,
-    /// A list of objects, or an object of objects by their checkpoint's id.
-    Json,
-    /// JSON Lines.
-    Jsonl,
-}
-
-impl Format {
-    /// By the file's extension.
-    pub fn of(file: &str) -> Option<Format> {
-        match file.rsplit_once('.')?.1 {
-            "csv" => Some(Format::Csv),
-            "json" => Some(Format::Json),
-            "jsonl" | "ndjson" => Some(Format::Jsonl),
-            _ => None,
-        }
-    }
-}
-
-/// What of a checkpoint a record names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fact {
-    Id,
-    Step,
-    Epoch,
-}
 
 /// Which checkpoint a record belongs to, and what of it counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +110,11 @@ fn key(value: &Value, join: &Join) -> Option<String> {
     }
 }
 
-fn for_each(
+/// Calls `f` with the fields of each record.
+///
+/// # Errors
+/// The file cannot be read, or is damaged; text for a person.
+pub fn for_each(
     dir: &dyn Dir,
     name: &[u8],
     format: Format,

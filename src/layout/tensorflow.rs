@@ -6,11 +6,11 @@
 
 use super::folder::{Folder, cannot_read};
 use super::shaped::{self, Shaped};
-use super::{Claim, Layout, Notes, Series, pointer};
+use super::{About, Claim, Layout, Notes, Series, pointer};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::shape::{self, Shape};
-use crate::store::{self, Kind};
+use crate::store::{self, Entry, Kind};
 use std::collections::BTreeMap;
 
 pub mod file;
@@ -35,9 +35,24 @@ struct Group {
     odd: bool,
 }
 
+const ABOUT: About = About {
+    unit: "files `.index`, `.data-*` and `.meta` of one name",
+    name: "`<prefix>-<n>`",
+    signature: "an index and a shard of the prefix",
+    order: "`n`; an epoch in `cp-0005.ckpt`",
+    metrics: "sidecar",
+    pointers: "`model_checkpoint_path` in `checkpoint`; its list protects nothing",
+    unfinished: "no index, no end of it, a shard missing; only `<prefix>-<n>_temp/`",
+    traps: "those preserved by the hour are not in the list. A prefix without a number is overwritten in place, or a `SavedModel`'s: not claimed",
+};
+
 impl Layout for TensorFlow {
     fn name(&self) -> &'static str {
         "tensorflow"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -71,6 +86,17 @@ impl Layout for TensorFlow {
             }
         }
         series
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        if let Some((named, _)) = file::parse(&entry.name) {
+            let prefix = named.parsed.prefix;
+            return Some(format!("no `.index` and `.data-*` of one `{prefix}-<n>` beside it"));
+        }
+        let is_part =
+            entry.name.ends_with(b".index") || entry.name.windows(7).any(|w| w == b".data-0");
+        (entry.kind == Kind::File && is_part)
+            .then(|| "its prefix does not end in `-` and a number".to_owned())
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {

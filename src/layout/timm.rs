@@ -7,11 +7,11 @@
 use super::folder::{Folder, cannot_read};
 use super::join::{Join, Logged};
 use super::shaped::{self, Shaped};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::format::shape::{self, Shape};
 use crate::format::torch::Torch;
-use crate::store::Kind;
+use crate::store::{Entry, Kind};
 
 pub struct Timm;
 
@@ -22,16 +22,30 @@ const EXTENSION: &str = ".pth.tar";
 const JOIN: Join =
     Join { column: "epoch", offset: 0, why: "the saver and the summary are given the same epoch" };
 
+const ABOUT: About = About {
+    unit: "file",
+    name: "`checkpoint-<epoch>.pth.tar`",
+    signature: "`last.pth.tar` beside it, or timm's keys in a pickle",
+    order: "name",
+    metrics: "`summary.csv`, same epoch",
+    pointers: "`last`, `model_best` are marked",
+    unfinished: "`tmp.pth.tar`, `recovery_tmp.pth.tar`; it breaks off",
+    traps: "hard links: what is freed is not the sum of sizes",
+};
+
 impl Layout for Timm {
     fn name(&self) -> &'static str {
         "timm"
     }
 
+    fn about(&self) -> About {
+        ABOUT
+    }
+
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
         let files = || folder.entries().iter().filter(|e| e.kind == Kind::File);
-        let numbered = files().any(|e| matches!(Name::parse(&e.name), Some(Name::Epoch(_))));
         // Others call their files so too: only timm puts a last one beside numbered ones.
-        if !numbered || !(folder.has_file(LAST) || proves_itself(folder)) {
+        if !has_numbered(folder) || !(folder.has_file(LAST) || proves_itself(folder)) {
             return Vec::new();
         }
         let mut found = Vec::new();
@@ -43,6 +57,22 @@ impl Layout for Timm {
             found.push(Shaped { claim: claim(&entry.name, name), shape });
         }
         vec![Series { claims: shaped::settle(found), ..Series::default() }]
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        let name = Name::parse(&entry.name)?;
+        Some(match (entry.kind, name) {
+            (Kind::Symlink, _) => "a link is never a checkpoint of its own".to_owned(),
+            (Kind::File, Name::Epoch(_)) => {
+                "no last.pth.tar beside it, and no arch, state_dict and optimizer in its pickle"
+                    .to_owned()
+            }
+            (Kind::File, _) if !has_numbered(folder) => {
+                "no checkpoint-<epoch>.pth.tar beside it".to_owned()
+            }
+            (Kind::File, _) => "those beside it are not timm's".to_owned(),
+            _ => "its name matches, but it is no file".to_owned(),
+        })
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
@@ -78,6 +108,11 @@ impl Layout for Timm {
             Err(text) => notes.fault(folder.join(SUMMARY), text),
         }
     }
+}
+
+fn has_numbered(folder: &Folder<'_>) -> bool {
+    let is_numbered = |name: &[u8]| matches!(Name::parse(name), Some(Name::Epoch(_)));
+    folder.entries().iter().any(|e| e.kind == Kind::File && is_numbered(&e.name))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,17 +6,33 @@
 
 use super::folder::{Folder, Peek};
 use super::{
-    Claim, Layout, Notes, Series, by_prefix, megatron, ray_train, ray_tune, torchtnt, trailing_step,
+    About, Claim, Layout, Notes, Series, by_prefix, megatron, ray_train, ray_tune, torchtnt,
+    trailing_step,
 };
 use crate::core::model::Marks;
 use crate::core::name::encode;
-use crate::store::Kind;
+use crate::store::{Entry, Kind};
 
 pub struct TorchDcp;
+
+const ABOUT: About = About {
+    unit: "directory",
+    name: "any",
+    signature: "`__0_0.distcp` inside",
+    order: "the number at the end of the name",
+    metrics: "sidecar",
+    pointers: "-",
+    unfinished: "no `.metadata`",
+    traps: "no number in the name, or one called `rank`, `model`, `optim`: it may be a part of another, ambiguous",
+};
 
 impl Layout for TorchDcp {
     fn name(&self) -> &'static str {
         "torch_dcp"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, _: &mut Notes) -> Vec<Series> {
@@ -55,6 +71,19 @@ impl Layout for TorchDcp {
             claims.push((prefix.to_owned(), claim));
         }
         by_prefix(claims)
+    }
+
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        if entry.kind != Kind::Dir {
+            return None;
+        }
+        let peek = folder.peek(&entry.name).ok()?;
+        if has_shards(&peek) {
+            return Some("it holds shards, but is a part of what lies around it".to_owned());
+        }
+        let is_shard = |e: &Entry| e.name.ends_with(b".distcp");
+        let is_like_one = has_metadata(&peek) || peek.entries().iter().any(is_shard);
+        is_like_one.then(|| "no shard in it that is called `__RANK_N.distcp`".to_owned())
     }
 
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}

@@ -5,18 +5,34 @@
 
 use super::folder::{Folder, Peek, cannot_read};
 use super::metric::{Source, rounded};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::Step;
 use crate::core::name::encode;
+use crate::store::{Entry, Kind};
 
 pub struct TorchTnt;
 
 /// Written last by the two savers.
 const METADATA: [&[u8]; 2] = [b".snapshot_metadata", b".metadata"];
 
+const ABOUT: About = About {
+    unit: "directory",
+    name: "`epoch_<E>_step_<S>`, also with phases",
+    signature: "`.snapshot_metadata` or `.metadata` inside",
+    order: "name",
+    metrics: "name",
+    pointers: "-",
+    unfinished: "neither",
+    traps: "an evaluation's step is not the training's",
+};
+
 impl Layout for TorchTnt {
     fn name(&self) -> &'static str {
         "torchtnt"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -44,6 +60,11 @@ impl Layout for TorchTnt {
         }
         proven.append(&mut weak);
         vec![Series { claims: proven, ..Series::default() }]
+    }
+
+    fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
+        (is_name(&entry.name) && entry.kind == Kind::Dir)
+            .then(|| "neither .snapshot_metadata nor .metadata in it".to_owned())
     }
 
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}

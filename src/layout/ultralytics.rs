@@ -3,14 +3,15 @@
 //! Without `save_period` there are only the last two, and both protect themselves by their names.
 //! The run is the folder above: `args.yaml`, which is written before the first epoch, marks it.
 
+use super::events::{self, Place, Scalars};
 use super::folder::{Folder, cannot_read};
 use super::join::{Join, LogError, Logged};
 use super::shaped::{self, Shaped};
-use super::{Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::format::csv::{Reader, number};
 use crate::format::shape;
-use crate::store::{Blob, Kind};
+use crate::store::{Blob, Entry, Kind};
 
 pub struct Ultralytics;
 
@@ -28,9 +29,31 @@ const JOINS: [Join; 2] = [
     },
 ];
 
+/// Of `TensorBoard`'s event files, where there is no `results.csv`.
+const EVENTS: Join = Join {
+    column: "step",
+    offset: -1,
+    why: "the callback logs the epoch's number plus one, file names count from zero",
+};
+
+const ABOUT: About = About {
+    unit: "file",
+    name: "`epoch<K>.pt`, `last.pt`, `best.pt` in `weights/`",
+    signature: "`../args.yaml`",
+    order: "name",
+    metrics: "`../results.csv`, whose epoch is K + 1 (K in early 8.0)",
+    pointers: "`last`, `best` are marked",
+    unfinished: "it breaks off",
+    traps: "the session is the folder above `weights`",
+};
+
 impl Layout for Ultralytics {
     fn name(&self) -> &'static str {
         "ultralytics"
+    }
+
+    fn about(&self) -> About {
+        ABOUT
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
@@ -50,8 +73,25 @@ impl Layout for Ultralytics {
         vec![Series { own_components: 1, claims: shaped::settle(found), ..Series::default() }]
     }
 
+    fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
+        claim(&entry.name)?;
+        Some(match entry.kind {
+            Kind::Symlink => "a link is never a checkpoint of its own".to_owned(),
+            Kind::File if folder.name() != WEIGHTS => "not in a folder `weights`".to_owned(),
+            Kind::File => "no args.yaml above it".to_owned(),
+            _ => return None,
+        })
+    }
+
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
-        let Some(run) = folder.parent().filter(|run| run.entry(RESULTS).is_some()) else { return };
+        let Some(run) = folder.parent() else { return };
+        if run.entry(RESULTS).is_none() {
+            let epochs = events::whole(series.claims.iter().map(|c| c.epoch));
+            let mut scalars = Scalars::default();
+            scalars.read(&Place::of(run, ""), &EVENTS, &epochs, naming, notes);
+            series.claims.iter_mut().for_each(|c| scalars.offer(c, c.epoch));
+            return;
+        }
         let read = run
             .dir
             .file(RESULTS)
@@ -82,6 +122,10 @@ fn claim(name: &[u8]) -> Option<Claim> {
         }
     }
     Some(claim)
+}
+
+fn naming(tag: &str) -> Option<String> {
+    (!tag.starts_with("lr/")).then(|| tag.to_owned())
 }
 
 fn read(file: &dyn Blob) -> Result<Logged, LogError> {

@@ -54,6 +54,8 @@ pub struct LsCheckpoint {
     pub apparent_bytes: Option<u64>,
     pub files: u32,
     pub metrics: Map<String, Value>,
+    /// The file that each metric was read from, relative to the session, or `name`.
+    pub sources: Map<String, Value>,
     pub marks: Vec<&'static str>,
     pub tags: Vec<String>,
     pub complete: bool,
@@ -95,6 +97,11 @@ impl LsCheckpoint {
             apparent_bytes: c.extra.as_ref().map(|e| e.apparent).filter(|n| *n > 0),
             files: c.files,
             metrics: metrics(c, names),
+            sources: c
+                .sources()
+                .iter()
+                .map(|(id, file)| (names.name(*id).to_owned(), json!(file)))
+                .collect(),
             marks: c.marks.names().collect(),
             tags: strings(c.tags()),
             complete: c.complete,

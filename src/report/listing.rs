@@ -4,7 +4,7 @@ use super::human;
 use super::table::{Align, Cell, Table};
 use crate::core::model::{Checkpoint, Inventory, Names, Session, Step, Time};
 use anstyle::{AnsiColor, Style};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The newest write of a session, or what comes nearest to it.
 pub fn last_write(session: &Session) -> Option<Time> {
@@ -112,6 +112,7 @@ pub fn checkpoints_long(rows: &[Protected<'_>], names: &Names, now: Time) -> Str
         ("Step", Align::Right),
         ("Epoch", Align::Right),
         ("Metrics", Align::Left),
+        ("From", Align::Left),
         ("Size", Align::Right),
         ("Marks", Align::Left),
         ("Protected", Align::Left),
@@ -125,6 +126,7 @@ pub fn checkpoints_long(rows: &[Protected<'_>], names: &Names, now: Time) -> Str
             Cell::new(number(c.step)),
             Cell::new(number(c.epoch)),
             Cell::new(metrics(c, names)),
+            Cell::new(metric_sources(c, names)).style(Style::new().dimmed()),
             Cell::new(human::size(c.bytes)),
             Cell::new(marks(c).join(" ")),
             Cell::new(&row.reasons).style(Style::new().dimmed()),
@@ -139,6 +141,23 @@ fn metrics(checkpoint: &Checkpoint, names: &Names) -> String {
         checkpoint.metrics.iter().map(|(id, v)| format!("{}={v}", names.name(*id))).collect();
     list.sort();
     list.join(" ")
+}
+
+/// Where the metrics were read: `metrics.csv`, or of several sources `name (val_loss), metrics.csv`
+/// for all others; the one that told most of them comes last.
+pub fn metric_sources(checkpoint: &Checkpoint, names: &Names) -> String {
+    let mut by_source: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, source) in checkpoint.sources() {
+        by_source.entry(source).or_default().push(names.name(*id));
+    }
+    let mut list: Vec<_> = by_source.into_iter().collect();
+    list.sort_by_key(|(_, metrics)| metrics.len());
+    let last = list.pop().map(|(source, _)| source.to_owned());
+    let others = list.into_iter().map(|(source, mut metrics)| {
+        metrics.sort_unstable();
+        format!("{source} ({})", metrics.join(" "))
+    });
+    others.chain(last).collect::<Vec<_>>().join(", ")
 }
 
 /// Marks, tags (`#tag`), and `incomplete`.
@@ -199,6 +218,24 @@ mod tests {
         let text = plain(&checkpoints_long(&[row], &names, Time::parse(NOW).unwrap()));
         for part in ["4100", "loss=4.847646936640009", "pinned incomplete #paper"] {
             assert!(text.contains(part), "{part} not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn where_metrics_were_read() {
+        let mut names = Names::default();
+        let ids = ["loss", "acc", "val_loss", "lr"].map(|n| names.intern(n));
+        let table: [(&[&str], &str); 4] = [
+            (&[], ""),
+            (&["log.csv", "log.csv"], "log.csv"),
+            (&["name", "log.csv", "log.csv"], "name (loss), log.csv"),
+            (&["name", "a.csv", "name", "a.csv"], "a.csv (acc lr), name"),
+        ];
+        for (sources, want) in table {
+            let mut c = checkpoint("1");
+            let of = ids.iter().zip(sources).map(|(id, s)| (*id, (*s).into()));
+            c.extra_mut().sources = of.collect();
+            assert_eq!(metric_sources(&c, &names), want);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::walk::Tree;
-use super::{Fault, Owner, Scan, ScanOptions, Unrecognised, index, link};
+use super::{Fault, Owner, Scan, ScanOptions, Unrecognised, index, link, needs};
 use crate::core::model::{Inventory, Names, Pointer, Session, Status};
 use crate::core::name::natural_cmp;
 use crate::layout::folder::show;
@@ -18,6 +18,7 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
     drafts.sort_by(|a, b| (&a.folder, a.layout, &a.prefix).cmp(&(&b.folder, b.layout, &b.prefix)));
     name(&mut drafts, &options.layouts, options.owner);
     link::follow(store, &mut drafts, &links);
+    needs::follow(store, &mut drafts, &links);
     follow_parents(&mut drafts);
     drafts.sort_by(|a, b| natural_cmp(&a.session.name, &b.session.name));
 

@@ -1,12 +1,14 @@
 //! A session as it is built: measured, marked, not yet named.
 
 use super::arbitrate::Found;
+use super::needs::{self, Wish};
 use crate::core::model::{Checkpoint, Extra, Guard, Marks, Names, Pin, Session, Time};
 use crate::core::name::encode;
 use crate::layout::folder::{cannot_read, join};
 use crate::layout::{Claim, Folder, Layout, Note, Notes, Parent, Series};
 use crate::marks::{self, MarksFile};
 use crate::store::Kind;
+use crate::store::unit::InnerLink;
 use std::collections::HashSet;
 use std::io;
 
@@ -25,6 +27,7 @@ pub struct Draft {
     pub uid: Option<u32>,
     /// Inode and name, or path below the folder, of everything that is claimed.
     pub tops: Vec<Top>,
+    pub wishes: Vec<Wish>,
     pub faults: Vec<Note>,
 }
 
@@ -145,10 +148,14 @@ fn draft(
             }
         }
     }
-    let mut tops = Vec::new();
+    let (mut tops, mut wishes) = (Vec::new(), Vec::new());
     for (i, claim) in (0..).zip(series.claims) {
         let entries = claim.entries.clone();
-        let (mut checkpoint, modified, inodes) = measured(folder, claim, &mut names, notes);
+        needs::read_adapters(folder, &entries, i, &mut wishes, notes);
+        let Measured { mut checkpoint, modified, inodes, links } =
+            measured(folder, claim, &mut names, notes);
+        wishes
+            .extend(links.into_iter().filter_map(|link| Wish::of_link(folder, &entries, i, link)));
         for (k, name) in entries.into_iter().enumerate() {
             let inode = inodes.get(k).copied().unwrap_or(0);
             tops.push(Top { name, inode, checkpoint: i });
@@ -173,17 +180,21 @@ fn draft(
         parent: series.parent,
         uid: None,
         tops,
+        wishes,
         faults: Vec::new(),
     }
 }
 
-/// The checkpoint, the newest mtime of its files, and the inodes of its entries.
-fn measured(
-    folder: &Folder<'_>,
-    claim: Claim,
-    names: &mut Names,
-    notes: &mut Notes,
-) -> (Checkpoint, Option<Time>, Vec<u64>) {
+struct Measured {
+    checkpoint: Checkpoint,
+    /// The newest mtime of its files.
+    modified: Option<Time>,
+    /// Of its entries.
+    inodes: Vec<u64>,
+    links: Vec<InnerLink>,
+}
+
+fn measured(folder: &Folder<'_>, claim: Claim, names: &mut Names, notes: &mut Notes) -> Measured {
     let entries: Vec<&[u8]> = claim.entries.iter().map(|e| &**e).collect();
     let path = || folder.join(claim.name());
     let unit = match folder.dir.measure(&entries) {
@@ -237,5 +248,6 @@ fn measured(
         extra: Some(Box::new(extra)),
     };
     let inodes = unit.map_or_else(Vec::new, |u| u.tops.iter().map(|t| t.inode).collect());
-    (checkpoint, modified, inodes)
+    let links = unit.map_or_else(Vec::new, |u| u.links.clone());
+    Measured { checkpoint, modified, inodes, links }
 }

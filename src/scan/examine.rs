@@ -8,6 +8,7 @@ use super::{MAX_DEPTH, Scan, ScanEvent, ScanOptions, scan};
 use crate::core::model::{Checkpoint, Session};
 use crate::layout::Folder;
 use crate::layout::folder::show;
+use crate::layout::propose::{Proposal, merged, propose};
 use crate::store::{Entry, Kind, Store};
 use std::collections::{HashMap, HashSet};
 
@@ -31,21 +32,39 @@ pub enum What {
     Unrecognised(Vec<(String, String)>),
 }
 
+/// What an examination found.
+pub struct Examined {
+    pub seen: Scan,
+    pub findings: Vec<Finding>,
+    /// Declarations that would recognise some of what nobody did.
+    pub proposals: Vec<Proposal>,
+}
+
 /// Examines everything below the root of `store`.
 pub fn examine(
     store: &dyn Store,
     options: &ScanOptions,
     events: &(dyn Fn(ScanEvent) + Sync),
-) -> (Scan, Vec<Finding>) {
+) -> Examined {
     let seen = scan(store, options, events);
-    let mut findings = Vec::new();
+    let mut found = Found::default();
     let known = Known::new(&seen);
     let walk = Walk { options, events };
     // What cannot be opened is a fault of the scan.
     if let Ok(folder) = store.root().and_then(|dir| Folder::new(dir, Vec::new(), None)) {
-        known.visit(&walk, &folder, 0, &mut findings);
+        known.visit(&walk, &folder, 0, &mut found);
     }
-    (seen, findings)
+    let taken: Vec<&str> = options.layouts.iter().map(|l| l.name()).collect();
+    let proposals = merged(found.proposals, &taken);
+    Examined { findings: found.findings, proposals, seen }
+}
+
+#[derive(Default)]
+struct Found {
+    findings: Vec<Finding>,
+    proposals: Vec<Proposal>,
+    /// Paths that a proposal takes for directories of checkpoints: nothing is proposed inside.
+    proposed: HashSet<String>,
 }
 
 struct Known<'s> {
@@ -74,25 +93,48 @@ impl<'s> Known<'s> {
         known
     }
 
-    fn visit(&self, walk: &Walk<'_>, folder: &Folder<'_>, depth: usize, out: &mut Vec<Finding>) {
+    fn visit(&self, walk: &Walk<'_>, folder: &Folder<'_>, depth: usize, out: &mut Found) {
+        self.propose(walk, folder, out);
         for entry in folder.entries() {
             let path = show(&folder.join(&entry.name)).into_owned();
             if let Some(&(session, checkpoint)) = self.checkpoints.get(&*path) {
-                out.push(Finding { path, what: What::Checkpoint { session, checkpoint } });
+                let what = What::Checkpoint { session, checkpoint };
+                out.findings.push(Finding { path, what });
             } else if let Some(what) = self.never.get(&*path) {
-                out.push(Finding { path, what: What::Never((*what).to_owned()) });
+                out.findings.push(Finding { path, what: What::Never((*what).to_owned()) });
             } else if entry.kind == Kind::Dir && !walk.enters(folder, entry) {
-                out.push(Finding { path, what: What::NotEntered });
+                out.findings.push(Finding { path, what: What::NotEntered });
             } else {
                 let leads_on = self.above.contains(&*path);
                 let reasons = reasons(walk, folder, entry);
                 if !leads_on && (entry.kind != Kind::Dir || !reasons.is_empty()) {
-                    out.push(Finding { path, what: What::Unrecognised(reasons) });
+                    out.findings.push(Finding { path, what: What::Unrecognised(reasons) });
                 }
                 if entry.kind == Kind::Dir && depth < MAX_DEPTH {
                     self.below(walk, folder, entry, depth, out);
                 }
             }
+        }
+    }
+
+    /// What could be declared for the entries of a directory that are nobody's.
+    fn propose(&self, walk: &Walk<'_>, folder: &Folder<'_>, out: &mut Found) {
+        let path = show(&folder.path).into_owned();
+        let mut above = path.match_indices('/').map(|(i, _)| &path[..i]).chain([&*path]);
+        if above.any(|p| out.proposed.contains(p)) {
+            return;
+        }
+        let is_free = |e: &&Entry| {
+            let path = show(&folder.join(&e.name)).into_owned();
+            !self.checkpoints.contains_key(&*path)
+                && !self.never.contains_key(&*path)
+                && !self.above.contains(&*path)
+                && (e.kind != Kind::Dir || walk.enters(folder, e))
+        };
+        let free: Vec<&Entry> = folder.entries().iter().filter(is_free).collect();
+        for proposal in propose(folder, &free) {
+            out.proposed.extend(proposal.entries.iter().cloned());
+            out.proposals.push(proposal);
         }
     }
 
@@ -102,7 +144,7 @@ impl<'s> Known<'s> {
         folder: &Folder<'_>,
         entry: &Entry,
         depth: usize,
-        out: &mut Vec<Finding>,
+        out: &mut Found,
     ) {
         let opened = folder.dir.open(&entry.name);
         let path = folder.join(&entry.name);

@@ -11,7 +11,7 @@
 
 use super::walk::Tree;
 use crate::core::model::{Session, Status, Time};
-use crate::store::{Fact, Observation};
+use crate::store::{Entry, Fact, Identity, Observation};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -68,6 +68,14 @@ impl Index {
         self.places.is_empty()
     }
 
+    /// What a directory was, and its listing then.
+    pub(super) fn listing(&self, path: &[u8]) -> Option<(Identity, Vec<Entry>)> {
+        let mut reader = Reader::new(self.bytes.get(self.places.get(path)?.clone())?);
+        let mut reader = Reader::new(reader.bytes()?);
+        let Fact::Is(identity) = record::observation(&mut reader)?.fact else { return None };
+        Some((identity, reader.list(record::entry)?))
+    }
+
     /// What was found at a path below the root, if `is_still` holds for all that it rests on; the
     /// paths of what is asked are below the directory that holds it.
     pub(super) fn recall(
@@ -77,6 +85,7 @@ impl Index {
     ) -> Option<Tree> {
         let range = self.places.get(path)?;
         let mut reader = Reader::new(self.bytes.get(range.clone())?);
+        reader.bytes()?;
         let observations = reader.u64()?;
         for _ in 0..observations {
             if !is_still(&record::observation(&mut reader)?) {
@@ -89,11 +98,12 @@ impl Index {
         Some(tree)
     }
 
-    /// A tree as it is to be remembered; `above` is the length of the path of the directory that
-    /// holds it. `None` if it is not at rest.
+    /// A tree, and the listing of its directory, as they are to be remembered; `above` is the length
+    /// of the path of the directory that holds it. `None` if it is not at rest.
     pub(super) fn keep(
         &self,
         tree: &Tree,
+        listing: &[Entry],
         now: Option<Time>,
         path: &[u8],
         above: usize,
@@ -105,7 +115,11 @@ impl Index {
         if !at_rest || !whole || !observations.iter().all(|o| self.is_settled(o)) {
             return None;
         }
+        let mut own = Writer::default();
+        record::put_observation(&mut own, observations.iter().find(|o| o.path == path)?, above);
+        own.list(listing.iter(), record::put_entry);
         let mut out = Writer::default();
+        out.bytes(&Vec::from(own));
         out.u64(observations.len() as u64);
         for observation in observations {
             record::put_observation(&mut out, observation, above);

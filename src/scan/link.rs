@@ -141,9 +141,10 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
 }
 
 /// Draft and checkpoint.
-type Place = (usize, u32);
+pub type Place = (usize, u32);
 
-struct Map<'l> {
+/// Where checkpoints and links lie, to walk a link's text with.
+pub struct Map<'l> {
     links: HashMap<&'l [u8], &'l Link>,
     units: HashMap<Vec<u8>, Place>,
     inodes: HashMap<u64, Place>,
@@ -151,7 +152,7 @@ struct Map<'l> {
 }
 
 impl<'l> Map<'l> {
-    fn new(store: &dyn Store, drafts: &[Draft], links: &'l [Link]) -> Map<'l> {
+    pub fn new(store: &dyn Store, drafts: &[Draft], links: &'l [Link]) -> Map<'l> {
         let mut units = HashMap::new();
         let mut inodes = HashMap::new();
         for (d, draft) in drafts.iter().enumerate() {
@@ -165,36 +166,50 @@ impl<'l> Map<'l> {
         Map { links, units, inodes, absolute: store.absolute().map(<[u8]>::to_vec) }
     }
 
-    /// Walks the link's text, through other links, until it is at or in a checkpoint.
     fn resolve(&self, link: &Link) -> Option<Place> {
-        let mut at = parent_of(&link.path).to_vec();
+        self.walk(parent_of(&link.path), &link.target).ok()
+    }
+
+    /// All checkpoints by the paths of their entries below the root.
+    pub fn units(&self) -> impl Iterator<Item = (&[u8], Place)> {
+        self.units.iter().map(|(path, place)| (&**path, *place))
+    }
+
+    pub fn is_unit(&self, path: &[u8]) -> bool {
+        self.units.contains_key(path)
+    }
+
+    /// Walks a path from a directory, through links, until it is at or in a checkpoint. If it
+    /// comes to none: where it ends below the root, or nothing if it leaves it or is a loop.
+    pub fn walk(&self, from: &[u8], target: &[u8]) -> Result<Place, Option<Vec<u8>>> {
+        let mut at = from.to_vec();
         let mut todo = Vec::new();
-        self.push(&link.target, &mut at, &mut todo)?;
+        self.push(target, &mut at, &mut todo).ok_or(None)?;
         let mut hops = 0;
         while let Some(component) = todo.pop() {
             match &component[..] {
                 b"" | b"." => {}
-                b".." if at.is_empty() => return None,
+                b".." if at.is_empty() => return Err(None),
                 b".." => at.truncate(parent_of(&at).len()),
                 name => {
                     let next = join(&at, name);
                     if let Some(place) = self.units.get(&next) {
-                        return Some(*place);
+                        return Ok(*place);
                     }
                     match self.links.get(&*next) {
                         Some(link) => {
                             hops += 1;
                             if hops > MAX_HOPS {
-                                return None;
+                                return Err(None);
                             }
-                            self.push(&link.target, &mut at, &mut todo)?;
+                            self.push(&link.target, &mut at, &mut todo).ok_or(None)?;
                         }
                         None => at = next,
                     }
                 }
             }
         }
-        None
+        Err(Some(at))
     }
 
     /// Puts a target's components on the stack; `None` if it is absolute and outside the root.
@@ -220,7 +235,7 @@ impl<'l> Map<'l> {
 }
 
 /// Everything before the last `/`; empty at the root.
-fn parent_of(path: &[u8]) -> &[u8] {
+pub fn parent_of(path: &[u8]) -> &[u8] {
     path.iter().rposition(|b| *b == b'/').map_or(b"", |i| &path[..i])
 }
 
@@ -245,11 +260,16 @@ fn attach(draft: &mut Draft, checkpoint: u32, link: &[u8]) {
     }
 }
 
+/// Whether a name differs from that of one of the checkpoints in its digits only.
+pub fn is_like_a_checkpoint(draft: &Draft, name: &[u8]) -> bool {
+    let shape = |n: &[u8]| n.iter().copied().filter(|b| !b.is_ascii_digit()).collect::<Vec<u8>>();
+    draft.tops.iter().any(|t| shape(&t.name) == shape(name))
+}
+
 /// Called like a pointer, or leading to what is called like one of the checkpoints.
 fn looks_like_pointer(draft: &Draft, link: &Link) -> bool {
     let name = last_component(&link.path);
-    let shape = |n: &[u8]| n.iter().copied().filter(|b| !b.is_ascii_digit()).collect::<Vec<u8>>();
-    let known = |n: &[u8]| draft.tops.iter().any(|t| shape(&t.name) == shape(n));
+    let known = |n: &[u8]| is_like_a_checkpoint(draft, n);
     let called = ["last", "latest", "best", "current", "newest"]
         .iter()
         .any(|word| name.to_ascii_lowercase().starts_with(word.as_bytes()));

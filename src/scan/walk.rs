@@ -42,6 +42,8 @@ pub struct Tree {
     pub(super) kept: Vec<Kept>,
 }
 
+/// So many subdirectories are worth being listed at once.
+const MANY: usize = 64;
 /// A session that rests on more than this is not worth remembering.
 const MAX_SEEN: usize = 1_000_000;
 
@@ -92,6 +94,7 @@ impl Walk<'_> {
     fn visit(&self, folder: &Folder<'_>, in_session: bool, depth: usize) -> Tree {
         (self.events)(ScanEvent::Directory);
         let mut notes = Notes::default();
+        self.look_ahead(folder, in_session);
         let found = self.recognise(folder, &mut notes);
         let mut tree = Tree::empty();
         let claimed: HashSet<&[u8]> = found
@@ -133,6 +136,27 @@ impl Walk<'_> {
         tree.faults.append(&mut notes.faults);
         tree.never.append(&mut notes.never);
         self.settle(folder, found, &children, below, tree)
+    }
+
+    /// Lists the subdirectories before the layouts, one after the other, look into them: at once
+    /// where there are many, and not at all where the last scan's listing still holds.
+    fn look_ahead(&self, folder: &Folder<'_>, in_session: bool) {
+        let index = self.options.index.as_ref().filter(|i| !in_session && !i.is_empty());
+        let dirs: Vec<&Entry> = folder.dirs().filter(|e| &*e.name != b".retain").collect();
+        let many = dirs.len() > MANY;
+        let look = |entry: &&Entry| {
+            let known = index.and_then(|i| i.listing(&folder.join(&entry.name)));
+            let holds = known.is_some_and(|(was, list)| folder.dir.expect(&entry.name, &was, list));
+            if many && !holds {
+                // A failure is met again by who needs it.
+                let _ = folder.peek(&entry.name);
+            }
+        };
+        if many {
+            dirs.par_iter().with_min_len(MANY / 8).for_each(look);
+        } else if index.is_some() {
+            dirs.iter().for_each(look);
+        }
     }
 
     /// Claims of all layouts on this directory, one for each entry, enriched.
@@ -186,7 +210,7 @@ impl Walk<'_> {
         let path = join(&parent.path, &entry.name);
         // What was remembered was found by itself.
         let by_itself = !in_session && hidden.is_empty();
-        if by_itself && let Some(tree) = self.recall(parent, &path) {
+        if by_itself && let Some(tree) = self.recall(parent, &entry.name, &path) {
             return tree;
         }
         if depth > MAX_DEPTH {
@@ -247,9 +271,10 @@ impl Walk<'_> {
     }
 
     /// What the last scan found in a directory, if all that it rests on is as it was.
-    fn recall(&self, parent: &Folder<'_>, path: &[u8]) -> Option<Tree> {
+    fn recall(&self, parent: &Folder<'_>, name: &[u8], path: &[u8]) -> Option<Tree> {
         let index = self.options.index.as_ref()?;
         let tree = index.recall(path, |observation| parent.dir.is_still(observation))?;
+        parent.dir.forget(name);
         (self.events)(ScanEvent::Directory);
         tree.drafts.iter().for_each(|draft| self.tell(draft));
         Some(tree)
@@ -276,7 +301,9 @@ impl Walk<'_> {
         }
         if by_itself && !folder.looked_above() {
             let above = folder.path.len() - folder.name().len();
-            tree.kept.extend(index.keep(&tree, self.options.now, &folder.path, above));
+            let listing = folder.dir.list().unwrap_or_default();
+            let now = self.options.now;
+            tree.kept.extend(index.keep(&tree, &listing, now, &folder.path, above));
         }
         tree.seen = None;
         tree

@@ -5,7 +5,7 @@
 //! twice, so nobody can swap a component in between (I18, I19, I20).
 
 use super::unit::{self, Unit};
-use super::{Blob, Dir, Entry, Fact, Kind, Observation, Stat, Store};
+use super::{Blob, Dir, Entry, Fact, Identity, Kind, Observation, Stat, Store};
 use crate::core::model::Space;
 use node::{Mount, Node, Spare, identity};
 use rustix::buffer::spare_capacity;
@@ -143,12 +143,24 @@ impl Dir for LocalDir {
         Some(out)
     }
 
+    fn expect(&self, name: &[u8], known: &Identity, listing: Vec<Entry>) -> bool {
+        // What cannot be seen now is seen when it is looked at.
+        self.0.expect(name, known, listing).unwrap_or(false)
+    }
+
+    fn forget(&self, name: &[u8]) {
+        self.0.forget(name);
+    }
+
     fn is_still(&self, observation: &Observation) -> bool {
         let Ok(path) = CString::new(&*observation.path) else { return false };
         let stat = |follow| stat_at(self.0.fd()?.as_fd(), &path, follow);
         match observation.fact {
-            Fact::Is(known) => stat(AtFlags::SYMLINK_NOFOLLOW)
-                .is_ok_and(|s| identity(&s) == known && self.0.is_on_mount(&s)),
+            Fact::Is(known) => match self.0.known(&observation.path) {
+                Some(node) => identity(&node.stat) == known,
+                None => stat(AtFlags::SYMLINK_NOFOLLOW)
+                    .is_ok_and(|s| identity(&s) == known && self.0.is_on_mount(&s)),
+            },
             Fact::LeadsTo(known) => stat(AtFlags::empty()).ok().as_ref().map(object) == known,
         }
     }

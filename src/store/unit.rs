@@ -39,6 +39,8 @@ pub struct Unit {
     pub lasting: Fingerprint,
     /// The named entries themselves, in the order given.
     pub tops: Vec<Top>,
+    /// The symlinks in it; none of them is followed.
+    pub links: Vec<InnerLink>,
     /// Every uid that owns an entry.
     pub owners: Vec<u32>,
     /// At least one entry is a mount point or lies on another file system.
@@ -50,6 +52,16 @@ pub struct Unit {
 pub struct Top {
     pub inode: u64,
     pub kind: FileType,
+}
+
+/// A symlink inside a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InnerLink {
+    /// Which of the named entries it lies in, by its place in the order given.
+    pub top: usize,
+    /// Below that entry.
+    pub path: Vec<u8>,
+    pub target: Vec<u8>,
 }
 
 /// An entry to measure: a name in an open directory.
@@ -119,7 +131,7 @@ impl Walk {
     fn top(&mut self, parent: BorrowedFd<'_>, name: &CStr, called: &CStr) -> io::Result<()> {
         let mut path = called.to_bytes().to_vec();
         let mut levels: Vec<Level> = Vec::new();
-        if let Some(fd) = self.entry(parent, name, &path, true)? {
+        if let Some(fd) = self.entry(parent, name, &path, None)? {
             levels.push(Level { entries: list(&fd)?, fd, path_len: path.len() });
         }
         while let Some(level) = levels.last_mut() {
@@ -130,7 +142,8 @@ impl Walk {
             };
             path.push(b'/');
             path.extend_from_slice(entry.to_bytes());
-            let opened = self.entry(level.fd.as_fd(), &entry, &path, false)?;
+            let below = called.to_bytes().len() + 1;
+            let opened = self.entry(level.fd.as_fd(), &entry, &path, Some(below))?;
             if let Some(fd) = opened {
                 if levels.len() >= MAX_DEPTH {
                     return Err(io::Error::other("directories nested too deeply"));
@@ -141,14 +154,16 @@ impl Walk {
         Ok(())
     }
 
-    /// Folds one entry in; opens it if it is a directory.
+    /// Folds one entry in; opens it if it is a directory. `below`: where the path below the named
+    /// entry begins; `None` for that entry itself.
     fn entry(
         &mut self,
         dir: BorrowedFd<'_>,
         name: &CStr,
         path: &[u8],
-        top: bool,
+        below: Option<usize>,
     ) -> io::Result<Option<OwnedFd>> {
+        let top = below.is_none();
         let mut stat = stat(dir, name)?;
         let mut opened = None;
         if file_type(&stat) == FileType::Directory {
@@ -161,8 +176,18 @@ impl Walk {
             stat = again;
             opened = Some(fd);
         }
+        if let (FileType::Symlink, Some(below)) = (file_type(&stat), below) {
+            let target = retry_on_intr(|| fs::readlinkat(dir, name, Vec::new()))?.into_bytes();
+            self.fold_link(&path[below..], target);
+        }
         self.fold(&stat, path, top);
         Ok(opened)
+    }
+
+    /// Adds where a symlink below the newest named entry leads to.
+    pub(super) fn fold_link(&mut self, path: &[u8], target: Vec<u8>) {
+        let top = self.unit.tops.len() - 1;
+        self.unit.links.push(InnerLink { top, path: path.to_vec(), target });
     }
 
     /// Folds in one entry; `path` begins with the name of the one that is on `top`.

@@ -6,17 +6,25 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../layouts/tree.rs"]
+#[allow(dead_code, reason = "only the files it writes are used here")]
+mod layout_files;
+
+mod calls;
 mod consent;
 mod demo;
 mod docs;
 mod exits;
+mod index;
 mod layout;
 mod listing;
 mod marks;
+mod needs;
 mod nsml;
 mod planning;
 mod plans;
 mod policies;
+mod policy_ci;
 mod reading;
 mod readme;
 mod real;
@@ -24,6 +32,9 @@ mod removing;
 mod roots;
 mod settings;
 mod streams;
+mod submitting;
 mod terminal;
+mod trees;
+mod unattended;
 mod undoing;
 mod upkeep;

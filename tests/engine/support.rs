@@ -126,6 +126,7 @@ pub fn policy(keep: Vec<Rule>) -> Policy {
         }],
         quotas: Vec::new(),
         safety: Safety::default(),
+        layouts: Vec::new(),
         grace: Span::hours(20),
     }
 }

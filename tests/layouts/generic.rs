@@ -1,16 +1,15 @@
 //! Layouts that a person declares.
 
 use crate::tree::{Tree, brief, timeless};
-use retain::layout::generic::{Definition, Generic};
+use retain::core::declared::Definition;
+use retain::core::policy;
 use retain::layout::{self};
 use retain::scan::{Scan, ScanOptions};
 
 fn definition(text: &str) -> Definition {
-    #[derive(serde::Deserialize)]
-    struct File {
-        layout: Definition,
-    }
-    toml::from_str::<File>(&format!("[layout]\n{text}")).unwrap().layout
+    let (mut layouts, faults) = policy::layouts(&format!("[[layout]]\n{text}"));
+    assert_eq!(faults, []);
+    layouts.pop().unwrap()
 }
 
 fn scan(tree: &Tree, text: &str) -> Scan {
@@ -100,33 +99,5 @@ fn a_pointer_or_a_log_that_cannot_be_read_keeps_the_session() {
         let scan = scan(&tree, text);
         let tainted = &scan.inventory.sessions[0].tainted;
         assert!(tainted.len() == 1 && tainted[0].contains(part), "{tainted:?}");
-    }
-}
-
-#[test]
-fn faults_of_a_definition() {
-    for (text, part) in [
-        ("name = ''\nregex = ''", "layout.name is empty"),
-        ("name = 'orbax'\nregex = 'x'", "there is a built-in layout `orbax`"),
-        ("name = 'a'\nregex = '('", "layout `a`: regex parse error"),
-        ("name = 'a'\nregex = '(?<loss>x)'", "group `loss` is not known"),
-        ("name = 'a'\nregex = 'x'\nunit = 'group'", "needs a group `(?<id>..)`"),
-        ("name = 'a'\nregex = 'x'\ncomplete = 'DONE'", "put `{id}` where"),
-        ("name = 'a'\nregex = 'x'\nunit = 'directory'\ncomplete = '../x'", "write one name"),
-        ("name = 'a'\nregex = 'x'\npointer = ''", "pointer = \"\" is no name of a file"),
-        (
-            "name = 'a'\nregex = 'x'\nmetrics = { file = 'm.txt' }",
-            "the format of m.txt is not known",
-        ),
-        ("name = 'a'\nregex = 'x'\nmetrics = { file = 'a/b/m.csv' }", "`NAME`, `../NAME`"),
-        ("name = 'a'\nregex = 'x'\nmetrics = { file = '{id}/m.json' }", "`NAME`, `../NAME`"),
-        ("name = 'a'\nregex = 'x'\nmetrics = { file = 'm.csv' }", "need join = \"step\""),
-        (
-            "name = 'a'\nregex = 'x'\nmetrics = { file = 'm.csv', join = 'epoch' }",
-            "need join = \"epoch\" and a group `(?<epoch>..)`",
-        ),
-    ] {
-        let error = Generic::new(&definition(text)).unwrap_err().to_string();
-        assert!(error.contains(part), "{text}: {error}");
     }
 }

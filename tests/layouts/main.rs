@@ -6,17 +6,22 @@
     reason = "tests build trees, and break and remove parts of them"
 )]
 
+mod archive;
 mod built;
 mod confusable;
 mod damage;
 mod deepspeed;
+mod docs;
+mod events;
 mod flax;
 mod fuzz;
 mod generic;
 mod hf_trainer;
+mod index;
 mod lightning;
 mod links;
 mod megatron;
+mod needs;
 mod nemo;
 mod nsml;
 mod orbax;

@@ -20,10 +20,15 @@ impl Tree {
     /// Unpacks an archive of `tests/data/real`.
     pub fn unpacked(archive: &str) -> Tree {
         let tree = Tree::new();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/real").join(archive);
-        let tar = Command::new("tar").arg("xzf").arg(source).arg("-C").arg(tree.path()).status();
-        assert!(tar.expect("tar is installed").success());
+        tree.unpack(archive);
         tree
+    }
+
+    /// Unpacks one more.
+    pub fn unpack(&self, archive: &str) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/real").join(archive);
+        let tar = Command::new("tar").arg("xzf").arg(source).arg("-C").arg(self.path()).status();
+        assert!(tar.expect("tar is installed").success());
     }
 
     pub fn path(&self) -> &Path {

@@ -55,6 +55,8 @@ fn key_tables() -> String {
         "Discard",
         "Limit",
         "Quota",
+        "Layout",
+        "LayoutMetrics",
         "PolicyTest",
         "TestCheckpoint",
         "Disk",

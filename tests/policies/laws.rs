@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use retain::core::policy::{DEFAULT, STARTER, load, show};
 
 /// Pieces of policies, so that random texts come near to being valid.
-const PIECES: [&str; 48] = [
+const PIECES: [&str; 51] = [
     "version = 1\n",
     "version",
     "[[policy]]\n",
@@ -12,6 +12,9 @@ const PIECES: [&str; 48] = [
     "[[protect]]\n",
     "[[quota]]\n",
     "[safety]\n",
+    "[[layout]]\n",
+    "regex = 'x(?<step>.)'\n",
+    "metrics = { file = \"log.csv\", join = \"step\" }\n",
     "[[test]]\n",
     "keep = [",
     "discard = [",

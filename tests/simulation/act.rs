@@ -6,7 +6,8 @@ use crate::outside::Deed;
 use crate::tree;
 use crate::world::{FOLDERS, GRACE, Thing, UNITS, World, options, silent};
 use retain::apply::calls::Os;
-use retain::apply::{Root, What, Which, apply, purge, recover, runs, undo};
+use retain::apply::journal::history::Run;
+use retain::apply::{Root, What, Which, apply, purge, recover, undo};
 use retain::core::model::Time;
 use retain::core::plan::PlanFile;
 use std::path::Path;
@@ -46,7 +47,10 @@ impl World {
         if matches!(op, Op::Apply { .. }) && self.plan.is_none() {
             self.make_plan();
         }
-        let run = self.newest_run();
+        let run = match op {
+            Op::UndoRun | Op::UndoSession | Op::UndoCheckpoint | Op::PurgeRun => self.newest_run(),
+            _ => None,
+        };
         self.expect(op, run.as_deref());
         let was = match self.places.take() {
             Some(places) => places,
@@ -105,12 +109,16 @@ impl World {
     }
 
     fn newest_run(&self) -> Option<String> {
-        let (runs, _) = runs(&self.root()).ok()?;
-        Some(runs.iter().rfind(|r| r.in_trash.checkpoints > 0)?.id.clone())
+        let in_trash = |run: &&Run| run.items.values().any(|i| !i.state.is_final());
+        Some(self.runs().ok()?.iter().rfind(in_trash)?.id.clone())
     }
 
     /// What the operation may do to each thing.
     fn expect(&mut self, op: Op, newest: Option<&str>) {
+        let purges = matches!(op, Op::PurgeExpired | Op::PurgeRun | Op::PurgeAll);
+        if !purges && !matches!(op, Op::Apply { .. }) {
+            return;
+        }
         let now = self.now;
         let home = tree::without_ours(&self.top);
         let here: Vec<bool> = self.things.iter().map(|t| World::is_whole(t, &home)).collect();
@@ -195,7 +203,7 @@ impl World {
     fn undo_all(&self) -> Result<(), String> {
         let options = options(self.now, &Os, false);
         let root = self.root();
-        for run in runs(&root).map_err(|e| e.to_string())?.0 {
+        for run in self.runs()? {
             let what = What { run: &run.id, session: None, checkpoint: None };
             undo(&root, &what, &options.settings, &silent).map_err(|e| e.to_string())?;
         }

@@ -2,8 +2,8 @@
 
 use crate::tree::{self, Binned, Tree};
 use crate::world::{FOLDERS, Thing, UNITS, World};
-use retain::apply::journal::history::State;
-use retain::apply::runs;
+use retain::apply::home::Home;
+use retain::apply::journal::history::{self, Run, State};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -61,16 +61,21 @@ impl World {
         Ok(all)
     }
 
+    /// The runs of the root's own journal; these worlds have no other.
+    pub fn runs(&self) -> Result<Vec<Run>, String> {
+        let home = Home::central(&self.root()).map_err(|e| e.to_string())?;
+        let home = home.ok_or("the journal is gone")?;
+        history::read(home.journal(), true).map_err(|e| e.to_string())
+    }
+
     fn records(&self) -> Result<Records, String> {
-        let (runs, faults) = runs(&self.root()).map_err(|e| e.to_string())?;
-        if !faults.is_empty() {
-            return Err(format!("journals cannot be read: {faults:?}"));
-        }
         let mut records = Records::new();
-        for run in runs {
-            for item in run.items {
-                let key = (run.id.clone(), item.session, item.id);
-                records.insert(key, (item.state, run.unfinished));
+        for run in self.runs()? {
+            let unfinished = !run.open.is_empty() && !run.settled;
+            for item in run.items.into_values() {
+                let intent = item.intent;
+                let key = (run.id.clone(), intent.session, intent.id);
+                records.insert(key, (item.state, unfinished));
             }
         }
         Ok(records)

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use rustix::io::Errno;
 
 /// So many fit into a minute and a half of two cores.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 10_000;
 
 /// SplitMix64: the same numbers everywhere, for ever.
 struct Draw(u64);

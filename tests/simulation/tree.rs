@@ -1,6 +1,7 @@
 //! What is on the disk, cheaply: a world is looked at after each of a hundred thousand steps.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,23 @@ pub fn without_ours(top: &Path) -> Tree {
     all
 }
 
+thread_local! {
+    /// Contents by inode, size and times: a world is looked at far more often than it is written to,
+    /// and in memory no inode number is used twice.
+    static READ: RefCell<HashMap<[i64; 6], Vec<u8>>> = RefCell::default();
+}
+
+/// Forgets what was read; another world may stand elsewhere.
+pub fn forget() {
+    READ.with_borrow_mut(HashMap::clear);
+}
+
+fn read(path: &Path, meta: &fs::Metadata) -> Vec<u8> {
+    let (inode, size) = (meta.ino().cast_signed(), meta.size().cast_signed());
+    let key = [inode, size, meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+    READ.with_borrow_mut(|read| read.entry(key).or_insert_with(|| fs::read(path).unwrap()).clone())
+}
+
 fn walk(path: &Path, rel: &Path, all: &mut Tree, wanted: &mut impl FnMut(&Path) -> bool) {
     if !wanted(rel) {
         return;
@@ -51,7 +69,7 @@ fn walk(path: &Path, rel: &Path, all: &mut Tree, wanted: &mut impl FnMut(&Path) 
     } else if meta.is_symlink() {
         Some(fs::read_link(path).unwrap().into_os_string().into_encoded_bytes())
     } else {
-        Some(fs::read(path).unwrap())
+        Some(read(path, &meta))
     };
     let mtime = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
     let is_dir = content.is_none();

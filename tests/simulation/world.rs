@@ -13,6 +13,7 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use std::ffi::CString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ impl Thing {
 pub struct World {
     _dir: tempfile::TempDir,
     graveyard: PathBuf,
+    root: Arc<Root>,
     pub top: PathBuf,
     pub now: Time,
     /// The latest time before the clock was set back.
@@ -108,7 +110,7 @@ pub fn silent(_: Event<'_>) {}
 
 pub fn options(now: Time, calls: &dyn Calls, purge_now: bool) -> ApplyOptions<'_> {
     let lock_wait = Duration::ZERO;
-    let settings = Settings { threads: 1, lock_wait, calls, ..Settings::new(now, &GO) };
+    let settings = Settings { now, threads: 1, lock_wait, stop: &GO, calls };
     ApplyOptions { settings, grace: None, purge_now }
 }
 
@@ -121,9 +123,12 @@ impl World {
         fs::create_dir(&top).unwrap();
         fs::create_dir(&graveyard).unwrap();
         let now = Time::parse("2026-02-10T12:00:00Z").unwrap();
+        tree::forget();
+        let root = Arc::new(init(&top, None, now, &Os).unwrap());
         let mut world = World {
             _dir: dir,
             graveyard,
+            root,
             top,
             now,
             latest: now,
@@ -135,7 +140,6 @@ impl World {
             places: None,
             in_command: false,
         };
-        init(&world.top, None, now, &Os).unwrap();
         for path in OTHERS {
             world.write(path, path);
         }
@@ -174,8 +178,9 @@ impl World {
         self.things.push(Thing { unit: n, parts, planned: false, run_at: None, purgeable: false });
     }
 
-    pub fn root(&self) -> Root {
-        Root::open(&self.top, None).unwrap()
+    /// Opened once: what a root may be has its own tests.
+    pub fn root(&self) -> Arc<Root> {
+        Arc::clone(&self.root)
     }
 
     pub fn graveyard(&self) -> OwnedFd {

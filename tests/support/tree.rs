@@ -37,6 +37,11 @@ impl Tree {
         self.at(path).symlink_metadata().is_ok()
     }
 
+    pub fn read(&self, path: impl AsRef<Path>) -> String {
+        let path = self.at(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
     pub fn dir(&self, path: impl AsRef<Path>) -> &Tree {
         let at = self.at(path);
         std::fs::create_dir_all(&at).unwrap_or_else(|e| panic!("{}: {e}", at.display()));

@@ -59,6 +59,7 @@ codes! {
     TIME_ZONE = "E0206-time-zone";
     DATE = "E0207-date";
     STEP = "E0208-step";
+    REGEX = "E0209-regex";
     NO_RULE = "E0301-no-rule";
     TWO_RULES = "E0302-two-rules";
     FOREIGN_OPTION = "E0303-foreign-option";
@@ -73,6 +74,10 @@ codes! {
     QUOTA_LOW = "E0503-quota-low";
     TEST_ID = "E0601-test-id";
     TEST_EXPECTS = "E0602-test-expects";
+    LAYOUT_NAME = "E0801-layout-name";
+    LAYOUT_GROUP = "E0802-layout-group";
+    LAYOUT_FILE = "E0803-layout-file";
+    LAYOUT_METRICS = "E0804-layout-metrics";
     REDUNDANT_RULE = "W0701-redundant-rule";
     UNKNOWN_LAYOUT = "W0702-unknown-layout";
     EXPIRED = "W0703-expired-protection";

@@ -8,7 +8,7 @@ use super::origin::{Origin, Origins};
 use super::reader::{Context, Table};
 use super::settings::{Setting, Settings, check_min_keep, set};
 use super::tables::{check_shadows, protection, session_policy};
-use super::{Policy, PolicyTest, Quota, Safety, codes, space, syntax, testing};
+use super::{Policy, PolicyTest, Quota, Safety, codes, declare, space, syntax, testing};
 use crate::core::calendar::Span;
 use crate::core::model::Time;
 use std::ops::Range;
@@ -105,6 +105,8 @@ fn file(cx: &mut Context, top: &mut Table) -> File {
     set(cx, top, "top level", "grace", &mut grace, |cx, v| cx.duration(v, true));
     let safety = safety(cx, top, &mut settings, &mut grace);
 
+    let layouts = declare::read(cx, top);
+    cx.declared = declare::names(top);
     let mut untils = Vec::new();
     let protections = named(cx, top, "protect", "Protect", "protection", |cx, table, name| {
         Some(protection(cx, table, name, &settings, &mut untils))
@@ -131,7 +133,8 @@ fn file(cx: &mut Context, top: &mut Table) -> File {
     }
     let policies = policies.into_iter().map(|(policy, ..)| policy).collect();
     cx.origins.set("grace".to_owned(), grace.origin);
-    (Policy { protections, policies, quotas, safety, grace: grace.value }, tests, untils)
+    let policy = Policy { protections, policies, quotas, safety, layouts, grace: grace.value };
+    (policy, tests, untils)
 }
 
 fn version(cx: &mut Context, top: &mut Table) {
@@ -165,7 +168,7 @@ fn safety(
 }
 
 /// Reads a list of tables that have names, each name once.
-fn named<T>(
+pub(super) fn named<T>(
     cx: &mut Context,
     top: &mut Table,
     key: &'static str,

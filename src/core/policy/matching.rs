@@ -119,13 +119,15 @@ fn of_sessions(cx: &mut Context, table: &mut Table) -> Match {
 fn layouts(cx: &mut Context, value: &Value) -> Vec<Box<str>> {
     let named = cx.each(value, |cx, item| cx.string(item)).unwrap_or_default();
     for (name, item) in &named {
-        if LAYOUTS.contains(&name.as_ref()) {
+        if LAYOUTS.contains(&name.as_ref()) || cx.declared.contains(name) {
             continue;
         }
-        let help = match super::suggest::nearest(name, LAYOUTS) {
+        let declared: Vec<Box<str>> = cx.declared.clone();
+        let known = LAYOUTS.into_iter().chain(declared.iter().map(|d| &**d));
+        let help = match super::suggest::nearest(name, known) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!(
-                "known are {}; `retain.toml` may declare others",
+                "known are {}; a [[layout]] here or in `retain.toml` declares others",
                 super::reader::list(&LAYOUTS)
             ),
         };

@@ -5,6 +5,7 @@
 //! the file. The checker walks the document by hand; a test compares the keys it reads with the
 //! keys that stand here, so that neither can drift from the other.
 
+use super::raw_layout::Layout;
 use super::raw_test::PolicyTest;
 use schemars::JsonSchema;
 use serde_json::{Value, json};
@@ -61,6 +62,8 @@ pub struct PolicyFile {
     pub policy: Vec<Policy>,
     /// Space limits across sessions, evaluated in this order after all session limits.
     pub quota: Option<Vec<Quota>>,
+    /// Layouts of one's own: what is recognised beside the built-in ones. `retain.toml` takes the same tables.
+    pub layout: Option<Vec<Layout>>,
     /// Brakes, and settings for all policies.
     pub safety: Option<Safety>,
     /// Examples that `retain policy test` runs: checkpoints, and which must survive.

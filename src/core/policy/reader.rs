@@ -16,6 +16,8 @@ pub(super) struct Context<'t> {
     pub text: &'t str,
     pub diagnostics: Vec<Diagnostic>,
     pub origins: Origins,
+    /// Names of the layouts that the file declares.
+    pub declared: Vec<Box<str>>,
     /// The text is not TOML: what seems to be missing may be what could not be read.
     pub torn: bool,
     /// (shape, key) of everything any table was asked for.
@@ -78,6 +80,7 @@ impl<'t> Context<'t> {
             text,
             diagnostics: Vec::new(),
             origins: Origins::default(),
+            declared: Vec::new(),
             torn: false,
             #[cfg(test)]
             asked: std::collections::BTreeSet::new(),

@@ -62,6 +62,8 @@ pub fn place(shape: &str) -> &str {
         "Discard" => "a `discard` entry",
         "Limit" => "`limit`",
         "Quota" => "`[[quota]]`",
+        "Layout" => "`[[layout]]`",
+        "LayoutMetrics" => "`metrics` of `[[layout]]`",
         "PolicyTest" => "`[[test]]`",
         "Disk" => "`disk` of `[[test]]`",
         "TestCheckpoint" => "a checkpoint of `[[test]]`",
@@ -102,6 +104,8 @@ mod tests {
         discard = [{ all = true }]
         limit = { max-count = 1 }
         [[quota]]
+        [[layout]]
+        metrics = { file = "log.csv" }
         [[test]]
         disk = { total = "2B", free = "1B" }
         checkpoints = [{ id = "1" }]
@@ -140,6 +144,8 @@ mod tests {
         };
         assert_eq!(required("PolicyFile"), ["policy", "version"]);
         assert_eq!(required("Protect"), [] as [&str; 0]);
+        assert_eq!(required("Layout"), ["name", "regex"]);
+        assert_eq!(required("LayoutMetrics"), ["file"]);
         assert_eq!(required("PolicyTest"), ["checkpoints"]);
         assert_eq!(required("TestCheckpoint"), ["id"]);
     }

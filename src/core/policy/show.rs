@@ -9,6 +9,7 @@ use super::{
     Per, Pick, Policy, Protection, Quota, Restarted, Rule, RuleKind, SessionPolicy, Ties,
 };
 use crate::core::calendar::end_of_day;
+use crate::core::declared::{Definition, MetricFile};
 use crate::core::model::{Step, Time};
 use crate::core::select::Globs;
 use std::fmt::Write as _;
@@ -37,6 +38,9 @@ pub fn show(policy: &Policy, origins: &Origins) -> String {
     }
     for (i, quota) in policy.quotas.iter().enumerate() {
         page.quota(&format!("quota.{i}"), quota);
+    }
+    for (i, layout) in policy.layouts.iter().enumerate() {
+        page.layout(&format!("layout.{i}"), layout);
     }
     page.text
 }
@@ -166,12 +170,43 @@ impl Page<'_> {
         let on_exceed = if q.on_exceed == OnExceed::Evict { "evict" } else { "report" };
         self.value(path, "on-exceed", &quote(on_exceed));
     }
+
+    fn layout(&mut self, path: &str, l: &Definition) {
+        self.heading("[layout]");
+        self.value(path, "name", &quote(&l.name));
+        self.value(path, "regex", &quote(&l.regex));
+        self.value(path, "unit", &quote(l.unit.as_str()));
+        if let Some(complete) = &l.complete {
+            self.value(path, "complete", &quote(complete));
+        }
+        if let Some(pointer) = &l.pointer {
+            self.value(path, "pointer", &quote(pointer));
+        }
+        if let Some(metrics) = &l.metrics {
+            self.value(path, "metrics", &inline(&metric_pairs(metrics)));
+        }
+    }
 }
 
 type Pairs = Vec<(&'static str, String)>;
 
 fn comment(origin: &Origin) -> String {
     origin.to_string()
+}
+
+fn metric_pairs(m: &MetricFile) -> Pairs {
+    let mut pairs =
+        vec![("file", quote(&m.file.to_string())), ("format", quote(m.format.as_str()))];
+    if let Some(join) = &m.join {
+        pairs.push(("join", quote(join.fact.as_str())));
+        pairs.push(("column", quote(&join.column)));
+        pairs.push(("offset", join.offset.to_string()));
+    }
+    if !m.keys.is_empty() {
+        let keys: Vec<Box<str>> = m.keys.iter().map(|k| k.as_str().into()).collect();
+        pairs.push(("keys", strings(&keys)));
+    }
+    pairs
 }
 
 fn match_pairs(m: &Match) -> Pairs {

@@ -9,8 +9,9 @@ use crate::core::model::{
 use crate::layout::{Never, Parent};
 use crate::scan::draft::{Draft, Top};
 use crate::scan::link::Link;
+use crate::scan::needs::Wish;
 use crate::scan::walk::Tree;
-use crate::store::{Fact, Identity, Kind, Observation};
+use crate::store::{Entry, Fact, Identity, Kind, Observation};
 
 const KINDS: [Kind; 4] = [Kind::Dir, Kind::File, Kind::Symlink, Kind::Other];
 const MARKS: [Marks; 5] =
@@ -66,6 +67,21 @@ pub fn observation(reader: &mut Reader<'_>) -> Option<Observation> {
     Some(Observation { path, fact })
 }
 
+pub fn put_entry(out: &mut Writer, entry: &Entry) {
+    let Entry { name, kind, inode } = entry;
+    out.bytes(name);
+    out.u64(position(&KINDS, kind));
+    out.u64(*inode);
+}
+
+pub fn entry(reader: &mut Reader<'_>) -> Option<Entry> {
+    Some(Entry {
+        name: reader.bytes()?.into(),
+        kind: *KINDS.get(reader.usize()?)?,
+        inode: reader.u64()?,
+    })
+}
+
 fn position<T: PartialEq>(all: &[T], one: &T) -> u64 {
     all.iter().position(|x| x == one).unwrap_or(all.len()) as u64
 }
@@ -97,8 +113,19 @@ pub fn tree(reader: &mut Reader<'_>) -> Option<Tree> {
 }
 
 fn put_draft(out: &mut Writer, draft: &Draft) {
-    let Draft { session, names, folder, own_components, prefix, layout, parent, uid, tops, .. } =
-        draft;
+    let Draft {
+        session,
+        names,
+        folder,
+        own_components,
+        prefix,
+        layout,
+        parent,
+        uid,
+        tops,
+        wishes,
+        faults: _,
+    } = draft;
     put_session(out, session);
     out.list(names.iter().collect::<Vec<_>>().into_iter(), |out, (_, n)| out.bytes(n.as_bytes()));
     out.bytes(folder);
@@ -115,6 +142,7 @@ fn put_draft(out: &mut Writer, draft: &Draft) {
         out.u64(*inode);
         out.u64((*checkpoint).into());
     });
+    out.list(wishes.iter(), |out, wish| wish.put(out));
 }
 
 fn draft(reader: &mut Reader<'_>) -> Option<Draft> {
@@ -139,6 +167,7 @@ fn draft(reader: &mut Reader<'_>) -> Option<Draft> {
         parent: reader.option(parent)?,
         uid: reader.option(Reader::u32)?,
         tops: reader.list(top)?,
+        wishes: reader.list(Wish::get)?,
         faults: Vec::new(),
     })
 }

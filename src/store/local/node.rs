@@ -9,9 +9,11 @@ use super::{c_name, kind, kind_of, mount_of, open_dir, stat_at, stat_fd};
 use crate::store::{Entry, Fact, Identity, Kind, Observation};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, RawDir, Statx};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::io;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -137,13 +139,13 @@ impl Node {
 
     /// A subdirectory on this mount, remembered.
     pub fn open(self: &Arc<Node>, name: &[u8]) -> io::Result<Arc<Node>> {
-        let (known, kept) = {
+        let kept = {
             let seen = self.seen();
-            (seen.dirs.get(name).map(Arc::clone), seen.dirs.len())
+            if let Some(node) = seen.dirs.get(name) {
+                return Ok(Arc::clone(node));
+            }
+            seen.dirs.len()
         };
-        if let Some(node) = known {
-            return Ok(node);
-        }
         let permit = if kept < MAX_KEPT { self.spare.permit() } else { None };
         let node = match permit {
             Some(permit) => self.enter(name, Some(permit))?,
@@ -153,13 +155,39 @@ impl Node {
         Ok(node)
     }
 
-    /// A subdirectory on this mount, and no longer remembered.
+    /// A subdirectory on this mount, open, and no longer remembered.
     pub fn take(&self, name: &[u8]) -> io::Result<Arc<Node>> {
-        let known = self.seen().dirs.remove(name);
-        match known {
-            Some(node) => Ok(node),
-            None => self.enter(name, None),
+        match self.forget(name) {
+            Some(node) if matches!(node.handle, Handle::Open(..)) => Ok(node),
+            _ => self.enter(name, None),
         }
+    }
+
+    pub fn forget(&self, name: &[u8]) -> Option<Arc<Node>> {
+        self.seen().dirs.remove(name)
+    }
+
+    /// What is remembered of a subdirectory.
+    pub fn known(&self, name: &[u8]) -> Option<Arc<Node>> {
+        self.seen().dirs.get(name).map(Arc::clone)
+    }
+
+    /// Remembers a subdirectory by an earlier listing, if it is what it was then.
+    pub fn expect(
+        self: &Arc<Node>,
+        name: &[u8],
+        known: &Identity,
+        listing: Vec<Entry>,
+    ) -> io::Result<bool> {
+        let stat = self.stat_now(name)?;
+        if identity(&stat) != *known || !self.is_on_mount(&stat) {
+            return Ok(false);
+        }
+        let handle = Handle::Closed { above: Arc::downgrade(self), name: c_name(name)? };
+        let node = Node::new(handle, stat, self.mount, Arc::clone(&self.spare));
+        *lock(&node.listing) = Listing::Known(listing.into());
+        self.seen().dirs.insert(name.into(), node);
+        Ok(true)
     }
 
     fn enter(&self, name: &[u8], permit: Option<Permit>) -> io::Result<Arc<Node>> {
@@ -219,6 +247,28 @@ impl Node {
         let stat = self.stat_now(name)?;
         self.remember(name, &stat);
         Ok(stat)
+    }
+
+    /// Hands everything that it holds to `each`, in the order of the names; `each` is given what is
+    /// remembered of an entry, or looks for itself.
+    pub fn inside(
+        &self,
+        mut each: impl FnMut(&Entry, BorrowedFd<'_>, Option<Look>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let (entries, fd) = (self.list()?, self.fd()?);
+        let mut seen = self.seen();
+        for entry in &*entries {
+            let known = match entry.kind {
+                Kind::Dir => {
+                    let known = seen.dirs.remove(&entry.name);
+                    Some(Look::Dir(known.map_or_else(|| self.enter_any(&entry.name, None), Ok)?))
+                }
+                _ if seen.others.is_empty() => None,
+                _ => seen.others.get(&entry.name).map(|s| Look::Other(Box::new(*s))),
+            };
+            each(entry, fd.as_fd(), known)?;
+        }
+        Ok(())
     }
 
     pub fn stat_now(&self, name: &[u8]) -> io::Result<Statx> {
@@ -330,11 +380,18 @@ pub fn changed() -> io::Error {
     io::Error::other("changed while it was read")
 }
 
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(LISTING_BUFFER));
+}
+
 /// All entries, from where the descriptor stands.
 fn read(fd: BorrowedFd<'_>) -> io::Result<Arc<[Entry]>> {
-    let mut buffer = Vec::with_capacity(LISTING_BUFFER);
-    let mut raw = RawDir::new(fd, buffer.spare_capacity_mut());
-    let mut entries = Vec::new();
+    BUFFER.with_borrow_mut(|buffer| read_with(fd, buffer.spare_capacity_mut()))
+}
+
+fn read_with(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>]) -> io::Result<Arc<[Entry]>> {
+    let mut raw = RawDir::new(fd, buffer);
+    let mut entries = Vec::with_capacity(16);
     while let Some(entry) = raw.next() {
         let entry = entry?;
         let name = entry.file_name();

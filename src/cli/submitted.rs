@@ -1,0 +1,162 @@
+//! `retain submitted`: notes a hand-in, and tidies the session up if it is told to.
+//!
+//! What a CI job calls after each submission. It may be run again, and by two jobs at once: the
+//! same hand-in is noted once, and a plan that another job overtook is made anew.
+
+use super::args::Consent;
+use super::carry::{self, Job};
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::marks::{self, Target};
+use super::unattended::{Told, UnattendedArgs};
+use super::{pick, work};
+use crate::core::model::{Marks, Time};
+use crate::core::plan::PlanFile;
+use crate::marks::{Mark, Submission};
+use crate::report::human;
+use crate::report::plan::Detail;
+use clap::Args;
+use std::collections::HashSet;
+
+/// So often a plan is made while other jobs overtake it.
+const ATTEMPTS: u32 = 5;
+
+#[derive(Debug, Args)]
+pub struct SubmittedArgs {
+    #[command(flatten)]
+    target: Target,
+
+    /// What the leaderboard said
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    score: Option<f64>,
+
+    /// When it was handed in [default: now]
+    #[arg(long, value_name = "TIME", value_parser = marks::parse_until)]
+    at: Option<Time>,
+
+    /// Forget all submissions instead
+    #[arg(long, conflicts_with_all = ["score", "at"])]
+    remove: bool,
+
+    /// Then plan and carry out the policy for the session
+    #[arg(long)]
+    apply: bool,
+
+    /// Do not ask; needed where there is no terminal
+    #[arg(short = 'y', long, requires = "apply", conflicts_with = "dry_run")]
+    yes: bool,
+
+    #[command(flatten)]
+    unattended: UnattendedArgs,
+}
+
+pub fn run(context: &mut Context, args: &SubmittedArgs) -> Result<Exit, Failure> {
+    if args.score.is_some_and(|s| !s.is_finite()) {
+        return Err(Failure::usage("--score must be a finite number"));
+    }
+    let consent = Consent { dry_run: args.target.dry_run, yes: args.yes };
+    if args.apply {
+        carry::gate(consent)?;
+        if context.ui.json {
+            return Err(Failure::usage("--apply and --json cannot be combined here")
+                .help("`retain submitted --json`, then `retain apply --json`"));
+        }
+    }
+    let clerk = args.unattended.begin(context)?;
+    let mut told = Told::default();
+    let ended = noted(context, args).and_then(|exit| {
+        if args.apply {
+            tidied(context, args, consent, &mut told).map(|e| exit.and(e))
+        } else {
+            Ok(exit)
+        }
+    });
+    args.unattended.end(context, clerk.as_ref(), &told, ended.as_ref().copied());
+    ended
+}
+
+fn noted(context: &Context, args: &SubmittedArgs) -> Result<Exit, Failure> {
+    let submission = Submission { score: args.score, at: Some(args.at.unwrap_or(context.now)) };
+    // A job that is run again hands nothing in a second time, though the clock has gone on.
+    let same = |known: &Submission| {
+        known.score == submission.score && (args.at.is_none() || known.at == submission.at)
+    };
+    marks::change(context, &args.target, "marked as submitted", |mark: &mut Mark| {
+        if args.remove {
+            mark.submissions.clear();
+        } else if !mark.submissions.iter().any(same) {
+            mark.submissions.push(submission);
+        }
+    })
+}
+
+fn tidied(
+    context: &Context,
+    args: &SubmittedArgs,
+    consent: Consent,
+    told: &mut Told,
+) -> Result<Exit, Failure> {
+    let config = context.config()?;
+    let policy = context.announced_policy(&config)?;
+    let mut attempt = 1;
+    loop {
+        let root = context::open(&config.root)?;
+        told.root(&root);
+        carry::recover(context, &root, consent)?;
+        let mut seen = work::scan_root(context, &config, &root)?;
+        if consent.dry_run {
+            as_if_noted(&mut seen, args)?;
+        }
+        told.found(&seen.inventory, &policy.policy);
+        let picked = pick::sessions(&seen.inventory, std::slice::from_ref(&args.target.session))?;
+        let names: HashSet<&str> =
+            picked.iter().map(|i| &*seen.inventory.sessions[*i].name).collect();
+        let job = job(work::plan(context, &seen, &policy, Some(&names)), consent);
+        let planned = job.plan.totals.delete;
+        let exit = told.carry_out(context, root, job);
+        // Another job marked or moved something in between; what it left is looked at anew.
+        let overtaken = match &exit {
+            Ok(_) => planned > 0 && told.moved_nothing() && told.skipped(),
+            Err(failure) => failure.exit == Exit::Stale,
+        };
+        if !overtaken || consent.dry_run || attempt == ATTEMPTS || context.signals.late() {
+            return Ok(work::finish(context, &seen).and(exit?));
+        }
+        attempt += 1;
+        context.ui.note("something changed meanwhile; planning again");
+    }
+}
+
+/// A dry run decides as if the mark were written.
+fn as_if_noted(seen: &mut work::Seen, args: &SubmittedArgs) -> Result<(), Failure> {
+    if args.remove || args.target.checkpoints.is_empty() {
+        return Ok(());
+    }
+    let sessions = pick::sessions(&seen.inventory, std::slice::from_ref(&args.target.session))?;
+    for (s, checkpoints) in pick::checkpoints(&seen.inventory, &sessions, &args.target.checkpoints)?
+    {
+        for c in checkpoints {
+            seen.inventory.sessions[s].checkpoints[c].marks.set(Marks::SUBMITTED);
+        }
+    }
+    Ok(())
+}
+
+fn job(plan: PlanFile, consent: Consent) -> Job {
+    let t = plan.totals;
+    let what = format!(
+        "delete {} ({})",
+        human::count(t.delete, "checkpoint"),
+        human::size(t.delete_bytes)
+    );
+    let purge = plan.policy.grace_seconds == 0;
+    Job {
+        plan,
+        what,
+        purge,
+        upkeep: false,
+        consent,
+        detail: Detail { all: true, ..Detail::default() },
+    }
+}

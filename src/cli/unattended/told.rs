@@ -1,0 +1,204 @@
+//! What a run has to say about itself, gathered while it works.
+
+use super::clerk::{Clerk, How};
+use crate::apply::{self, Count, Report, Root};
+use crate::cli::carry::{self, Carried, Job};
+use crate::cli::context::{self, Context};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::machine;
+use crate::core::limit::quota;
+use crate::core::limit::usage::Usage;
+use crate::core::model::Inventory;
+use crate::core::plan::PlanFile;
+use crate::core::policy::{Cap, Per, Policy};
+use crate::report::prometheus::{self, Amount, Facts};
+use crate::report::{markdown, sanitize};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+/// The facts of a run; what it did not come to stays empty.
+pub struct Told {
+    began: Instant,
+    facts: Facts,
+    plan: Option<PlanFile>,
+    report: Report,
+}
+
+impl Default for Told {
+    fn default() -> Told {
+        Told {
+            began: Instant::now(),
+            facts: Facts::default(),
+            plan: None,
+            report: Report::default(),
+        }
+    }
+}
+
+impl Told {
+    pub fn root(&mut self, root: &Root) {
+        self.facts.root = context::shown(&root.path);
+    }
+
+    /// What the storage looked like before anything was done.
+    pub fn found(&mut self, inventory: &Inventory, policy: &Policy) {
+        let mut owners: BTreeMap<&str, Usage> = BTreeMap::new();
+        for session in &inventory.sessions {
+            let usage = owners.entry(&session.owner).or_default();
+            session.checkpoints.iter().for_each(|c| usage.add(c));
+        }
+        let facts = &mut self.facts;
+        facts.quotas.clear();
+        facts.skipped.clear();
+        facts.sessions = inventory.sessions.len() as u64;
+        facts.checkpoints = inventory.sessions.iter().map(|s| s.checkpoints.len() as u64).sum();
+        facts.free = inventory.space.map(|s| (s.free, s.total));
+        facts.owners = owners.iter().map(|(o, u)| ((*o).to_owned(), u.bytes())).collect();
+        for q in &policy.quotas {
+            let name = q.name.to_string();
+            match q.cap {
+                Cap::MaxBytes { per: Per::Owner, max, .. } => {
+                    let each = owners.keys().map(|o| (name.clone(), (*o).to_owned(), max));
+                    facts.quotas.extend(each);
+                }
+                Cap::MaxBytes { per: Per::Root, max, .. } => {
+                    facts.quotas.push((name, String::new(), max));
+                }
+                Cap::MinFree { min, .. } => {
+                    if let Some(space) = inventory.space {
+                        let used = space.total.saturating_sub(quota::amount(min, space.total));
+                        facts.quotas.push((name, String::new(), used));
+                    }
+                }
+            }
+        }
+        let unreadable = inventory.sessions.iter().filter(|s| !s.tainted.is_empty()).count();
+        facts.skipped.push(("unreadable", unreadable as u64));
+    }
+
+    /// Carries a job out and takes down what came of it.
+    ///
+    /// # Errors
+    /// As [`carry::carry_out`].
+    pub fn carry_out(&mut self, context: &Context, root: Root, job: Job) -> Result<Exit, Failure> {
+        let carried = carry::carry_out(context, root, &job);
+        self.plan = Some(job.plan);
+        let carried = carried?;
+        let exit = carried.exit;
+        self.done(context, carried);
+        Ok(exit)
+    }
+
+    /// The last job moved nothing.
+    pub fn moved_nothing(&self) -> bool {
+        self.report.moved.checkpoints == 0
+    }
+
+    /// The last job left something alone that it was to move.
+    pub fn skipped(&self) -> bool {
+        !self.report.skipped.is_empty()
+    }
+
+    fn done(&mut self, context: &Context, carried: Carried) {
+        let amount = |c: Count| Amount { checkpoints: c.checkpoints, bytes: c.bytes };
+        let facts = &mut self.facts;
+        facts.moved = amount(carried.report.moved);
+        let (now, earlier) = (carried.report.purged, carried.purged);
+        facts.purged = Amount {
+            checkpoints: now.checkpoints + earlier.checkpoints,
+            bytes: now.bytes.saturating_add(earlier.bytes),
+        };
+        facts.skipped.push(("not carried out", carried.report.skipped.len() as u64));
+        match apply::runs(&carried.root) {
+            Ok((runs, _)) => {
+                let trash = runs.iter().map(|r| amount(r.in_trash));
+                facts.trash = Some(trash.fold(Amount::default(), |sum, t| Amount {
+                    checkpoints: sum.checkpoints + t.checkpoints,
+                    bytes: sum.bytes.saturating_add(t.bytes),
+                }));
+            }
+            Err(e) => context.ui.warn(format!("the trash cannot be counted: {e}")),
+        }
+        self.report = carried.report;
+    }
+
+    /// Writes the metrics; the time of the last success stands in the file they replace.
+    pub(super) fn metrics(&self, context: &Context, clerk: &Clerk, path: &Path, exit: Exit) {
+        // The end of the run by the machine's clock, whatever `--now` it was given.
+        let ended = machine::time().secs();
+        let earlier = std::fs::read_to_string(path).unwrap_or_default();
+        let facts = Facts {
+            ended,
+            seconds: self.began.elapsed().as_secs_f64(),
+            exit_code: exit.code(),
+            last_success: if exit.did_its_work() {
+                Some(ended)
+            } else {
+                prometheus::last_success(&earlier, &self.facts.root)
+            },
+            ..self.facts.clone()
+        };
+        if let Err(e) = clerk.write(path, prometheus::render(&facts), How::Replace) {
+            context.ui.warn(format!("cannot write {}: {e}", context::shown(path)));
+        }
+    }
+
+    /// Appends the plan, and what became of it, as Markdown.
+    pub(super) fn summary(
+        &self,
+        context: &Context,
+        clerk: &Clerk,
+        path: &Path,
+        ended: Result<Exit, &Failure>,
+    ) {
+        let mut text = match &self.plan {
+            Some(plan) => markdown::plan(plan, false),
+            None => "# Retention\n\n".to_owned(),
+        };
+        let moved = self.report.moved.checkpoints;
+        match (&ended, &self.report.run) {
+            (Err(failure), _) => {
+                let _ = writeln!(text, "**{}**\n", sanitize::markdown(failure.render().trim()));
+            }
+            (Ok(_), Some(run)) => {
+                let undo = context.command(&format!("undo {run}"));
+                let _ = writeln!(
+                    text,
+                    "Moved {moved} to the trash as run {}; {} brings them back.\n",
+                    sanitize::markdown(run),
+                    sanitize::markdown(&undo)
+                );
+            }
+            (Ok(_), None) => text.push_str("Nothing was deleted.\n\n"),
+        }
+        for skip in &self.report.skipped {
+            let (session, why) = (sanitize::markdown(&skip.session), sanitize::markdown(&skip.why));
+            let _ = writeln!(text, "- kept {session}: {why}");
+        }
+        if let Err(e) = clerk.write(path, text, How::Append) {
+            context.ui.warn(format!("cannot write {}: {e}", context::shown(path)));
+        }
+    }
+
+    /// One line that says it all, for logs.
+    pub(super) fn log(&self, exit: Exit) {
+        tracing::info!(
+            exit_code = exit.code(),
+            root = self.facts.root,
+            run = self.report.run,
+            sessions = self.facts.sessions,
+            checkpoints = self.facts.checkpoints,
+            moved = self.facts.moved.checkpoints,
+            moved_bytes = self.facts.moved.bytes,
+            purged = self.facts.purged.checkpoints,
+            freed_bytes = self.facts.purged.bytes,
+            skipped = self.report.skipped.len(),
+            stopped = self.report.stopped,
+            seconds = self.began.elapsed().as_secs_f64(),
+            "run ended"
+        );
+    }
+}

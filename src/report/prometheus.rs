@@ -1,0 +1,195 @@
+//! How a run went, as Prometheus text (the OpenMetrics exposition format, gauges only).
+//!
+//! A run is a batch job: what counts is when it last did its work, and what the storage looked like
+//! when it began. The file is replaced by each run, so the time of the last success is carried over
+//! from the one before ([`last_success`]).
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
+
+const LAST_SUCCESS: &str = "retain_last_success_timestamp_seconds";
+
+/// One run, in plain numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// As it was given; the label of every series.
+    pub root: String,
+    /// Seconds since the epoch.
+    pub ended: i64,
+    pub seconds: f64,
+    pub exit_code: u8,
+    /// When a run last did its work, this one included.
+    pub last_success: Option<i64>,
+    pub checkpoints: u64,
+    pub sessions: u64,
+    pub moved: Amount,
+    /// Out of the trash, from this run or earlier ones.
+    pub purged: Amount,
+    /// In the trash when the run ended; `None`: it could not be read.
+    pub trash: Option<Amount>,
+    /// Sessions that lost nothing of what was planned, by why.
+    pub skipped: Vec<(&'static str, u64)>,
+    /// Bytes and total bytes of the file system, when the run began.
+    pub free: Option<(u64, u64)>,
+    /// Allocated bytes by owner, when the run began.
+    pub owners: Vec<(String, u64)>,
+    /// Quota, the owner it is about (empty: the whole root), and its bytes.
+    pub quotas: Vec<(String, String, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    pub checkpoints: u64,
+    pub bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Root {
+    root: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    root: String,
+    reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Owner {
+    root: String,
+    owner: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Quota {
+    root: String,
+    quota: String,
+    owner: String,
+}
+
+/// A gauge of floats: bytes outgrow no `f64` that a disk could make.
+type Number = Gauge<f64, AtomicU64>;
+
+/// The whole file.
+pub fn render(facts: &Facts) -> String {
+    let mut registry = Registry::default();
+    let root = || Root { root: facts.root.clone() };
+    let mut one = |name: &str, help: &str, value: Option<f64>| {
+        let family = Family::<Root, Number>::default();
+        if let Some(value) = value {
+            family.get_or_create(&root()).set(value);
+            registry.register(name, help, family);
+        }
+    };
+    one("retain_last_run_timestamp_seconds", "When the last run ended", Some(int(facts.ended)));
+    one(LAST_SUCCESS, "When a run last did its work", facts.last_success.map(int));
+    one("retain_last_run_exit_code", "Exit code of the last run", Some(facts.exit_code.into()));
+    one("retain_last_run_duration_seconds", "How long the last run took", Some(facts.seconds));
+    one("retain_sessions", "Sessions found", Some(big(facts.sessions)));
+    one("retain_checkpoints", "Checkpoints found", Some(big(facts.checkpoints)));
+    one(
+        "retain_last_run_moved_checkpoints",
+        "Moved to the trash",
+        Some(big(facts.moved.checkpoints)),
+    );
+    one("retain_last_run_moved_bytes", "Moved to the trash", Some(big(facts.moved.bytes)));
+    one(
+        "retain_last_run_purged_checkpoints",
+        "Removed for good",
+        Some(big(facts.purged.checkpoints)),
+    );
+    one("retain_last_run_freed_bytes", "Removed for good", Some(big(facts.purged.bytes)));
+    one("retain_trash_checkpoints", "In the trash", facts.trash.map(|t| big(t.checkpoints)));
+    one("retain_trash_bytes", "In the trash", facts.trash.map(|t| big(t.bytes)));
+    one("retain_free_bytes", "Free on the file system", facts.free.map(|f| big(f.0)));
+    one("retain_size_bytes", "Size of the file system", facts.free.map(|f| big(f.1)));
+
+    let skipped = Family::<Reason, Number>::default();
+    for (reason, sessions) in &facts.skipped {
+        let labels = Reason { root: facts.root.clone(), reason: (*reason).to_owned() };
+        skipped.get_or_create(&labels).set(big(*sessions));
+    }
+    registry.register("retain_last_run_skipped_sessions", "Sessions kept whole", skipped);
+    let usage = Family::<Owner, Number>::default();
+    for (owner, bytes) in &facts.owners {
+        let labels = Owner { root: facts.root.clone(), owner: owner.clone() };
+        usage.get_or_create(&labels).set(big(*bytes));
+    }
+    registry.register("retain_usage_bytes", "Allocated bytes of checkpoints", usage);
+    let quotas = Family::<Quota, Number>::default();
+    for (quota, owner, bytes) in &facts.quotas {
+        let labels = Quota { root: facts.root.clone(), quota: quota.clone(), owner: owner.clone() };
+        quotas.get_or_create(&labels).set(big(*bytes));
+    }
+    registry.register("retain_quota_bytes", "What a quota allows", quotas);
+
+    let mut out = String::new();
+    // A `String` takes everything.
+    let _ = text::encode(&mut out, &registry);
+    out
+}
+
+/// When a run last did its work, from an earlier file about the same root.
+pub fn last_success(earlier: &str, root: &str) -> Option<i64> {
+    let label = format!("{{root=\"{}\"}}", escaped(root));
+    let value =
+        earlier.lines().find_map(|l| l.strip_prefix(LAST_SUCCESS)?.strip_prefix(label.as_str()))?;
+    let seconds: f64 = value.trim().parse().ok()?;
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and NaN becomes the epoch")]
+    seconds.is_finite().then_some(seconds as i64)
+}
+
+/// A label's value as the format writes it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 8 PiB")]
+fn big(n: u64) -> f64 {
+    n as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact for any date")]
+fn int(n: i64) -> f64 {
+    n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            root: "/data/\"runs\"\n".to_owned(),
+            ended: 1_700_000_000,
+            last_success: Some(1_700_000_000),
+            moved: Amount { checkpoints: 7, bytes: 7 << 40 },
+            skipped: vec![("changed", 2)],
+            owners: vec![("a\\b".to_owned(), 1 << 50)],
+            quotas: vec![("team".to_owned(), "a\\b".to_owned(), 1 << 51)],
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn every_series_stands_on_a_line_of_its_own() {
+        let text = render(&facts());
+        assert!(text.contains("# TYPE retain_usage_bytes gauge"), "{text}");
+        let usage = "retain_usage_bytes{root=\"/data/\\\"runs\\\"\\n\",owner=\"a\\\\b\"} 1125899906842624.0";
+        assert!(text.contains(usage), "{text}");
+        assert!(text.contains("reason=\"changed\"} 2.0"), "{text}");
+        assert!(!text.contains("retain_trash_bytes"), "what is not known is not said: {text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn the_last_success_outlives_a_failure() {
+        let text = render(&facts());
+        assert_eq!(last_success(&text, &facts().root), Some(1_700_000_000));
+        assert_eq!(last_success(&text, "/other"), None);
+        assert_eq!(last_success("nonsense", "/data"), None);
+    }
+}

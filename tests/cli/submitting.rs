@@ -1,0 +1,91 @@
+//! `submitted` as a CI job calls it after each hand-in.
+
+use crate::nsml::{self, IDS, LAST_TWO, SESSION, left, world};
+
+const KEEP_SUBMITTED: &str = "min-age = \"0s\"\n[[policy]]\nname = \"two\"\n\
+                              keep = [{ submitted = true, hard = true }, { last = 2 }]\n";
+
+#[test]
+fn the_same_hand_in_is_noted_once() {
+    let tree = nsml::storage();
+    let here = world(&tree);
+    here.run(["submitted", SESSION, "3", "--score", "97.2"]).ok().warns("marked as submitted");
+    let marks = || tree.read("nsmlteam/mnist/4/nsml_model/.retain/marks.toml");
+    let once = marks();
+    world(&tree)
+        .at_time("2040-06-15T13:00:00Z")
+        .run(["submitted", SESSION, "3", "--score", "97.2"])
+        .ok()
+        .warns("nothing to change");
+    assert_eq!(marks(), once);
+    here.run(["submitted", SESSION, "3", "--score", "97.3"]).ok();
+    assert_eq!(marks().matches("score").count(), 2, "{}", marks());
+}
+
+#[test]
+fn a_hand_in_can_tidy_its_session_up() {
+    let tree = nsml::storage();
+    nsml::write_as(&tree, "nsmlteam/mnist/5");
+    let world = world(&tree);
+    let policy = nsml::policy(&world, KEEP_SUBMITTED);
+    let job = ["submitted", SESSION, "3", "--score", "97.2", "--apply", "--policy", &policy];
+    world.run(job).code(6).warns("there is no terminal");
+    assert_eq!(left(&tree, SESSION), IDS);
+    world.run(job.iter().chain(&["--dry-run"])).ok().says("delete 6");
+    assert_eq!(left(&tree, SESSION), IDS);
+    assert!(!tree.at("nsmlteam/mnist/4/nsml_model/.retain").exists(), "a dry run marks nothing");
+    world.run(job.iter().chain(&["--yes"])).ok().says("Moved 6 checkpoints");
+    assert_eq!(left(&tree, SESSION), ["3", "31", "41"]);
+    assert_eq!(left(&tree, "nsmlteam/mnist/5"), IDS, "no other session is touched");
+    world.run(job.iter().chain(&["--yes"])).ok().says("Nothing to delete");
+    assert_eq!(left(&tree, SESSION), ["3", "31", "41"]);
+}
+
+#[test]
+fn jobs_that_race_lose_no_submission() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, KEEP_SUBMITTED);
+    let ids = ["0", "2", "4", "21"];
+    let jobs: Vec<_> = ids
+        .iter()
+        .map(|id| {
+            let mut command = world.command([
+                "submitted",
+                SESSION,
+                id,
+                "--apply",
+                "--yes",
+                "--lock-wait",
+                "10min",
+                "--policy",
+                &policy,
+            ]);
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+            (id, command.spawn().unwrap())
+        })
+        .collect();
+    let mut marked = vec!["31", "41"];
+    for (id, job) in jobs {
+        let output = job.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => marked.push(id),
+            // Another job had moved it before this one could mark it.
+            Some(2) => assert!(stderr.contains("no checkpoint"), "{stderr}"),
+            code => panic!("{id} ended with {code:?}: {stderr}"),
+        }
+    }
+    let left = left(&tree, SESSION);
+    assert!(marked.iter().all(|id| left.iter().any(|l| l == id)), "{marked:?} of {left:?}");
+    assert_eq!(left.len(), marked.len(), "{left:?}");
+}
+
+#[test]
+fn only_what_the_policy_gives_up_goes() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    world.run(["submitted", SESSION, "0", "--apply", "--yes", "--policy", &policy]).ok();
+    assert_eq!(left(&tree, SESSION), ["31", "41"], "this policy does not ask for submissions");
+}
