@@ -249,17 +249,20 @@ impl Walk {
     }
 
     fn digest(&mut self, stat: &Statx, path: &[u8], top: bool) {
+        // A directory's own size and times follow from its entries on some file systems only.
+        let is_dir = file_type(stat) == FileType::Directory;
+        let size = if is_dir { 0 } else { stat.stx_size };
+        let mut numbers = [0; 32];
+        numbers[..8].copy_from_slice(&stat.stx_ino.to_le_bytes());
+        numbers[8..12].copy_from_slice(&(u32::from(stat.stx_mode) & 0o170_000).to_le_bytes());
+        numbers[12..20].copy_from_slice(&size.to_le_bytes());
+        numbers[20..28].copy_from_slice(&stat.stx_mtime.tv_sec.to_le_bytes());
+        numbers[28..].copy_from_slice(&stat.stx_mtime.tv_nsec.to_le_bytes());
         let record = &mut self.record;
         record.clear();
         record.extend_from_slice(&(path.len() as u64).to_le_bytes());
         record.extend_from_slice(path);
-        record.extend_from_slice(&stat.stx_ino.to_le_bytes());
-        record.extend_from_slice(&(u32::from(stat.stx_mode) & 0o170_000).to_le_bytes());
-        // A directory's own size and times follow from its entries on some file systems only.
-        let is_dir = file_type(stat) == FileType::Directory;
-        record.extend_from_slice(&(if is_dir { 0 } else { stat.stx_size }).to_le_bytes());
-        record.extend_from_slice(&stat.stx_mtime.tv_sec.to_le_bytes());
-        record.extend_from_slice(&stat.stx_mtime.tv_nsec.to_le_bytes());
+        record.extend_from_slice(&numbers);
         self.facts.update(record);
         let mut ctime = [0; 12];
         ctime[..8].copy_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());

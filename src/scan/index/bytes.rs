@@ -136,13 +136,17 @@ impl<'b> Reader<'b> {
         if self.bool()? { get(self).map(Some) } else { Some(None) }
     }
 
-    pub fn list<T, C: FromIterator<T>>(
-        &mut self,
-        mut get: impl FnMut(&mut Reader<'b>) -> Option<T>,
-    ) -> Option<C> {
+    pub fn list<T>(&mut self, mut get: impl FnMut(&mut Reader<'b>) -> Option<T>) -> Option<Vec<T>> {
         let n = self.usize()?;
         // Every item has at least one byte: more items than bytes are no list.
-        (n <= self.0.len()).then(|| (0..n).map(|_| get(self)).collect())?
+        if n > self.0.len() {
+            return None;
+        }
+        let mut items = Vec::with_capacity(n);
+        for _ in 0..n {
+            items.push(get(self)?);
+        }
+        Some(items)
     }
 }
 
@@ -175,7 +179,7 @@ mod tests {
         #[test]
         fn other_bytes_are_no_panic(bytes: Vec<u8>) {
             let mut reader = Reader::new(&bytes);
-            let _: Option<Vec<String>> = reader.list(|r| r.text().map(str::to_owned));
+            let _ = reader.list(|r| r.text().map(str::to_owned));
             let _ = (reader.u64(), reader.option(Reader::f64), reader.bytes());
         }
     }

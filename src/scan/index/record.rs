@@ -148,7 +148,7 @@ fn put_draft(out: &mut Writer, draft: &Draft) {
 fn draft(reader: &mut Reader<'_>) -> Option<Draft> {
     let session = session(reader)?;
     let mut names = Names::default();
-    for name in reader.list::<_, Vec<&str>>(Reader::text)? {
+    for name in reader.list(Reader::text)? {
         names.intern(name);
     }
     let parent = |r: &mut Reader<'_>| {
@@ -282,7 +282,7 @@ fn checkpoint(reader: &mut Reader<'_>) -> Option<Checkpoint> {
         elapsed: reader.option(Reader::f64)?,
         bytes: reader.u64()?,
         files: reader.u32()?,
-        metrics: reader.list(|r| Some((r.u32()?, r.f64()?)))?,
+        metrics: reader.list(|r| Some((r.u32()?, r.f64()?)))?.into(),
         marks: marks(reader)?,
         complete: reader.bool()?,
         fingerprint: reader.option(Reader::fixed)?,
