@@ -24,6 +24,7 @@ mod ls;
 mod machine;
 mod man;
 mod marks;
+mod past;
 mod pick;
 mod plan;
 mod policy;
@@ -38,6 +39,7 @@ mod ui;
 mod unattended;
 mod undo;
 mod unfinished;
+mod usage;
 mod why;
 mod work;
 
@@ -52,7 +54,7 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error).into(),
+        Err(error) => return unparsed(&error).into(),
     };
     let ended = set_up(&cli)
         .and_then(|()| Context::new(&cli.global))
@@ -68,7 +70,7 @@ pub fn main() -> ExitCode {
 
 /// Help and version are output, everything else is a usage error. A stream that is closed leaves
 /// nobody to tell.
-fn usage(error: &clap::Error) -> Exit {
+fn unparsed(error: &clap::Error) -> Exit {
     let _ = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
@@ -114,6 +116,7 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Unpin(args) => marks::unpin(context, args),
         Command::Tag(args) => marks::tag(context, args),
         Command::Submitted(args) => submitted::run(context, args),
+        Command::Usage(args) => usage::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
         Command::Layout(command) => layout::run(context, command),

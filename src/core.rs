@@ -16,3 +16,5 @@ pub mod order;
 pub mod plan;
 pub mod policy;
 pub mod select;
+pub mod trend;
+pub mod usage;

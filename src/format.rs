@@ -13,3 +13,4 @@ pub mod protobuf;
 pub mod shape;
 pub mod tfrecord;
 pub mod torch;
+pub mod zip;

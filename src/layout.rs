@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 pub mod about;
 pub mod accelerate;
+pub mod allennlp;
 pub mod composer;
 pub mod deepspeed;
 pub mod determined;
@@ -100,6 +101,7 @@ pub fn builtin() -> Vec<Box<dyn Layout>> {
         Box::new(torchtnt::TorchTnt),
         Box::new(ignite::Ignite),
         Box::new(composer::Composer),
+        Box::new(allennlp::AllenNlp),
         Box::new(nanogpt::NanoGpt),
     ]
 }

@@ -20,6 +20,7 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod format;
+pub mod history;
 pub mod inventory;
 pub mod layout;
 pub mod marks;

@@ -181,18 +181,18 @@ mod tests {
     fn what_is_said_about_a_session_holds_for_its_checkpoints() {
         let mut file = MarksFile::default();
         let pin = |until| Some(Pin { until, why: None });
-        file.entry(Subject::new(None)).pin = pin(Some(Time(5)));
+        file.entry(Subject::new(None)).pin = pin(Some(Time::from_nanos(5)));
         file.entry(Subject::new(None)).tags.insert("team".to_owned());
         file.entry(Subject::new(Some("3"))).pin = pin(None);
         file.entry(Subject::new(Some("3"))).tags.insert("release".to_owned());
         file.entry(Subject::new(Some("4"))).submissions.push(Submission::default());
-        file.entry(Subject::in_series("x", Some("5"))).pin = pin(Some(Time(9)));
+        file.entry(Subject::in_series("x", Some("5"))).pin = pin(Some(Time::from_nanos(9)));
 
         let marked = |series: &str, id: &str| {
             let mut c = Checkpoint { id: id.into(), ..Checkpoint::default() };
             file.apply(series, &mut c);
             let marks: Vec<_> = c.marks.names().collect();
-            let until = c.pin().map(|p| p.until.map(|t| t.0));
+            let until = c.pin().map(|p| p.until.map(Time::nanos));
             format!("{marks:?} {until:?} {:?}", c.tags())
         };
         assert_eq!(marked("", "3"), r#"["pinned"] Some(None) ["release"]"#);
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_longer_pin_holds() {
-        let pin = |until: Option<i64>| Pin { until: until.map(Time), why: None };
+        let pin = |until: Option<i64>| Pin { until: until.map(Time::from_nanos), why: None };
         for (a, b, want) in [
             (None, None, None),
             (Some(1), None, None),

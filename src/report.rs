@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod github;
+pub mod html;
 pub mod human;
 pub mod json;
 pub mod junit;
@@ -11,3 +12,4 @@ pub mod plan;
 pub mod prometheus;
 pub mod sanitize;
 pub mod table;
+pub mod usage;

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("layout", &["core", "store", "format"]),
     ("scan", &["core", "store", "format", "inventory", "marks", "layout"]),
     ("apply", &["core", "store", "format", "marks"]),
+    ("history", &["core"]),
     ("report", &["core"]),
     ("demo", &["core", "store", "marks"]),
     ("config", &["core", "scan"]),
@@ -30,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "layout",
             "scan",
             "apply",
+            "history",
             "report",
             "demo",
             "config",
@@ -56,6 +58,7 @@ const DELETING: &[&str] = &[
 const OWN_FILES: &[(&str, &str)] = &[
     ("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file"),
     ("src/cli/cache.rs", "replaces its own index in the user's cache directory the same way"),
+    ("src/history/file.rs", "replaces its own history.sqlite, and sets a damaged one aside"),
 ];
 
 /// What a pure module cannot do.

@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 use retain::core::model::{
-    Checkpoint, Extra, Inventory, Marks, Names, Pin, Pointer, Session, SharedFile, Space, Status,
-    Step, Time,
+    Checkpoint, Extra, Inventory, Marks, Metrics, Names, Pin, Pointer, Session, SharedFile,
+    SmolStr, Space, Status, Step, Time,
 };
 use retain::inventory::{InventoryFile, MAX_FAULTS, merge, read, write};
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ fn content(inventory: &Inventory) -> String {
                 c.metrics.iter().map(|m| format!("{:?} {:?}", name(m.0), m.1)).collect();
             metrics.sort();
             let mut bare = c.clone();
-            bare.metrics = Box::default();
+            bare.metrics = Metrics::default();
             if let Some(extra) = &mut bare.extra {
                 metrics
                     .extend(extra.sources.drain(..).map(|s| format!("{:?} {:?}", name(s.0), s.1)));
@@ -256,7 +256,7 @@ fn texts() -> impl Strategy<Value = Vec<Box<str>>> {
 }
 
 fn time() -> impl Strategy<Value = Option<Time>> {
-    proptest::option::of(any::<i64>().prop_map(Time))
+    proptest::option::of(any::<i64>().prop_map(Time::from_nanos))
 }
 
 fn step() -> impl Strategy<Value = Option<Step>> {
@@ -281,7 +281,7 @@ prop_compose! {
             pointers: pointers.into_iter().map(|(name, external)| Pointer { name, external }).collect(),
             pin: pin.map(|(until, why)| Pin { until, why }),
             shared: shared.into_iter().map(|(inode, bytes, links)| SharedFile { inode, bytes, links }).collect(),
-            sources: Vec::new(),
+            sources: Vec::new(), elapsed: None,
         }
     }
 }
@@ -298,16 +298,17 @@ prop_compose! {
         ]), 0..5),
         complete in any::<bool>(),
         fingerprint in any::<Option<[u8; 16]>>(),
-        extra in extra(),
+        mut extra in extra(),
     ) -> (Checkpoint, Vec<(Box<str>, f64, Option<Box<str>>)>) {
         let mut set = Marks::default();
         for mark in marks {
             set.set(mark);
         }
+        extra.elapsed = elapsed;
         let checkpoint = Checkpoint {
-            id: Box::default(),
+            id: SmolStr::default(),
             step: steps.0, epoch: steps.1, saved_at: times.0, last_write: times.1,
-            elapsed, bytes: counts.0, files: counts.1, metrics: Box::default(),
+            bytes: counts.0, files: counts.1, metrics: Metrics::default(),
             marks: set, complete, fingerprint, extra: Some(Box::new(extra)),
         };
         (checkpoint, metrics.into_iter().map(|(name, (value, source))| (name, value, source)).collect())
@@ -329,7 +330,7 @@ prop_compose! {
             let (owner, layout, status, last_write, tainted, tags, checkpoints) = s;
             let status = [Status::Running, Status::Exited, Status::Unknown][usize::from(status)];
             let checkpoints = checkpoints.into_iter().map(|(id, (mut c, metrics))| {
-                c.id = id;
+                c.id = id.into();
                 let extra = c.extra_mut();
                 let mut values = Vec::new();
                 for (name, value, source) in metrics {
@@ -338,7 +339,6 @@ prop_compose! {
                     values.push((id, if value.is_nan() { f64::NAN } else { value }));
                     extra.sources.extend(source.map(|s| (id, s)));
                 }
-                values.sort_by_key(|m| m.0);
                 extra.sources.sort_by_key(|m| m.0);
                 if *format!("{extra:?}") == *format!("{:?}", Extra::default()) {
                     c.extra = None;

@@ -8,7 +8,7 @@ use retain::core::policy::{
     Rule, RuleKind, Safety, SessionPolicy, Ties,
 };
 
-pub const NOW: Time = Time(1_800_000_000 * Time::NANOS_PER_SEC);
+pub const NOW: Time = Time::from_nanos(1_800_000_000 * Time::NANOS_PER_SEC);
 const OWNERS: u64 = 50;
 
 /// A small seeded generator (SplitMix64).
@@ -52,9 +52,15 @@ pub fn inventory(checkpoints: usize, sessions: usize) -> Inventory {
         session.checkpoints.reserve_exact(count);
         for k in 0..count as u64 {
             let step = (k + 1) * 1000;
-            let at = Time((start + i64::try_from(k).unwrap_or(0) * 1800) * Time::NANOS_PER_SEC);
-            #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-            let value = 3.0 / (1.0 + k as f64 * 0.02) + rng.share() * 0.1;
+            let at = Time::from_nanos(
+                (start + i64::try_from(k).unwrap_or(0) * 1800) * Time::NANOS_PER_SEC,
+            );
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                reason = "a few hundred, and a value that all peers can hold"
+            )]
+            let value = f64::from((3.0 / (1.0 + k as f64 * 0.02) + rng.share() * 0.1) as f32);
             session.checkpoints.push(Checkpoint {
                 id: format!("checkpoint-{step}").into(),
                 step: Some(Step::Whole(step)),
@@ -62,7 +68,7 @@ pub fn inventory(checkpoints: usize, sessions: usize) -> Inventory {
                 last_write: Some(at),
                 bytes: (50 << 20) + rng.below(20 << 30),
                 files: 7,
-                metrics: Box::new([(loss, value)]),
+                metrics: [(loss, value)].into(),
                 complete: true,
                 fingerprint: Some([7; 16]),
                 ..Checkpoint::default()
@@ -103,13 +109,24 @@ fn counts(total: usize, sessions: usize, rng: &mut Rng) -> Vec<usize> {
 
 /// Best 3, last 2, and a quota that each owner is well above.
 pub fn policy(inventory: &Inventory) -> Policy {
-    let all = inventory.sessions.iter().flat_map(|s| &s.checkpoints);
-    let total: u64 = all.map(|c| c.bytes).sum();
     // Three rules' keeps are more than half of that, so that every owner has to give.
-    let max = total / OWNERS / 6;
+    let max = bytes(inventory) / OWNERS / 6;
+    keep(3, 2, Per::Owner, max)
+}
+
+/// Last 5, best 3, and one quota of half of what these keep of 100 checkpoints a session.
+pub fn global(inventory: &Inventory) -> Policy {
+    keep(3, 5, Per::Root, bytes(inventory) / 25)
+}
+
+fn bytes(inventory: &Inventory) -> u64 {
+    inventory.sessions.iter().flat_map(|s| &s.checkpoints).map(|c| c.bytes).sum()
+}
+
+fn keep(best: u32, last: u32, per: Per, max: u64) -> Policy {
     let rule = |kind| Rule { kind, hard: false, across: Across::Session };
     let best = Best {
-        n: 3,
+        n: best,
         direction: Direction::Min,
         metrics: vec!["eval_loss".into()],
         missing: Missing::Wait,
@@ -121,7 +138,7 @@ pub fn policy(inventory: &Inventory) -> Policy {
         policies: vec![SessionPolicy {
             name: "all".into(),
             sessions: Match::default(),
-            keep: vec![rule(RuleKind::Best(best)), rule(RuleKind::Last(2))],
+            keep: vec![rule(RuleKind::Best(best)), rule(RuleKind::Last(last))],
             discard: Vec::new(),
             limit: Limit::default(),
             min_keep: 1,
@@ -131,8 +148,8 @@ pub fn policy(inventory: &Inventory) -> Policy {
             restarted: Restarted::Keep,
         }],
         quotas: vec![Quota {
-            name: "owner".into(),
-            cap: Cap::MaxBytes { per: Per::Owner, max, low: max },
+            name: "quota".into(),
+            cap: Cap::MaxBytes { per, max, low: max },
             on_exceed: OnExceed::Evict,
             evict_unreachable: false,
         }],
@@ -147,7 +164,7 @@ pub fn sort_once(inventory: &Inventory) -> usize {
     for session in &inventory.sessions {
         let mut sorted: Vec<&Checkpoint> = session.checkpoints.iter().collect();
         sorted.sort_by(|a, b| {
-            let value = |c: &Checkpoint| c.metrics.first().map_or(f64::INFINITY, |m| m.1);
+            let value = |c: &Checkpoint| c.metrics.iter().next().map_or(f64::INFINITY, |m| m.1);
             value(a).total_cmp(&value(b)).then_with(|| b.step.cmp(&a.step))
         });
         kept += std::hint::black_box(sorted).len().min(3);

@@ -101,7 +101,9 @@ pub fn how() -> How {
     })
 }
 
+/// I19, for what is opened without `openat2`.
 const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// I18, I19, I20, in one call that nobody can come between.
 const STRICT: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS)
@@ -141,7 +143,12 @@ pub fn open(root: BorrowedFd<'_>, rel: &Rel, how: How) -> io::Result<OwnedFd> {
                 let next = openat2(from, &path)?;
                 at = Some(next);
             }
-            at.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+            let at: OwnedFd = at.ok_or(io::ErrorKind::InvalidInput)?;
+            // T10: a btrfs subvolume is no mount for the kernel, and another file system for us.
+            if mount(root)? != mount(at.as_fd())? {
+                return Err(Errno::XDEV.into());
+            }
+            Ok(at)
         }
     }
 }
@@ -155,6 +162,7 @@ pub fn step(dir: BorrowedFd<'_>, name: &CStr, how: How) -> io::Result<OwnedFd> {
         return openat2(dir, name.to_bytes());
     }
     let fd = retry(|| fs::openat(dir, name, DIR | OFlags::RDONLY, Mode::empty()))?;
+    // I20, as the kernel tells it without `openat2`.
     if mount(dir)? != mount(fd.as_fd())? {
         return Err(Errno::XDEV.into());
     }
@@ -240,7 +248,7 @@ pub fn kind(stat: &Statx) -> FileType {
 /// Any entry that cannot be read.
 pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     let mut out = Vec::new();
-    for entry in fs::Dir::read_from(dir)? {
+    for entry in retry(|| fs::Dir::read_from(dir))? {
         let entry = entry?;
         let name = entry.file_name();
         if name != c"." && name != c".." {
@@ -257,7 +265,7 @@ pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
 /// Any entry that cannot be read.
 pub fn folders(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     let mut out = Vec::new();
-    for entry in fs::Dir::read_from(dir)? {
+    for entry in retry(|| fs::Dir::read_from(dir))? {
         let entry = entry?;
         let name = entry.file_name();
         let folder = match entry.file_type() {

@@ -77,7 +77,8 @@ impl Journal {
     /// Writes and syncs what is queued.
     ///
     /// # Errors
-    /// Any failure is final: what the disk holds is then unknown, so nothing is written again (I24).
+    /// Any failure is final: what the disk holds is then unknown, so nothing is written again (I24),
+    /// and the caller goes no further (I29).
     pub fn commit(&mut self, calls: &dyn Calls) -> io::Result<()> {
         if self.failed {
             return Err(io::Error::other("the journal failed before"));

@@ -60,6 +60,7 @@ impl Located {
     pub fn open(root: &Root, run: &str, items: &[&Intent]) -> io::Result<Located> {
         let mut found = Located { run: run.to_owned(), ..Located::default() };
         for part in items.iter().flat_map(|i| &i.parts) {
+            // I18: the journal names folders; they are opened as those of a plan are.
             if !found.parents.contains_key(&part.dir) {
                 let rel = Rel::parse(&part.dir).map_err(io::Error::other)?;
                 match dir::open(root.fd(), &rel, dir::how()) {

@@ -121,6 +121,8 @@ pub struct Report {
 pub struct PurgeReport {
     pub recovered: Option<Recovery>,
     pub purged: Count,
+    /// Pinned, or pointed at, since they were moved: they stay in the trash, restorable.
+    pub kept: Vec<Skip>,
     pub faults: Vec<String>,
     pub stopped: Option<String>,
 }

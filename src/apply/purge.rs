@@ -1,6 +1,6 @@
 //! Frees what lies in the trash: after its grace, or at once when a person says so.
 //!
-//! Only what a journal names is removed. A record says "from here on only purged" before the first
+//! Only what a journal names is removed, and nothing that somebody has come to want meanwhile. A record says "from here on only purged" before the first
 //! unlink, so that nothing half removed is ever restored; the next command finishes what this one
 //! could not.
 
@@ -8,12 +8,14 @@ use super::home::{self, Home};
 use super::journal::history::{Item, Run, State};
 use super::journal::record::{Intent, Record, Work};
 use super::located::Located;
-use super::outcome::{ApplyError, Event, Progress, PurgeReport, Settings};
+use super::outcome::{ApplyError, Event, Progress, PurgeReport, Settings, Skip};
 use super::parallel;
 use super::recover::{self, by_session};
 use super::root::Root;
 use super::site::{Site, may_act};
+use super::wanted::Wanted;
 use crate::core::model::Time;
+use std::collections::HashMap;
 use std::io;
 
 /// Sessions whose removal is recorded together.
@@ -87,7 +89,7 @@ pub fn is_expired(run: &Run, now: Time) -> bool {
 pub fn expires(run: &Run) -> Option<Time> {
     let begin = run.begin.as_ref()?;
     let grace = i64::try_from(begin.grace_seconds).ok()?.checked_mul(Time::NANOS_PER_SEC)?;
-    Some(Time(Time::parse(&begin.now)?.0.checked_add(grace)?))
+    Some(Time::from_nanos(Time::parse(&begin.now)?.nanos().checked_add(grace)?))
 }
 
 /// Purges a run: what a purge had begun on in any case, the rest if it is `chosen`.
@@ -103,15 +105,32 @@ pub(super) fn purge_run(
     if groups.is_empty() {
         return Ok(());
     }
+    let mut open: HashMap<&str, usize> = HashMap::new();
+    for item in run.items.values().filter(|i| !i.state.is_final()) {
+        *open.entry(&item.intent.session).or_default() += 1;
+    }
     let calls = site.settings.calls;
-    let mut journal = site.journal(run, Work::Purge)?;
-    let mut stopped = None;
+    let (mut journal, mut stopped) = (None, None);
     for batch in groups.chunks(BATCH) {
         if site.stopped() {
             stopped = Some("a signal".to_owned());
             break;
         }
         site.check()?;
+        // I6, I10, R5, R13: not what is wanted by now; what is half purged already is finished.
+        let looked = parallel::map(site.settings.threads, batch, |group| unwanted(site, group));
+        let mut batch: Vec<Vec<&Item>> = Vec::new();
+        for (group, kept) in looked {
+            report.kept.extend(kept);
+            batch.extend((!group.is_empty()).then_some(group));
+        }
+        if batch.is_empty() {
+            continue;
+        }
+        let journal = match &mut journal {
+            Some(journal) => journal,
+            None => journal.insert(site.journal(run, Work::Purge)?),
+        };
         let items: Vec<u32> = batch.iter().flatten().map(|i| i.intent.item).collect();
         journal.add(&Record::Purging { items: items.clone() });
         // I23: the record of the end must find room on a full disk, or the next run starts over.
@@ -119,8 +138,9 @@ pub(super) fn purge_run(
             .reserve(calls, items.len() as u64 * 12)
             .map_err(ApplyError::io("reserve space for the journal"))?;
         journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
-        let results = parallel::map(site.settings.threads, batch, |group| {
-            remove(site, &run.id, group, progress)
+        let results = parallel::map(site.settings.threads, &batch, |group| {
+            let all = open.get(group[0].intent.session.as_str()) == Some(&group.len());
+            remove(site, &run.id, group, all, progress)
         });
         let mut purged = Vec::new();
         for (done, faults) in results {
@@ -135,14 +155,35 @@ pub(super) fn purge_run(
         }
         journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
     }
-    site.finish(journal, &run.id, stopped)
+    journal.map_or(Ok(()), |journal| site.finish(journal, &run.id, stopped))
 }
 
-/// Removes the checkpoints of one session; gives those that are gone, and what went wrong.
+/// What of a session is to be purged, and what of it is not, and why.
+fn unwanted<'i>(site: &Site<'_>, group: &[&'i Item]) -> (Vec<&'i Item>, Vec<Skip>) {
+    let (mut wanted, mut purge, mut kept) = (Wanted::default(), Vec::new(), Vec::new());
+    for item in group {
+        let why = match item.state {
+            State::Moved => wanted.why(site.root, &item.intent, site.settings.now),
+            _ => None,
+        };
+        match why {
+            None => purge.push(*item),
+            Some(why) => {
+                let (session, id) = (item.intent.session.clone(), Some(item.intent.id.clone()));
+                kept.push(Skip { session, id, why: format!("{why}; it stays in the trash") });
+            }
+        }
+    }
+    (purge, kept)
+}
+
+/// Removes checkpoints of one session, perhaps `all` that it has in the trash; gives those that are
+/// gone, and what went wrong.
 fn remove<'a>(
     site: &Site<'_>,
     run: &str,
     group: &[&'a Item],
+    all: bool,
     progress: Progress<'_>,
 ) -> (Vec<&'a Intent>, Vec<String>) {
     let intents: Vec<&Intent> = group.iter().map(|i| &i.intent).collect();
@@ -167,7 +208,7 @@ fn remove<'a>(
         Ok(strange) => faults.extend(
             strange
                 .into_iter()
-                .filter(|_| done.len() + taken == group.len())
+                .filter(|_| all && done.len() + taken == group.len())
                 .map(|path| format!("`{path}` holds something that no journal names; it stays")),
         ),
         Err(e) => {

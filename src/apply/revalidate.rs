@@ -74,6 +74,7 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
     // I14: what justified the deletions is there and unchanged.
     for w in &work.witnesses {
         let opened = open_all(root, &mut dirs, &w.parts);
+        // I6, I10: a pin or pointer that was not there must not be there now.
         let Some(planned) = w.fingerprint else {
             let absent = match opened {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
@@ -140,6 +141,15 @@ fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
     if unit.crosses_mount {
         return Err(format!("{} has another file system mounted in it", d.id));
     }
+    // T10: a btrfs subvolume is no mount; it shows by its device. Files of overlayfs differ in theirs.
+    for (place, top) in d.parts.iter().zip(&unit.tops) {
+        if top.kind == FileType::Directory {
+            let same = dirs.get(&place.dir).and_then(|parent| same_device(parent, place));
+            if !same.map_err(|e| e.to_string())? {
+                return Err(format!("{} is another file system than its folder", d.id));
+            }
+        }
+    }
     // I30: objects of several users are nobody's to delete whole.
     let [owner] = unit.owners[..] else {
         return Err(format!("{} holds files of several users", d.id));
@@ -153,6 +163,12 @@ fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn same_device(parent: BorrowedFd<'_>, place: &Place) -> io::Result<bool> {
+    let device = |s: &fs::Statx| (s.stx_dev_major, s.stx_dev_minor);
+    let stat = dir::look(parent, &place.name)?.ok_or(io::ErrorKind::NotFound)?;
+    Ok(device(&stat) == device(&dir::stat_fd(parent)?))
 }
 
 /// I14, again right before the renames: the witnesses are what [`look`] saw.

@@ -87,6 +87,14 @@ impl Root {
         self.fd.as_fd()
     }
 
+    /// The root's `.retain`, checked to be one that we may work in (N16); `None` if it has none.
+    ///
+    /// # Errors
+    /// It is no directory, a symlink, on another mount, writable by everybody, or somebody else's.
+    pub fn ours(&self) -> io::Result<Option<OwnedFd>> {
+        open_ours(self.fd())
+    }
+
     /// I1: the marker that was there when the root was opened is still there, unchanged.
     ///
     /// # Errors

@@ -203,6 +203,7 @@ impl AtHome<'_> {
             self.report.purged.checkpoints += purged.purged.checkpoints;
             self.report.purged.bytes += purged.purged.bytes;
             self.report.faults.extend(purged.faults);
+            self.report.skipped.extend(purged.kept);
             done?;
             // A removed hard link changes the ctime of a keeper's file, and nothing else.
             verify_keepers(site, &kept, |unit, was| unit.lasting == was.2)?;

@@ -18,6 +18,18 @@ pub struct RunItem {
     pub why: String,
 }
 
+impl RunItem {
+    /// It was moved to the trash, and is there still.
+    pub fn in_trash(&self) -> bool {
+        matches!(self.state, State::Moved | State::Purging | State::Intent)
+    }
+
+    /// It is no longer at its own path.
+    pub fn has_left(&self) -> bool {
+        matches!(self.state, State::Moved | State::Purging | State::Purged | State::Gone)
+    }
+}
+
 /// A run as `retain log` shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunSummary {
@@ -33,6 +45,8 @@ pub struct RunSummary {
     pub planned: Count,
     /// Moved to the trash and still there.
     pub in_trash: Count,
+    /// Announced, and no more: the run was cut off, or is at work. Only recovery tells where.
+    pub midway: Count,
     pub purged: Count,
     pub restored: Count,
     /// Never moved, or moved back; gone before, or by somebody else.
@@ -100,7 +114,8 @@ fn summarise(run: &Run) -> RunSummary {
     }
     for item in run.items.values() {
         let count = match item.state {
-            State::Moved | State::Purging | State::Intent => &mut out.in_trash,
+            State::Moved | State::Purging => &mut out.in_trash,
+            State::Intent => &mut out.midway,
             State::Purged => &mut out.purged,
             State::Restored => &mut out.restored,
             State::Kept | State::Gone | State::Lost => &mut out.left,
@@ -124,6 +139,7 @@ impl RunSummary {
     fn absorb(&mut self, other: RunSummary) {
         let counts = [
             (&mut self.in_trash, other.in_trash),
+            (&mut self.midway, other.midway),
             (&mut self.purged, other.purged),
             (&mut self.restored, other.restored),
             (&mut self.left, other.left),

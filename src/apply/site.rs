@@ -12,7 +12,7 @@ use std::ffi::CString;
 use std::io;
 
 /// No clock of a machine that trains models shows less: 2020-01-01.
-const EARLIEST: Time = Time(1_577_836_800 * Time::NANOS_PER_SEC);
+const EARLIEST: Time = Time::from_nanos(1_577_836_800 * Time::NANOS_PER_SEC);
 /// Two machines, or two commands that waited for each other, may differ by this much.
 const SKEW: i64 = 600 * Time::NANOS_PER_SEC;
 

@@ -46,7 +46,7 @@ pub fn undo(
     let (homes, _) = home::find(root).map_err(ApplyError::io("find journals"))?;
     let run = pick(&homes, what.run)?;
     let mut report = UndoReport::default();
-    let mut asked = 0;
+    let (mut asked, mut met) = (0, false);
     for home in &homes {
         if !known(home, &run)? {
             continue;
@@ -58,12 +58,17 @@ pub fn undo(
         let run = super::journal::history::read_run(home.journal(), &run)
             .map_err(ApplyError::io("read the journal"))?;
         may_act(root, &run)?;
+        met |= run.begin.is_some() || !run.items.is_empty();
         let items: Vec<&Item> = run.items.values().filter(|i| what.wants(&i.intent)).collect();
         asked += items.len();
         restore(&site, &run, &items, progress, &mut report)?;
         if report.stopped.is_some() {
             break;
         }
+    }
+    // I33, F24: it was listed a moment ago; nothing restored is no success then.
+    if !met && report.stopped.is_none() {
+        return Err(ApplyError::NoSuchRun(run));
     }
     if asked == 0 && (what.session.is_some() || what.checkpoint.is_some()) {
         let what =

@@ -59,8 +59,7 @@ pub struct SessionWork {
 pub fn read(plan: &PlanFile) -> Result<Vec<SessionWork>, ApplyError> {
     let mut order: Vec<SessionWork> = Vec::new();
     let mut index: HashMap<&str, usize> = HashMap::new();
-    let deletions = plan.decisions.iter().filter(|d| d.verdict == "delete");
-    for (item, decision) in (0..).zip(deletions) {
+    for (item, decision) in (0..).zip(plan.deletions()) {
         let called = format!("{} {}", decision.session, decision.id);
         let at = *index.entry(&decision.session).or_insert_with(|| {
             order.push(SessionWork {

@@ -6,7 +6,7 @@
 use super::exit::Exit;
 use super::{
     apply, completions, demo, init, inventory, layout, log, ls, man, marks, plan, policy, purge,
-    rm, submitted, undo, why,
+    rm, submitted, undo, usage, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -142,6 +142,8 @@ pub enum Command {
     Tag(marks::TagArgs),
     /// Note that checkpoints were submitted, which policies can match
     Submitted(submitted::SubmittedArgs),
+    /// Who uses what, what of it could be reclaimed, and when it will be full
+    Usage(usage::UsageArgs),
     /// Declare a directory a root, so that unattended runs may clean it
     Init(init::InitArgs),
     /// Check, test, show or begin a policy

@@ -118,12 +118,12 @@ mod tests {
     use super::*;
     use crate::core::model::{Checkpoint, Marks, Pointer, Session};
 
-    const NOW: Time = Time(2_000_000_000 * Time::NANOS_PER_SEC);
+    const NOW: Time = Time::from_nanos(2_000_000_000 * Time::NANOS_PER_SEC);
 
     fn session() -> Session {
         let checkpoints = (0..4).map(|i| Checkpoint {
             id: i.to_string().into(),
-            saved_at: Some(Time(NOW.0 - (10 - i) * Time::NANOS_PER_SEC)),
+            saved_at: Some(Time::from_nanos(NOW.nanos() - (10 - i) * Time::NANOS_PER_SEC)),
             complete: true,
             ..Checkpoint::default()
         });

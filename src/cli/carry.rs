@@ -66,7 +66,8 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Carried, Fa
     // A run without a question has said everything at its end; stdout is data with --json.
     let detail = plan::Detail { brief: ui.quiet, notes: ui.verbose > 0, ..job.detail };
     let shown = plan::render(&job.plan, detail);
-    let nothing = job.plan.totals.delete == 0;
+    // What it does, not what it says of itself.
+    let nothing = job.plan.deletions().next().is_none();
     match (ui.json, job.consent.yes) {
         (true, true) => {}
         (true, false) => ui.err(&shown),
@@ -176,9 +177,9 @@ pub fn settings<'a>(context: &Context, stop: &'a AtomicBool) -> Settings<'a> {
 ///
 /// # Errors
 /// The journal cannot be read, or another run is at work.
-pub fn recover(context: &Context, root: &Root, consent: Consent) -> Result<(), Failure> {
+pub fn recover(context: &Context, root: &Root, dry_run: bool) -> Result<(), Failure> {
     // Nothing of ours can be in a root that was never declared, and a dry run changes nothing.
-    if consent.dry_run || root.id.is_none() {
+    if dry_run || root.id.is_none() {
         return Ok(());
     }
     let critical = context.signals.critical();
@@ -214,7 +215,7 @@ fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
     let moved = &report.moved;
     let amount =
         format!("{} ({})", human::count(moved.checkpoints, "checkpoint"), human::size(moved.bytes));
-    let Some(run) = &report.run else {
+    let Some(run) = report.run.as_ref().filter(|_| moved.checkpoints > 0) else {
         return ui.out("Nothing was deleted.\n");
     };
     if job.purge && report.purged.checkpoints == moved.checkpoints {

@@ -3,7 +3,7 @@
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::work;
+use super::{unfinished, work};
 use crate::core::model::Checkpoint;
 use crate::layout::propose::Proposal;
 use crate::report::{human, sanitize};
@@ -32,6 +32,7 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
     let LayoutCommand::Test(args) = command;
     let config = context.config_of(args.directory.as_deref())?;
     let root = context::open(&config.root)?;
+    unfinished::tell(context, &root, None);
     let options = ScanOptions {
         index: None,
         now: Some(context.now),

@@ -57,7 +57,9 @@ pub const LAST: &str = "last";
 
 fn pick(mut runs: Vec<RunSummary>, text: &str) -> Result<RunSummary, Failure> {
     if text == LAST {
-        runs.retain(|r| [r.in_trash, r.purged, r.restored].iter().any(|c| c.checkpoints > 0));
+        runs.retain(|r| {
+            [r.in_trash, r.midway, r.purged, r.restored].iter().any(|c| c.checkpoints > 0)
+        });
         return runs.pop().ok_or_else(|| {
             Failure::usage("no run has deleted anything here").help("`retain log` lists the runs")
         });
@@ -124,6 +126,7 @@ fn one_run(context: &Context, run: &RunSummary) -> String {
     fact("policy", run.policy.clone());
     fact("planned", amount(run.planned));
     fact("in trash", amount(run.in_trash));
+    fact("half-way", amount(run.midway));
     fact("restorable", restorable(context, run));
     fact("stopped", run.stopped.clone().unwrap_or_default());
     if run.unfinished {
@@ -170,6 +173,7 @@ fn as_json(run: &RunSummary, with_items: bool) -> Value {
         "plan": run.plan,
         "planned": count(run.planned),
         "in_trash": count(run.in_trash),
+        "midway": count(run.midway),
         "purged": count(run.purged),
         "restored": count(run.restored),
         "left": count(run.left),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// The machine's own time; the earliest there is if that lies outside the years 1677 to 2262.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the clock")]
 pub fn time() -> Time {
-    Time::from_chrono(&chrono::Utc::now()).unwrap_or(Time(i64::MIN))
+    Time::from_chrono(&chrono::Utc::now()).unwrap_or(Time::from_nanos(i64::MIN))
 }
 
 /// The caller's home directory, if the environment names one.

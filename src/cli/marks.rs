@@ -110,6 +110,7 @@ pub fn change(
     };
     let mut changed = 0;
     if !target.dry_run {
+        context.confine(&root);
         for (folder, subjects) in &folders {
             changed += u64::from(write(&root, folder, subjects, &edit)?);
         }

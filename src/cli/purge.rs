@@ -6,7 +6,7 @@ use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{log, progress, unfinished};
-use crate::apply::{self, Count, Root, RunSummary, Which};
+use crate::apply::{self, Count, PurgeReport, Root, RunSummary, Which};
 use crate::report::human;
 use clap::Args;
 use serde_json::json;
@@ -30,6 +30,8 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
     let ui = &context.ui;
+    // Before the question: what recovery brings into the trash is part of the answer.
+    carry::recover(context, &root, args.consent.dry_run)?;
     let run = args.run.as_deref().map(|text| log::one(&root, text)).transpose()?;
     let due = due(context, &root, args, run.as_ref())?;
     let amount =
@@ -37,7 +39,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     if args.consent.dry_run {
         unfinished::tell(context, &root, None);
         if ui.json {
-            ui.json(&as_json(due, true, None, &[]))?;
+            ui.json(&as_json(due, true, &PurgeReport::default()))?;
         } else {
             ui.out(&format!("{amount} in the trash would be purged.\n"))?;
         }
@@ -62,6 +64,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     let report = done.map_err(carry::failure)?;
 
     carry::say_recovered(ui, report.recovered.as_ref());
+    carry::say_skipped(ui, &report.kept);
     for fault in &report.faults {
         ui.warn(fault);
     }
@@ -70,14 +73,15 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     }
     let purged = report.purged;
     if ui.json {
-        ui.json(&as_json(purged, false, report.stopped.as_deref(), &report.faults))?;
+        ui.json(&as_json(purged, false, &report))?;
     } else if purged.checkpoints == 0 {
         ui.out("Nothing to purge.\n")?;
     } else {
         let count = human::count(purged.checkpoints, "checkpoint");
         ui.out(&format!("Purged {count} ({}).\n", human::size(purged.bytes)))?;
     }
-    Ok(Exit::Done.and_if(!report.faults.is_empty() || report.stopped.is_some(), Exit::Partly))
+    let left = !report.faults.is_empty() || !report.kept.is_empty() || report.stopped.is_some();
+    Ok(Exit::Done.and_if(left, Exit::Partly))
 }
 
 /// What is about to be purged.
@@ -98,17 +102,13 @@ fn due(
     }))
 }
 
-fn as_json(
-    count: Count,
-    dry_run: bool,
-    stopped: Option<&str>,
-    faults: &[String],
-) -> serde_json::Value {
+fn as_json(count: Count, dry_run: bool, report: &PurgeReport) -> serde_json::Value {
     json!({
         "format": "retain-purge/1",
         "dry_run": dry_run,
         "purged": { "checkpoints": count.checkpoints, "bytes": count.bytes },
-        "stopped": stopped,
-        "faults": faults,
+        "kept": carry::skipped_json(&report.kept),
+        "stopped": report.stopped,
+        "faults": report.faults,
     })
 }

@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let policy = context.policy(&config)?;
     let root = context::open(&config.root)?;
-    carry::recover(context, &root, args.consent)?;
+    carry::recover(context, &root, args.consent.dry_run)?;
     let seen = work::scan_root(context, &config, &root)?;
     let sessions = pick::sessions(&seen.inventory, std::slice::from_ref(&args.session))?;
     let chosen = pick::checkpoints(&seen.inventory, &sessions, &args.checkpoints)?;

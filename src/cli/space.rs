@@ -66,6 +66,7 @@ fn purge(
     let report = apply::purge(root, which, &settings, &|_| {}).map_err(carry::failure)?;
     drop(critical);
     carry::say_recovered(&context.ui, report.recovered.as_ref());
+    carry::say_skipped(&context.ui, &report.kept);
     for fault in &report.faults {
         context.ui.warn(fault);
     }

@@ -103,7 +103,7 @@ fn tidied(
     loop {
         let root = context::open(&config.root)?;
         told.root(&root);
-        carry::recover(context, &root, consent)?;
+        carry::recover(context, &root, consent.dry_run)?;
         let mut seen = work::scan_root(context, &config, &root)?;
         if consent.dry_run {
             as_if_noted(&mut seen, args)?;

@@ -34,6 +34,8 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
     let session = args.session.as_deref().map(|s| s.trim_end_matches('/'));
+    // Before anything can be refused: whoever killed a run is told of it by any command.
+    carry::recover(context, &root, args.dry_run)?;
     let run = log::one(&root, &args.run)?;
     if args.dry_run {
         unfinished::tell(context, &root, None);

@@ -110,7 +110,7 @@ impl Span {
     ///
     /// A day that the earlier month does not have becomes its last day.
     pub fn before(self, t: Time) -> Time {
-        let earliest = Time(i64::MIN);
+        let earliest = Time::from_nanos(i64::MIN);
         let shifted = if self.months == 0 {
             t
         } else {
@@ -126,8 +126,8 @@ impl Span {
         i64::try_from(self.seconds)
             .ok()
             .and_then(|s| s.checked_mul(Time::NANOS_PER_SEC))
-            .and_then(|ns| shifted.0.checked_sub(ns))
-            .map_or(earliest, Time)
+            .and_then(|ns| shifted.nanos().checked_sub(ns))
+            .map_or(earliest, Time::from_nanos)
     }
 
     /// Whether `t` lies at least this long before `now`.

@@ -15,12 +15,13 @@ pub use matching::last_write;
 
 use super::decision::{Notice, Outcome, Reason, SessionDecision, Verdict};
 use super::limit::quota;
-use super::model::{Checkpoint, Inventory, Session, Time};
+use super::model::{Checkpoint, Inventory, Marks, Session, Time};
 use super::order::Order;
 use super::policy::{Across, Policy, SessionPolicy};
 use group::AcrossAnswers;
 use rayon::prelude::*;
 pub(in crate::core) use session::Draft;
+use session::{Scratch, private_bytes};
 use std::collections::HashMap;
 
 /// Decides about every checkpoint of the inventory.
@@ -34,23 +35,28 @@ pub fn decide(inventory: &Inventory, policy: &Policy, now: Time) -> Outcome {
         let protections = context.protections(policy, i);
         Some(SessionView::new(inventory, i, policy, index, protections, &needed, now))
     };
-    let draft = |i: usize, view: Option<&SessionView<'_>>, across: &AcrossAnswers| match view {
-        Some(view) => session::draft(view, &inventory.names, across),
-        None => untouched(&inventory.sessions[i]),
-    };
     let all = 0..inventory.sessions.len();
     let looks_across = |p: &SessionPolicy| p.keep.iter().any(|r| r.across != Across::Session);
     let (across, mut drafts): (AcrossAnswers, Vec<Draft>) =
         if policy.policies.iter().any(looks_across) {
-            let views: Vec<_> = all.into_par_iter().map(view).collect();
+            let views: Vec<_> = all.clone().into_par_iter().map(view).collect();
             let across = group::evaluate(&views, &inventory.names);
-            let drafts =
-                views.par_iter().enumerate().map(|(i, v)| draft(i, v.as_ref(), &across)).collect();
+            let drafts = all
+                .into_par_iter()
+                .map_init(Scratch::default, |scratch, i| {
+                    draft(scratch, inventory, i, views[i].as_ref(), &across)
+                })
+                .collect();
             (across, drafts)
         } else {
             // A session at a time, while what was read of it is at hand.
             let none = AcrossAnswers::default();
-            let drafts = all.into_par_iter().map(|i| draft(i, view(i).as_ref(), &none)).collect();
+            let drafts = all
+                .into_par_iter()
+                .map_init(Scratch::default, |scratch, i| {
+                    draft(scratch, inventory, i, view(i).as_ref(), &none)
+                })
+                .collect();
             (none, drafts)
         };
 
@@ -65,6 +71,19 @@ pub fn decide(inventory: &Inventory, policy: &Policy, now: Time) -> Outcome {
     Outcome { sessions, notices, witnesses }
 }
 
+fn draft<'a>(
+    scratch: &mut Scratch<'a>,
+    inventory: &'a Inventory,
+    index: usize,
+    view: Option<&SessionView<'a>>,
+    across: &AcrossAnswers,
+) -> Draft {
+    match view {
+        Some(view) => session::draft(scratch, view, &inventory.names, across),
+        None => untouched(&inventory.sessions[index]),
+    }
+}
+
 /// One session with everything its decision depends on.
 pub struct SessionView<'a> {
     pub index: u32,
@@ -73,6 +92,8 @@ pub struct SessionView<'a> {
     pub policy_index: u16,
     pub policy: &'a SessionPolicy,
     pub now: Time,
+    /// What was written later is younger than `min-age`.
+    pub min_age_ago: Time,
     pub order: Order,
     /// What rules see: complete checkpoints without contradictions, newest first.
     pub members: Vec<u32>,
@@ -101,13 +122,7 @@ impl<'a> SessionView<'a> {
         let session = &inventory.sessions[index];
         let policy = &file.policies[usize::from(policy_index)];
         let order = Order::of(session, policy.restarted);
-        let at = |i: u32| &session.checkpoints[i as usize];
-        let mut members: Vec<u32> = Vec::with_capacity(session.checkpoints.len());
-        // Scans list the oldest first: backwards, there is little left to sort.
-        members.extend((0..).zip(&session.checkpoints).map(|(i, _): (u32, _)| i));
-        members.reverse();
-        members.retain(|i| at(*i).complete && !at(*i).marks.has(super::model::Marks::AMBIGUOUS));
-        members.sort_unstable_by(|&a, &b| order.cmp(at(b), at(a)));
+        let members = order.newest_first(session, |c| c.complete && !c.marks.has(Marks::AMBIGUOUS));
         let restarted = (order == Order::Step
             && policy.restarted == super::policy::Restarted::Keep)
             .then(|| super::order::restarted(session, &members, now))
@@ -120,6 +135,7 @@ impl<'a> SessionView<'a> {
             policy_index,
             policy,
             now,
+            min_age_ago: policy.min_age.before(now),
             order,
             newest: members.first().copied(),
             members,
@@ -150,7 +166,8 @@ fn untouched(session: &Session) -> Draft {
     for _ in &session.checkpoints {
         decision.push(Verdict::Untouched, [Reason::NoPolicy]);
     }
-    Draft { decision, ..Draft::default() }
+    let bytes = private_bytes(session, |_| true);
+    Draft { decision, bytes, ..Draft::default() }
 }
 
 /// Resolves every `needs`: an id of the same session, else `SESSION/ID`.

@@ -1,7 +1,7 @@
 //! Verdicts and their reasons, as data.
 //!
 //! A reason holds numbers and indices, never text: [`super::explain`] turns it into words. One
-//! reason is 24 bytes, so that a million checkpoints can carry all of theirs.
+//! reason is 16 bytes, so that a million checkpoints can carry all of theirs.
 
 use super::model::{MetricId, Time};
 
@@ -68,7 +68,8 @@ pub enum Reason {
     // Rules that keep.
     Last { rule: u16, rank: u32, of: u32 },
     First { rule: u16, rank: u32, of: u32 },
-    Best { rule: u16, metric: MetricId, rank: u32, value: f64 },
+    /// The value is the checkpoint's.
+    Best { rule: u16, metric: MetricId, rank: u32 },
     /// Kept by a `best` rule for want of a finite value.
     NoValueYet { rule: u16, metric: MetricId },
     /// The session has none of the rule's metrics: kept whole.
@@ -101,8 +102,8 @@ pub enum Reason {
 
     // Why no rule keeps it: one for each rule, its nearest miss.
     MissedRank { rule: u16, rank: u32, of: u32 },
-    /// `cutoff`: the worst value that was still kept.
-    MissedBest { rule: u16, metric: MetricId, value: f64, cutoff: f64 },
+    /// `cutoff`: the worst value that was still kept; its own value is the checkpoint's.
+    MissedBest { rule: u16, metric: MetricId, cutoff: f64 },
     /// It has no finite value and the rule does not wait for one (any more).
     MissedNoValue { rule: u16, metric: MetricId },
     /// Another one stands for multiple `index` (as `Every`), or it lies on none.
@@ -120,8 +121,10 @@ pub enum Reason {
 #[derive(Clone, Copy, Debug)]
 pub struct Decision {
     pub verdict: Verdict,
-    start: u32,
+    /// One more reason fits in front of the others.
+    room: bool,
     len: u16,
+    start: u32,
 }
 
 /// The decisions of one session, in the order of its checkpoints.
@@ -148,30 +151,48 @@ impl SessionDecision {
 
     /// Adds the next checkpoint's decision.
     pub fn push(&mut self, verdict: Verdict, reasons: impl IntoIterator<Item = Reason>) {
-        let start =
-            u32::try_from(self.reasons.len()).expect("fewer than 2^32 reasons in a session");
+        let start = self.next_reason();
         self.reasons.extend(reasons);
-        let len = u16::try_from(self.reasons.len() - start as usize)
+        self.close(Decision { verdict, room: false, len: 0, start });
+    }
+
+    /// Adds the next checkpoint, which is kept for now and leaves room for the reason of
+    /// [`SessionDecision::evict`].
+    pub fn push_evictable(&mut self, reasons: &[Reason]) {
+        self.reasons.push(Reason::NoPolicy);
+        let start = self.next_reason();
+        self.reasons.extend_from_slice(reasons);
+        self.close(Decision { verdict: Verdict::Keep, room: true, len: 0, start });
+    }
+
+    fn next_reason(&self) -> u32 {
+        u32::try_from(self.reasons.len()).expect("fewer than 2^32 reasons in a session")
+    }
+
+    fn close(&mut self, decision: Decision) {
+        let len = u16::try_from(self.reasons.len() - decision.start as usize)
             .expect("fewer than 2^16 reasons for one checkpoint");
-        self.decisions.push(Decision { verdict, start, len });
+        self.decisions.push(Decision { len, ..decision });
     }
 
     /// Turns kept checkpoints into deleted ones: each gets its reason in front of those that kept it.
     pub fn evict(&mut self, evicted: &[(u32, Reason)]) {
-        let mut rebuilt = SessionDecision::with_capacity(
-            self.policy,
-            self.len(),
-            self.reasons.len() + evicted.len(),
-        );
-        let mut why: Vec<Option<Reason>> = vec![None; self.len()];
-        for (checkpoint, reason) in evicted {
-            why[*checkpoint as usize] = Some(*reason);
+        for &(checkpoint, reason) in evicted {
+            let mut decision = self.decisions[checkpoint as usize];
+            if decision.room {
+                decision.start -= 1;
+                self.reasons[decision.start as usize] = reason;
+            } else {
+                let old =
+                    decision.start as usize..decision.start as usize + usize::from(decision.len);
+                decision.start = self.next_reason();
+                self.reasons.push(reason);
+                self.reasons.extend_from_within(old);
+            }
+            decision.len = decision.len.checked_add(1).expect("fewer than 2^16 reasons");
+            self.decisions[checkpoint as usize] =
+                Decision { verdict: Verdict::Delete, room: false, ..decision };
         }
-        for (i, evicted) in why.into_iter().enumerate() {
-            let verdict = if evicted.is_some() { Verdict::Delete } else { self.verdict(i) };
-            rebuilt.push(verdict, evicted.into_iter().chain(self.reasons(i).iter().copied()));
-        }
-        *self = rebuilt;
     }
 
     pub fn verdict(&self, checkpoint: usize) -> Verdict {
@@ -250,6 +271,6 @@ mod tests {
 
     #[test]
     fn a_reason_stays_small() {
-        assert!(std::mem::size_of::<Reason>() <= 24, "{}", std::mem::size_of::<Reason>());
+        assert!(std::mem::size_of::<Reason>() <= 16, "{}", std::mem::size_of::<Reason>());
     }
 }

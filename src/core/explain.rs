@@ -10,7 +10,7 @@ pub mod number;
 pub use notice::notice;
 
 use super::decision::Reason;
-use super::model::{Checkpoint, Inventory, Session};
+use super::model::{Checkpoint, Inventory, MetricId, Session};
 use super::policy::{Direction, Policy, Rule, RuleKind, Ties};
 use number::{age, count_of, pair, value};
 use serde_json::{Map, Value, json};
@@ -87,8 +87,8 @@ impl Explainer<'_> {
             }
             _ => self
                 .protection(session, checkpoint, reason)
-                .or_else(|| self.hit(rule(rule_of(reason)?)?, session, policy, reason))
-                .or_else(|| self.miss(rule(rule_of(reason)?)?, policy, reason))
+                .or_else(|| self.hit(rule(rule_of(reason)?)?, session, checkpoint, policy, reason))
+                .or_else(|| self.miss(rule(rule_of(reason)?)?, checkpoint, policy, reason))
                 .unwrap_or_else(|| say("other", format!("{reason:?}"), json!({}))),
         }
     }
@@ -183,6 +183,7 @@ impl Explainer<'_> {
         &self,
         rule: &Rule,
         session: &Session,
+        checkpoint: &Checkpoint,
         policy: Option<u16>,
         reason: &Reason,
     ) -> Option<Explained> {
@@ -192,7 +193,8 @@ impl Explainer<'_> {
             Reason::Last { rank, of, .. } | Reason::First { rank, of, .. } => {
                 (format!("{key} {rank}/{of}"), json!({"rank": rank, "of": of}))
             }
-            Reason::Best { metric, rank, value: v, .. } => {
+            Reason::Best { metric, rank, .. } => {
+                let v = measured(checkpoint, metric);
                 let of = count_of(&rule.kind);
                 let metric = self.inventory.names.name(metric);
                 (
@@ -255,13 +257,20 @@ impl Explainer<'_> {
         Some(with_rule(say(key, text_and_data.0, text_and_data.1), rule_index))
     }
 
-    fn miss(&self, rule: &Rule, policy: Option<u16>, reason: &Reason) -> Option<Explained> {
+    fn miss(
+        &self,
+        rule: &Rule,
+        checkpoint: &Checkpoint,
+        policy: Option<u16>,
+        reason: &Reason,
+    ) -> Option<Explained> {
         let key = rule.kind.key();
         let (text, data) = match *reason {
             Reason::MissedRank { rank, of, .. } => {
                 (format!("{key}: rank {rank} of {of}"), json!({"rank": rank, "of": of}))
             }
-            Reason::MissedBest { metric, value: v, cutoff, .. } => {
+            Reason::MissedBest { metric, cutoff, .. } => {
+                let v = measured(checkpoint, metric);
                 let metric = self.inventory.names.name(metric);
                 let (v_text, cutoff_text) = pair(v, cutoff);
                 let (sign, ties) = match &rule.kind {
@@ -322,6 +331,11 @@ impl Explainer<'_> {
     fn zone(&self, policy: Option<u16>) -> chrono_tz::Tz {
         policy.map_or(chrono_tz::UTC, |p| self.policy.policies[usize::from(p)].timezone)
     }
+}
+
+/// The value a `best` rule ranked.
+fn measured(checkpoint: &Checkpoint, metric: MetricId) -> f64 {
+    checkpoint.metric(metric).unwrap_or(f64::NAN)
 }
 
 fn say(kind: &'static str, text: impl Into<String>, data: Value) -> Explained {

@@ -3,60 +3,17 @@
 //! An [`Inventory`] is a value: a scan makes one, a file can hold one, two can be merged, and a
 //! policy is evaluated on nothing else.
 
+mod metrics;
+mod time;
+
+pub use metrics::Metrics;
+pub use smol_str::SmolStr;
+pub use time::Time;
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
-
-/// An instant, in nanoseconds since the Unix epoch (UTC; years 1677 to 2262).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Time(pub i64);
-
-impl Time {
-    pub const NANOS_PER_SEC: i64 = 1_000_000_000;
-
-    /// `None` if the instant does not fit (before 1677 or after 2262).
-    pub fn from_secs_nanos(secs: i64, nanos: u32) -> Option<Time> {
-        secs.checked_mul(Self::NANOS_PER_SEC)?.checked_add(i64::from(nanos)).map(Time)
-    }
-
-    /// Whole seconds since the epoch, rounded towards the past.
-    pub fn secs(self) -> i64 {
-        self.0.div_euclid(Self::NANOS_PER_SEC)
-    }
-
-    pub fn to_chrono(self) -> chrono::DateTime<chrono::Utc> {
-        chrono::DateTime::from_timestamp_nanos(self.0)
-    }
-
-    /// `None` if the instant does not fit.
-    pub fn from_chrono<Z: chrono::TimeZone>(t: &chrono::DateTime<Z>) -> Option<Time> {
-        t.timestamp_nanos_opt().map(Time)
-    }
-
-    /// Parses RFC 3339, `2026-01-31T10:00:00Z` (`None`: not a time, or one that does not fit).
-    pub fn parse(text: &str) -> Option<Time> {
-        chrono::DateTime::parse_from_rfc3339(text).ok().and_then(|t| Time::from_chrono(&t))
-    }
-
-    /// Nanoseconds from `earlier` to `self`; saturating, negative if `earlier` is later.
-    pub fn since(self, earlier: Time) -> i64 {
-        self.0.saturating_sub(earlier.0)
-    }
-}
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let t = self.to_chrono();
-        f.write_str(&t.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
-    }
-}
-
-impl fmt::Debug for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// A training step or an epoch: non-negative; whole, or (Flax, Hugging Face epochs) fractional.
 #[derive(Clone, Copy, Debug)]
@@ -285,20 +242,17 @@ pub fn hex(fingerprint: &Fingerprint) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
     /// Unique in its session; the name its framework gave it.
-    pub id: Box<str>,
+    pub id: SmolStr,
     pub step: Option<Step>,
     pub epoch: Option<Step>,
     /// When it was saved: recorded by the framework, else the newest mtime of its files.
     pub saved_at: Option<Time>,
     /// The newest mtime or ctime of its files; `None` where only `saved_at` is known.
     pub last_write: Option<Time>,
-    /// Seconds since the previous save.
-    pub elapsed: Option<f64>,
     /// Allocated bytes, each hard-linked file once.
     pub bytes: u64,
     pub files: u32,
-    /// Sorted by id. NaN stands for a value that is present and not a finite number.
-    pub metrics: Box<[(MetricId, f64)]>,
+    pub metrics: Metrics,
     pub marks: Marks,
     pub complete: bool,
     pub fingerprint: Option<Fingerprint>,
@@ -310,6 +264,8 @@ pub struct Checkpoint {
 #[derive(Clone, Debug, Default)]
 pub struct Extra {
     pub summary: Option<Box<str>>,
+    /// Seconds since the previous save.
+    pub elapsed: Option<f64>,
     pub tags: Vec<Box<str>>,
     /// Ids (same session) or `SESSION/ID` of checkpoints that this one cannot be loaded without.
     pub needs: Vec<Box<str>>,
@@ -358,7 +314,7 @@ pub struct SharedFile {
 
 impl Checkpoint {
     pub fn metric(&self, id: MetricId) -> Option<f64> {
-        self.metrics.binary_search_by_key(&id, |m| m.0).ok().map(|i| self.metrics[i].1)
+        self.metrics.get(id)
     }
 
     /// The value if it can be ranked: present and finite.
@@ -373,10 +329,8 @@ impl Checkpoint {
 
     /// Gives the metrics, named in `from`, their ids in `to`.
     pub fn renumber(&mut self, from: &Names, to: &mut Names) {
-        for metric in &mut self.metrics {
-            metric.0 = to.intern(from.name(metric.0));
-        }
-        self.metrics.sort_by_key(|m| m.0);
+        self.metrics =
+            self.metrics.iter().map(|(id, value)| (to.intern(from.name(id)), value)).collect();
         if let Some(extra) = &mut self.extra {
             for source in &mut extra.sources {
                 source.0 = to.intern(from.name(source.0));
@@ -410,10 +364,26 @@ impl Checkpoint {
     pub fn paths(&self) -> &[Box<str>] {
         self.extra.as_ref().map_or(&[], |e| &e.paths)
     }
+    /// Seconds since the previous save.
+    pub fn elapsed(&self) -> Option<f64> {
+        self.extra.as_ref().and_then(|e| e.elapsed)
+    }
     pub fn summary(&self) -> Option<&str> {
         self.extra.as_ref().and_then(|e| e.summary.as_deref())
     }
     pub fn pin(&self) -> Option<&Pin> {
         self.extra.as_ref().and_then(|e| e.pin.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_two_cache_lines() {
+        assert_eq!(std::mem::size_of::<Checkpoint>(), 128);
+        assert_eq!(std::mem::size_of::<Option<Time>>(), 8);
+        assert_eq!(std::mem::size_of::<Metrics>(), 16);
     }
 }

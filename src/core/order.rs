@@ -6,7 +6,7 @@
 use super::model::{Checkpoint, Session, Step, Time};
 use super::name::natural_cmp;
 use super::policy::Restarted;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 /// What newness goes by first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,35 @@ impl Order {
     pub fn of(session: &Session, restarted: Restarted) -> Order {
         let free_text = session.layout.as_deref() == Some("nsml");
         if free_text || restarted == Restarted::ByTime { Order::Saved } else { Order::Step }
+    }
+
+    /// Indices of the session's checkpoints that `wanted` takes, newest first.
+    pub fn newest_first(self, session: &Session, wanted: impl Fn(&Checkpoint) -> bool) -> Vec<u32> {
+        let mut keys: Vec<(u64, u32)> = Vec::with_capacity(session.checkpoints.len());
+        for (i, c) in (0..).zip(&session.checkpoints) {
+            if wanted(c) {
+                keys.push((self.key(c), i));
+            }
+        }
+        // Scans list the oldest first: backwards, there is nothing left to sort.
+        if keys.is_sorted_by(|a, b| a.0 < b.0) {
+            return keys.iter().rev().map(|k| k.1).collect();
+        }
+        keys.sort_unstable_by_key(|k| Reverse(k.0));
+        let at = |i: u32| &session.checkpoints[i as usize];
+        for equal in keys.chunk_by_mut(|a, b| a.0 == b.0).filter(|k| k.len() > 1) {
+            equal.sort_unstable_by(|a, b| self.cmp(at(b.1), at(a.1)));
+        }
+        keys.iter().map(|k| k.1).collect()
+    }
+
+    /// A number that is never lower for the newer of two; if equal, only [`Order::cmp`] knows.
+    fn key(self, c: &Checkpoint) -> u64 {
+        match self {
+            // Floats that are not negative are ordered as their bits are.
+            Order::Step => c.step.map_or(0, |s| s.as_f64().to_bits() + 1),
+            Order::Saved => c.saved_at.map_or(0, Time::key),
+        }
     }
 
     /// `Greater` if `a` is newer. What is unknown is older than anything known.
@@ -104,7 +133,7 @@ mod tests {
                 id: i.to_string().into(),
                 step: step.map(Step::Whole),
                 epoch: epoch.map(Step::Whole),
-                saved_at: Some(Time(secs * Time::NANOS_PER_SEC)),
+                saved_at: Some(Time::from_nanos(secs * Time::NANOS_PER_SEC)),
                 bytes,
                 complete: true,
                 ..Checkpoint::default()
@@ -116,7 +145,7 @@ mod tests {
     fn check(saves: &[(Option<u64>, Option<u64>, i64)], bytes: u64) -> Option<u32> {
         let s = session(saves, bytes);
         let members: Vec<u32> = (0..u32::try_from(saves.len()).unwrap()).collect();
-        restarted(&s, &members, Time(1_000_000 * Time::NANOS_PER_SEC))
+        restarted(&s, &members, Time::from_nanos(1_000_000 * Time::NANOS_PER_SEC))
     }
 
     #[test]

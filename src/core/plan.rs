@@ -146,6 +146,11 @@ pub enum PlanError {
 }
 
 impl PlanFile {
+    /// The decisions to delete, in the order of their numbers in a journal.
+    pub fn deletions(&self) -> impl Iterator<Item = &PlanDecision> {
+        self.decisions.iter().filter(|d| d.verdict == "delete")
+    }
+
     /// Fills in the digest; the last step of making a plan.
     pub fn seal(mut self) -> PlanFile {
         self.digest = self.compute_digest();

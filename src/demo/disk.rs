@@ -34,7 +34,9 @@ impl Disk {
 
     /// So many seconds before now.
     pub fn ago(&self, seconds: i64) -> Time {
-        Time(self.now.0.saturating_sub(seconds.saturating_mul(Time::NANOS_PER_SEC)))
+        Time::from_nanos(
+            self.now.nanos().saturating_sub(seconds.saturating_mul(Time::NANOS_PER_SEC)),
+        )
     }
 
     pub fn rng(&mut self) -> &mut Rng {
@@ -111,7 +113,7 @@ impl Disk {
 }
 
 fn set_mtime(path: &Path, time: Time) -> io::Result<()> {
-    let nanos = time.0.rem_euclid(Time::NANOS_PER_SEC);
+    let nanos = time.nanos().rem_euclid(Time::NANOS_PER_SEC);
     let stamp = Timespec { tv_sec: time.secs(), tv_nsec: nanos };
     let times = Timestamps { last_access: stamp, last_modification: stamp };
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)

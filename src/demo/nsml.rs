@@ -121,7 +121,7 @@ fn manual(disk: &mut Disk) -> io::Result<()> {
         since += elapsed;
         #[expect(clippy::cast_possible_truncation, reason = "half an hour in milliseconds")]
         let millis = (since * 1000.0).round() as i64;
-        at = Time(start.0 + millis * 1_000_000);
+        at = Time::from_nanos(start.nanos() + millis * 1_000_000);
         checkpoint(disk, path, id, (epoch, elapsed, loss), at)?;
     }
     let about = json!({ "status": "exited", "memo": "the example of the NSML manual" });

@@ -80,7 +80,7 @@ fn tensor(message: &[u8]) -> Result<Option<f64>, Damaged> {
             // A shape of no dimensions is an empty message.
             (2, Value::Bytes(shape)) => is_scalar &= shape.is_empty(),
             // As raw content; as a list, which for one number is the same; or as that number.
-            (4, Value::Bytes(bytes)) if bytes.is_empty() => {}
+            (4, Value::Bytes([])) => {}
             (4, value @ Value::Bytes(_)) => content = Some(value),
             (5, value) if kind == FLOAT => content = Some(value),
             (6, value) if kind == DOUBLE => content = Some(value),

@@ -21,6 +21,9 @@ pub enum LogError {
     TooLarge,
     #[error("line {0} is longer than 16 MiB")]
     LongLine(usize),
+    /// No text holds any. A crash leaves them at the end of a file, and UTF-16 is full of them.
+    #[error("line {0} holds NUL bytes: it is damaged, or UTF-16")]
+    Nul(usize),
 }
 
 /// The lines of a file, from its start.
@@ -84,6 +87,9 @@ impl<'b> Lines<'b> {
         if self.number == 1 {
             bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         }
+        if bytes.contains(&0) {
+            return Err(LogError::Nul(self.number));
+        }
         Ok(Some(Line { number: self.number, bytes, ended: feed.is_some() }))
     }
 
@@ -142,6 +148,18 @@ pub mod tests {
                 (4, b"end".to_vec(), false)
             ]
         );
+    }
+
+    #[test]
+    fn nul_bytes_are_no_text() {
+        for (bytes, line) in [(&b"a\0b\nc\n"[..], 1), (b"a\nb\n\0\0\0", 3), (b"\xff\xfea\0\n\0", 1)]
+        {
+            let file = Memory(bytes.to_vec());
+            let mut lines = Lines::new(&file);
+            let fault =
+                std::iter::repeat_with(|| lines.next_line().map(|_| ())).find_map(Result::err);
+            assert!(matches!(fault, Some(LogError::Nul(n)) if n == line), "{bytes:?} {fault:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! starts well and breaks off. The formats tell: a zip has its directory at its end, an HDF5 file
 //! says where it ends, a table of TensorFlow's ends with a magic number. Nothing else is read.
 
-use super::torch::Ends;
+use super::torch::is_pickle;
+use super::zip::Ends;
 use crate::store::Blob;
 use std::io;
 
@@ -38,7 +39,7 @@ const KERAS_ENTRIES: [&[u8]; 4] =
 /// # Errors
 /// The file cannot be read.
 pub fn torch(file: &dyn Blob) -> io::Result<Shape> {
-    zip(file, Ends::is_torch, TORCH_LEGACY)
+    zip(file, |ends| is_pickle(&ends.first), TORCH_LEGACY)
 }
 
 /// A `.keras` file.

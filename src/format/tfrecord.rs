@@ -146,7 +146,7 @@ pub mod tests {
 
     #[test]
     fn damage_is_said_and_a_torn_end_is_not() {
-        let whole = [record(b"first"), record(b""), record(&[7; 600_000])].concat();
+        let whole = [record(b"first"), record(b""), record(&vec![7; 600_000])].concat();
         assert_eq!(all(&whole).unwrap().len(), 3, "longer than a chunk");
         assert_eq!(all(b"").unwrap().len(), 0);
         for cut in [1, 11, 12, 20, whole.len() - 1] {

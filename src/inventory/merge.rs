@@ -3,7 +3,7 @@
 //! Shards of a scan may overlap and may have run at different times. What both saw the same way
 //! counts once; where they differ, nobody knows which is right, and the session is kept whole.
 
-use crate::core::model::{Checkpoint, Inventory, Session};
+use crate::core::model::{Checkpoint, Inventory, Session, SmolStr};
 use crate::core::name::natural_cmp;
 use std::collections::HashMap;
 
@@ -55,7 +55,7 @@ fn join(known: &mut Session, other: Session, conflicts: &mut Vec<String>) {
             }
         }
     }
-    let at: HashMap<Box<str>, usize> =
+    let at: HashMap<SmolStr, usize> =
         known.checkpoints.iter().enumerate().map(|(i, c)| (c.id.clone(), i)).collect();
     for checkpoint in other.checkpoints {
         match at.get(&checkpoint.id) {

@@ -18,6 +18,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// What a tag is called as a metric; `None` if it is none.
 pub type Naming = fn(&str) -> Option<String>;
 
+/// A file with more tags is refused: no run logs so many, and they are held in memory.
+const MAX_TAGS: usize = 100_000;
+/// What some writers log with every value; a fact to compare, and no metric.
+pub const EPOCH: &str = "epoch";
+
 /// Scalars of any number of event files, by the numbers of the checkpoints they belong to.
 #[derive(Debug, Default)]
 pub struct Scalars {
@@ -83,7 +88,7 @@ impl Scalars {
             let file = place.dir.file(&entry.name).map_err(|e| cannot_read(&shown, &e));
             let read = file.and_then(|file| {
                 for_each_scalar(&*file, |s| {
-                    if !tags.contains_key(s.tag) {
+                    if tags.len() <= MAX_TAGS && !tags.contains_key(s.tag) {
                         tags.insert(s.tag.to_owned(), naming(s.tag));
                     }
                     let row = u64::try_from(s.step).ok();
@@ -98,6 +103,10 @@ impl Scalars {
                 .map_err(|e| format!("{shown}: {e}"))
             });
             match read {
+                Ok(()) if tags.len() > MAX_TAGS => {
+                    let text = format!("{shown}: more than {MAX_TAGS} tags");
+                    notes.fault(join(&place.path, &entry.name), text);
+                }
                 Ok(()) => {
                     self.sources.push(shown);
                     self.names.extend(tags.into_values().flatten());
@@ -122,11 +131,17 @@ impl Scalars {
         &self.names
     }
 
+    /// What was logged of a name for a checkpoint of this number.
+    pub fn get(&self, number: Option<Step>, name: &str) -> Option<f64> {
+        let Some(Step::Whole(number)) = number else { return None };
+        self.points.get(&number)?.get(name).map(|p| p.value)
+    }
+
     /// Gives a checkpoint what was logged for its number and no other file has told.
     pub fn offer(&self, claim: &mut Claim, number: Option<Step>) {
         let Some(Step::Whole(number)) = number else { return };
         for (name, point) in self.points.get(&number).into_iter().flatten() {
-            if !claim.metrics.is_in_file(name) {
+            if name != EPOCH && !claim.metrics.is_in_file(name) {
                 let source = Source::File(self.sources[point.source].clone());
                 claim.metrics.offer(name, point.value, source);
             }

@@ -27,7 +27,7 @@ const ABOUT: About = About {
     metrics: "`checkpoint.best_<metric>_<value>`, less the random last digit",
     pointers: "`best`, `last` are marked",
     unfinished: "`.pt.tmp`; it breaks off; a shard missing",
-    traps: "epochs and updates are two sessions, as fairseq counts them apart.",
+    traps: "epochs and updates are two sessions, as fairseq counts them apart. Of a mixture of experts, `-shared` and every `-rank-<N>` are one checkpoint",
 };
 
 impl Layout for Fairseq {
@@ -107,10 +107,7 @@ impl File {
             None => (text, false),
         };
         let stem = text.strip_suffix(".pt")?;
-        let (stem, shard) = match stem.rsplit_once("-shard") {
-            Some((stem, digits)) => (stem, Some(number(digits)?)),
-            None => (stem, None),
-        };
+        let (stem, shard) = part(stem)?;
         let rest = stem.strip_prefix("checkpoint")?;
         let kind = match rest {
             "_best" => Name::Best,
@@ -127,6 +124,21 @@ impl File {
             }
         };
         Some(File { id: format!("{stem}.pt"), kind, shard, unfinished })
+    }
+}
+
+/// A file's name without what tells the parts of one checkpoint apart, and which part it is: a
+/// shard's number, or, of a mixture of experts, what all ranks share (0) or a rank's own (from 1).
+fn part(stem: &str) -> Option<(&str, Option<u64>)> {
+    if let Some(stem) = stem.strip_suffix("-shared") {
+        return Some((stem, Some(0)));
+    }
+    if let Some((stem, digits)) = stem.rsplit_once("-rank-") {
+        return Some((stem, Some(number(digits)?.checked_add(1)?)));
+    }
+    match stem.rsplit_once("-shard") {
+        Some((stem, digits)) => Some((stem, Some(number(digits)?))),
+        None => Some((stem, None)),
     }
 }
 
@@ -250,6 +262,13 @@ mod tests {
                     false,
                 ),
             ),
+            (
+                "checkpoint_2_500-rank-3.pt",
+                of("checkpoint_2_500.pt", Name::Update(2, 500), Some(4), false),
+            ),
+            ("checkpoint3-shared.pt", of("checkpoint3.pt", Name::Epoch(3), Some(0), false)),
+            ("checkpoint3-rank-0-shard1.pt", None),
+            ("checkpoint3-rank-.pt", None),
             ("checkpoint.pt", None),
             ("checkpoint_500.pt", None),
             ("checkpoint_1_2_3.pt", None),

@@ -33,7 +33,7 @@ const ABOUT: About = About {
     name: "`checkpoint-<step>`",
     signature: "`trainer_state.json` or `training_args.bin` inside; weights alone only beside proven ones",
     order: "name; `epoch` of the state",
-    metrics: "own and newest `trainer_state.json`: `eval_*` and `loss` logged at that step",
+    metrics: "own and newest `trainer_state.json`: `eval_*` and `loss` logged at that step; event files for what was evaluated later",
     pointers: "`best_model_checkpoint` of the newest state",
     unfinished: "no `trainer_state.json`; `checkpoint-is-incomplete.txt`; `tmp-checkpoint-*`",
     traps: "`global_step` another step, or a step padded with zeros: ambiguous. `checkpoint-1e3` with a Trainer's files is neither claimed nor entered",

@@ -1,4 +1,4 @@
-//! Ignite: files `[<prefix>_]<name>_<step>[_<metric>=<score>].pt`.
+//! Ignite: files `[<prefix>_]<name>_<step>[_<metric>=<score>].pt`, `.pth`, `.ckpt`.
 //!
 //! Such names are common, so more has to prove them: a score in the name, or a pickle that holds
 //! the state of Ignite's engine, as one to resume from does. A save writes to a temporary name in
@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 
 pub struct Ignite;
 
+/// The default, and others that people choose.
+const EXTENSIONS: [&str; 3] = [".pt", ".pth", ".ckpt"];
 /// What the engine's state holds, and little else does.
 const ENGINE_KEY: &str = "epoch_length";
 
@@ -97,7 +99,8 @@ struct Name<'n> {
 
 impl<'n> Name<'n> {
     fn parse(name: &'n [u8]) -> Option<Name<'n>> {
-        let stem = std::str::from_utf8(name).ok()?.strip_suffix(".pt")?;
+        let text = std::str::from_utf8(name).ok()?;
+        let stem = EXTENSIONS.iter().find_map(|e| text.strip_suffix(e))?;
         match stem.rsplit_once('=') {
             Some((left, value)) => Self::with_score(left, value),
             None => Self::plain(stem),
@@ -219,7 +222,9 @@ mod tests {
             ("model_12_=0.5.pt", None),
             ("checkpoint_x.pt", None),
             ("12_acc=0.5.pt", None),
-            ("checkpoint_500.pth", None),
+            ("checkpoint_500.pth", of("checkpoint", Some(500), None)),
+            ("best_model_3_acc=0.5.ckpt", of("best_model", Some(3), Some(("acc", "0.5")))),
+            ("checkpoint_500.th", None),
         ];
         for (name, want) in table {
             assert_eq!(Name::parse(name.as_bytes()), want, "{name}");

@@ -12,7 +12,7 @@ use super::shaped::{self, Shaped};
 use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
-use crate::format::csv::Table;
+use crate::format::csv::{CsvError, Reader};
 use crate::format::shape::{self, Shape};
 use crate::store::{Entry, Kind};
 use std::io;
@@ -54,7 +54,7 @@ const ABOUT: About = About {
     name: "by a template, `.keras`, `.weights.h5`, `.h5`",
     signature: "the format, and a log beside it, an epoch or metric in the names, or one size",
     order: "the name's epoch",
-    metrics: "`training.log`, which counts from 0; name",
+    metrics: "`training.log`, which counts from 0, without it event files; name",
     pointers: "names with `best`, `last` are marked",
     unfinished: "it breaks off",
     traps: "a folder of models is no run; `backup/` is never a candidate",
@@ -237,11 +237,12 @@ fn copy(file: &File) -> Option<Shaped> {
 /// The log of epochs beside the checkpoints; one that cannot be read counts, and is noted later.
 fn log_of(folder: &Folder<'_>) -> Option<&'static str> {
     LOGS.into_iter().filter(|log| folder.entry(log.as_bytes()).is_some()).find(|log| {
-        let head = folder.dir.file(log.as_bytes()).and_then(|f| f.read_at(0, 4096));
-        head.map_or(true, |head| {
-            let end = head.iter().position(|b| *b == b'\n').map_or(head.len(), |i| i + 1);
-            Table::parse(&head[..end])
-                .is_ok_and(|t| t.header.first().is_some_and(|c| c == JOIN.column))
-        })
+        let Ok(file) = folder.dir.file(log.as_bytes()) else { return true };
+        match Reader::new(&*file) {
+            Ok(reader) => reader.header().first().is_some_and(|column| column == JOIN.column),
+            // No program's own text: a log that is damaged.
+            Err(CsvError::Log(_)) => true,
+            Err(_) => false,
+        }
     })
 }

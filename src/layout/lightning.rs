@@ -37,7 +37,7 @@ const ABOUT: About = About {
     name: "any, ending in `.ckpt`",
     signature: "a zip of `torch.save` whose pickle holds the key `pytorch-lightning_version`; in a directory `meta.pt`, or `checkpoint/` and `latest` of DeepSpeed",
     order: "name, else the first keys of the pickle",
-    metrics: "`metrics.csv` (its `step` is one less), and the name, which is rounded",
+    metrics: "`metrics.csv` (its `step` is one less), without it event files, and the name, which is rounded",
     pointers: "`last.ckpt` as a symlink; as a copy it is marked `latest`",
     unfinished: "the zip's directory, written last, is missing; no `.metadata` or `meta.pt`",
     traps: "name and pickle differ by more than one: ambiguous. A metric called `val/loss` makes folders, which are one session",
@@ -140,13 +140,18 @@ fn event_metrics(folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
     }
     name_metrics(&mut series.claims, scalars.names());
     for claim in series.claims.iter_mut().filter(|c| !is_copy(c)) {
-        scalars.offer(claim, claim.step);
+        // With several optimizers a checkpoint's step counts more than batches, and means another
+        // row; the epoch tells.
+        let epoch = scalars.get(claim.step, events::EPOCH).and_then(Step::from_f64);
+        if epoch.is_none() || claim.epoch.is_none() || epoch == claim.epoch {
+            scalars.offer(claim, claim.step);
+        }
     }
 }
 
 /// `hp_metric` is a place holder of `TensorBoardLogger`.
 fn naming(tag: &str) -> Option<String> {
-    (!matches!(tag, "epoch" | "step" | "hp_metric")).then(|| tag.to_owned())
+    (!matches!(tag, "step" | "hp_metric")).then(|| tag.to_owned())
 }
 
 /// What the pickle says of itself.

@@ -19,6 +19,8 @@ use crate::store::{Blob, Entry, Kind};
 pub struct MmEngine;
 
 const LAST: &[u8] = b"last_checkpoint";
+/// What its pickles hold, behind epoch and iteration.
+const PROOF: &str = "mmengine_version";
 const SCALARS: &[u8] = b"scalars.json";
 
 /// How a validation row finds its checkpoint, by what the checkpoints count.
@@ -35,7 +37,7 @@ const JOINS: [(Count, Join); 2] = [
 
 const ABOUT: About = About {
     unit: "file; with DeepSpeed a directory",
-    name: "`epoch_<N>.pth`, `iter_<N>.pth`",
+    name: "`epoch_<N>.pth`, `iter_<N>.pth`; by another template, a number that the pickle says as well",
     signature: "`last_checkpoint` beside it, or `mmengine_version` in a pickle",
     order: "name",
     metrics: "validation rows of `<start>/vis_data/scalars.json`, whose `step` is the epoch",
@@ -58,7 +60,7 @@ impl Layout for MmEngine {
             .entries()
             .iter()
             .filter(|e| matches!(e.kind, Kind::File | Kind::Dir))
-            .filter_map(|e| Some((e, Name::parse(&e.name)?)))
+            .filter_map(|e| Some((e, Name::parse(&e.name).or_else(|| templated(folder, e))?)))
             .collect();
         let proven = folder.has_file(LAST) || named.iter().any(|(e, _)| proves_itself(folder, e));
         if !proven {
@@ -176,12 +178,39 @@ fn claim(file: &[u8], name: &Name) -> Claim {
     claim
 }
 
+/// A name by a template of the user's, `model_{}.pth`: beside `last_checkpoint`, with a number that
+/// is the epoch or the iteration that its own pickle says.
+fn templated(folder: &Folder<'_>, entry: &Entry) -> Option<Name> {
+    let stem = std::str::from_utf8(&entry.name).ok()?.strip_suffix(".pth")?;
+    let digits = stem.len() - stem.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let (before, digits) = stem.split_at(stem.len() - digits);
+    let number: u64 = digits.parse().ok()?;
+    // `resnet50` is a model's name.
+    if before.ends_with(char::is_alphanumeric) {
+        return None;
+    }
+    if entry.kind != Kind::File || !folder.has_file(LAST) || stem.contains("best") {
+        return None;
+    }
+    let torch = folder.dir.file(&entry.name).and_then(|f| Torch::look(&*f)).ok()??;
+    let is = |key| torch.number_before(key, PROOF) == Some(number);
+    let count = match (is("epoch"), is("iter")) {
+        (true, false) => Count::Epoch,
+        (false, true) => Count::Iter,
+        // Neither, or nobody can tell which.
+        _ => return None,
+    };
+    Some(Name { best: None, count, number })
+}
+
 /// A file that says so: for folders that lost their `last_checkpoint`.
 fn proves_itself(folder: &Folder<'_>, entry: &Entry) -> bool {
     entry.kind == Kind::File
-        && folder.dir.file(&entry.name).and_then(|f| Torch::look(&*f)).is_ok_and(|torch| {
-            torch.is_some_and(|t| t.has_key("mmengine_version") || t.has_key("mmcv_version"))
-        })
+        && folder
+            .dir
+            .file(&entry.name)
+            .and_then(|f| Torch::look(&*f))
+            .is_ok_and(|torch| torch.is_some_and(|t| t.has_key(PROOF) || t.has_key("mmcv_version")))
 }
 
 /// A directory that DeepSpeed wrote; `None` for any other.

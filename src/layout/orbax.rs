@@ -63,6 +63,8 @@ impl Layout for Orbax {
                 notes.never(folder, &entry.name, "set aside by Orbax's soft deletion");
                 continue;
             }
+            // A directory or a link of that name proves nothing and is no reason to look away.
+            let odd = !proven && peek.entry(METADATA).is_some();
             let claim = Claim {
                 step: Some(Step::Whole(step)),
                 complete: proven && !name.unfinished,
@@ -70,7 +72,7 @@ impl Layout for Orbax {
             };
             if proven {
                 claims.push((name.prefix.to_owned(), claim));
-            } else if name.unfinished || has_items(folder, &entry.name, &peek) {
+            } else if name.unfinished || odd || has_items(folder, &entry.name, &peek) {
                 weak.push((name.prefix.to_owned(), claim));
             }
         }
@@ -164,7 +166,7 @@ fn read(folder: &Folder<'_>, claim: &mut Claim) -> Result<(), String> {
         Some(at) => {
             let nanos = at.as_u64().and_then(|n| i64::try_from(n).ok());
             let text = "commit_timestamp_nsecs in _CHECKPOINT_METADATA is no time";
-            claim.saved_at = Some(Time(nanos.ok_or(text)?)).filter(|t| t.0 != 0);
+            claim.saved_at = Some(Time::from_nanos(nanos.ok_or(text)?)).filter(|t| t.nanos() != 0);
         }
     }
     if peek.entries().iter().any(|e| is_unfinished_item(&e.name)) {

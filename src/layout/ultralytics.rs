@@ -17,11 +17,17 @@ pub struct Ultralytics;
 
 const WEIGHTS: &[u8] = b"weights";
 const ARGS: &[u8] = b"args.yaml";
+/// What marks a run of `YOLOv5`, whose files are called and logged alike.
+const YOLOV5: [&[u8]; 2] = [b"hyp.yaml", b"opt.yaml"];
 const RESULTS: &[u8] = b"results.csv";
 
 /// By what the first row of `results.csv` counts from.
 const JOINS: [Join; 2] = [
-    Join { column: "epoch", offset: 0, why: "early 8.0 releases logged the epoch from zero" },
+    Join {
+        column: "epoch",
+        offset: 0,
+        why: "YOLOv5 and early 8.0 releases logged the epoch from zero",
+    },
     Join {
         column: "epoch",
         offset: -1,
@@ -39,9 +45,9 @@ const EVENTS: Join = Join {
 const ABOUT: About = About {
     unit: "file",
     name: "`epoch<K>.pt`, `last.pt`, `best.pt` in `weights/`",
-    signature: "`../args.yaml`",
+    signature: "`../args.yaml`; or `../hyp.yaml` and `../opt.yaml` of `YOLOv5`",
     order: "name",
-    metrics: "`../results.csv`, whose epoch is K + 1 (K in early 8.0)",
+    metrics: "`../results.csv`, whose epoch is K + 1 (K in early 8.0 and in `YOLOv5`), without it event files",
     pointers: "`last`, `best` are marked",
     unfinished: "it breaks off",
     traps: "the session is the folder above `weights`",
@@ -57,7 +63,7 @@ impl Layout for Ultralytics {
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
-        if folder.name() != WEIGHTS || !folder.parent().is_some_and(|run| run.has_file(ARGS)) {
+        if folder.name() != WEIGHTS || !folder.parent().is_some_and(is_run) {
             return Vec::new();
         }
         let mut found = Vec::new();
@@ -78,7 +84,7 @@ impl Layout for Ultralytics {
         Some(match entry.kind {
             Kind::Symlink => "a link is never a checkpoint of its own".to_owned(),
             Kind::File if folder.name() != WEIGHTS => "not in a folder `weights`".to_owned(),
-            Kind::File => "no args.yaml above it".to_owned(),
+            Kind::File => "neither args.yaml nor hyp.yaml and opt.yaml above it".to_owned(),
             _ => return None,
         })
     }
@@ -106,6 +112,10 @@ impl Layout for Ultralytics {
             Err(text) => notes.fault(run.join(RESULTS), text),
         }
     }
+}
+
+fn is_run(run: &Folder<'_>) -> bool {
+    run.has_file(ARGS) || YOLOV5.iter().all(|file| run.has_file(file))
 }
 
 fn claim(name: &[u8]) -> Option<Claim> {

@@ -188,9 +188,9 @@ mod tests {
             prop_assume!(score.is_none_or(|s| !s.is_nan()));
             let mut file = MarksFile::default();
             *file.entry(Subject { series, checkpoint: id }) = Mark {
-                pin: Some(Pin { until: until.map(Time), why: why.map(Into::into) }),
+                pin: Some(Pin { until: until.map(Time::from_nanos), why: why.map(Into::into) }),
                 tags,
-                submissions: vec![Submission { score, at: until.map(Time) }],
+                submissions: vec![Submission { score, at: until.map(Time::from_nanos) }],
             };
             prop_assert_eq!(parse(render(&file).as_bytes()).unwrap(), file);
         }

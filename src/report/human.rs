@@ -161,7 +161,7 @@ mod tests {
         ] {
             assert_eq!(ago(now, Time::parse(then).unwrap()), text);
         }
-        assert_eq!(ago(Time(i64::MIN), Time(i64::MAX)), "in 292 years");
+        assert_eq!(ago(Time::from_nanos(i64::MIN), Time::from_nanos(i64::MAX)), "in 292 years");
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl LsCheckpoint {
             step: step(c.step),
             epoch: step(c.epoch),
             saved_at: c.saved_at.map(|t| t.to_string()),
-            elapsed: c.elapsed,
+            elapsed: c.elapsed(),
             summary: c.summary().map(str::to_owned),
             bytes: c.bytes,
             apparent_bytes: c.extra.as_ref().map(|e| e.apparent).filter(|n| *n > 0),
@@ -145,7 +145,7 @@ fn step(step: Option<Step>) -> Value {
 }
 
 fn metrics(checkpoint: &Checkpoint, names: &Names) -> Map<String, Value> {
-    checkpoint.metrics.iter().map(|(id, v)| (names.name(*id).to_owned(), number(*v))).collect()
+    checkpoint.metrics.iter().map(|(id, v)| (names.name(id).to_owned(), number(v))).collect()
 }
 
 fn strings(list: &[Box<str>]) -> Vec<String> {
@@ -180,7 +180,7 @@ mod tests {
         let c = Checkpoint {
             id: "a\n\u{1b}[2J".into(),
             step: Some(Step::Whole(u64::MAX)),
-            metrics: Box::new([(loss, f64::NAN)]),
+            metrics: [(loss, f64::NAN)].into(),
             ..Checkpoint::default()
         };
         let text = serde_json::to_string(&LsCheckpoint::new(&c, &names, None)).unwrap();

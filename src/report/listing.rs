@@ -80,7 +80,7 @@ pub fn checkpoints<'a>(checkpoints: impl IntoIterator<Item = &'a Checkpoint>, no
         table.row([
             Cell::new(&c.id),
             Cell::new(modified(c, now)),
-            Cell::new(c.elapsed.map(human::elapsed).unwrap_or_default()),
+            Cell::new(c.elapsed().map(human::elapsed).unwrap_or_default()),
             Cell::new(human::summary(c.summary().unwrap_or_default())),
             Cell::new(human::nsml_size(length(c))),
         ]);
@@ -138,7 +138,7 @@ pub fn checkpoints_long(rows: &[Protected<'_>], names: &Names, now: Time) -> Str
 /// `loss=5.742813685992816 acc=NaN`, in order of their names.
 fn metrics(checkpoint: &Checkpoint, names: &Names) -> String {
     let mut list: Vec<_> =
-        checkpoint.metrics.iter().map(|(id, v)| format!("{}={v}", names.name(*id))).collect();
+        checkpoint.metrics.iter().map(|(id, v)| format!("{}={v}", names.name(id))).collect();
     list.sort();
     list.join(" ")
 }
@@ -179,11 +179,11 @@ mod tests {
         let mut c = Checkpoint {
             id: id.into(),
             saved_at: Time::parse("2019-08-02T11:27:50Z"),
-            elapsed: Some(3.785),
             bytes: 384_554_762,
             complete: true,
             ..Checkpoint::default()
         };
+        c.extra_mut().elapsed = Some(3.785);
         c.extra_mut().summary = Some("epoch=0, loss=7.015200052175436".into());
         c
     }
@@ -210,7 +210,7 @@ mod tests {
         let loss = names.intern("loss");
         let mut c = checkpoint("41");
         c.step = Some(Step::Whole(4100));
-        c.metrics = Box::new([(loss, 4.847_646_936_640_009)]);
+        c.metrics = [(loss, 4.847_646_936_640_009)].into();
         c.marks.set(Marks::PINNED);
         c.complete = false;
         c.extra_mut().tags = vec!["paper".into()];

@@ -2,7 +2,7 @@
 
 use super::arbitrate::Found;
 use super::needs::{self, Wish};
-use crate::core::model::{Checkpoint, Extra, Guard, Marks, Names, Pin, Session, Time};
+use crate::core::model::{Checkpoint, Extra, Guard, Marks, Metrics, Names, Pin, Session, Time};
 use crate::core::name::encode;
 use crate::layout::folder::{cannot_read, join};
 use crate::layout::{Claim, Folder, Layout, Note, Notes, Parent, Series};
@@ -213,15 +213,15 @@ fn measured(folder: &Folder<'_>, claim: Claim, names: &mut Names, notes: &mut No
     let readings = claim.metrics.readings();
     let mut sources: Vec<_> =
         readings.iter().map(|r| (names.intern(&r.name), r.source.label().into())).collect();
-    let mut metrics: Vec<_> =
+    let metrics: Metrics =
         readings.iter().filter_map(|r| Some((names.get(&r.name)?, r.value))).collect();
     sources.sort_by_key(|s| s.0);
-    metrics.sort_by_key(|m| m.0);
     let boxed = |list: Vec<String>| list.into_iter().map(Into::into).collect();
     let conflicts = claim.metrics.conflicts.clone();
     let unit = unit.as_ref();
     let extra = Extra {
         summary: claim.summary.map(Into::into),
+        elapsed: claim.elapsed,
         tags: boxed(claim.tags),
         needs: boxed(claim.needs),
         pointers: claim.pointers,
@@ -238,10 +238,9 @@ fn measured(folder: &Folder<'_>, claim: Claim, names: &mut Names, notes: &mut No
         epoch: claim.epoch,
         saved_at: claim.saved_at.or(modified),
         last_write: unit.and_then(|u| u.last_write),
-        elapsed: claim.elapsed,
         bytes: unit.map_or(0, |u| u.bytes),
         files: unit.map_or(0, |u| u.files),
-        metrics: metrics.into(),
+        metrics,
         marks: claim.marks,
         complete: claim.complete,
         fingerprint: unit.map(|u| u.fingerprint),

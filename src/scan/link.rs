@@ -7,11 +7,11 @@
 
 use super::draft::Draft;
 use super::index::{Reader, Writer};
-use crate::core::model::Pointer;
+use crate::core::model::{Guard, Pointer};
 use crate::core::name::encode;
 use crate::layout::folder::{cannot_read, join, last_component};
 use crate::layout::{Folder, Note, Notes, pointer};
-use crate::store::{Kind, Stat, Store};
+use crate::store::{Dir, Kind, Stat, Store};
 use std::collections::HashMap;
 use std::io;
 
@@ -125,8 +125,13 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
             None => {}
         }
     }
+    let root = store.root();
     for ((d, c), link) in found {
         attach(&mut drafts[d], c, &link.path);
+        // Those beside the checkpoints are guards already.
+        if parent_of(&link.path) != drafts[d].folder {
+            guard(&root, &mut drafts[d], link);
+        }
     }
     for link in lost {
         let folder = parent_of(&link.path);
@@ -137,6 +142,24 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
                 draft.faults.push(Note { path: link.path.clone(), text });
             }
         }
+    }
+}
+
+/// I6: a link elsewhere that is moved after the plan was made may lead to what is to go by then.
+fn guard(root: &io::Result<Box<dyn Dir>>, draft: &mut Draft, link: &Link) {
+    let measured = match root {
+        Ok(root) => root.measure(&[&link.path]).map_err(|e| cannot_read("a link", &e)),
+        Err(e) => Err(cannot_read("the root", e)),
+    };
+    match measured {
+        Ok(unit) => {
+            let (path, fingerprint) = (encode(&link.path).into(), Some(unit.fingerprint));
+            let guard = Guard { path, fingerprint };
+            if !draft.session.guards.contains(&guard) {
+                draft.session.guards.push(guard);
+            }
+        }
+        Err(text) => draft.faults.push(Note { path: link.path.clone(), text }),
     }
 }
 

@@ -76,8 +76,8 @@ pub fn read_adapters(
     wishes: &mut Vec<Wish>,
     notes: &mut Notes,
 ) {
-    let is_dir = |name: &&Box<[u8]>| folder.entry(name).is_some_and(|e| e.kind == Kind::Dir);
-    for name in entries.iter().filter(is_dir) {
+    let is_dir = |name: &&[u8]| folder.entry(name).is_some_and(|e| e.kind == Kind::Dir);
+    for name in entries.iter().map(|e| &**e).filter(is_dir) {
         // What cannot be opened is said when it is measured.
         if !folder.holds(name, ADAPTER).unwrap_or(false) {
             continue;
@@ -129,7 +129,7 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
     for ((d, c), (other, target)) in needed {
         let id = &drafts[other].session.checkpoints[target as usize].id;
         let name: Box<str> = if d == other {
-            id.clone()
+            id.as_str().into()
         } else {
             format!("{}/{id}", drafts[other].session.name).into()
         };

@@ -11,7 +11,7 @@ use node::{Mount, Node, Spare, identity};
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 use std::ffi::{CStr, CString};
 use std::io;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Store for LocalStore {
     }
 
     fn space(&self) -> io::Result<Space> {
-        let s = fs::fstatvfs(&self.root)?;
+        let s = retry_on_intr(|| fs::fstatvfs(&self.root))?;
         let total = s.f_blocks.saturating_mul(s.f_frsize);
         Ok(Space { total, free: s.f_bavail.saturating_mul(s.f_frsize) })
     }
@@ -166,7 +166,8 @@ impl Dir for LocalDir {
     }
 
     fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
-        Ok(fs::readlinkat(self.0.fd()?, &*c_name(name)?, Vec::new())?.into_bytes())
+        let (dir, name) = (self.0.fd()?, c_name(name)?);
+        Ok(retry_on_intr(|| fs::readlinkat(&dir, &*name, Vec::new()))?.into_bytes())
     }
 
     fn file(&self, name: &[u8]) -> io::Result<Box<dyn Blob>> {
@@ -231,7 +232,7 @@ impl Blob for LocalFile {
             match read {
                 Ok(0) => break,
                 Ok(n) if n < want && n >= left => break,
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
         }

@@ -311,7 +311,7 @@ pub fn unhex(text: &str) -> Option<Fingerprint> {
 /// Entries of a directory without `.` and `..`, in reverse byte order.
 fn list(dir: &OwnedFd) -> io::Result<Vec<CString>> {
     let mut names = Vec::new();
-    for entry in fs::Dir::read_from(dir)? {
+    for entry in retry_on_intr(|| fs::Dir::read_from(dir))? {
         let entry = entry?;
         let name = entry.file_name();
         if name != c"." && name != c".." {
@@ -345,10 +345,10 @@ fn file_type(stat: &Statx) -> FileType {
 /// As [`time`], for what must not seem old: an instant that is too late to be told is the last one.
 fn latest(t: fs::StatxTimestamp) -> Option<Time> {
     let too_late = t.tv_sec > i64::MAX / Time::NANOS_PER_SEC;
-    time(t).or(too_late.then_some(Time(i64::MAX)))
+    time(t).or(too_late.then_some(Time::from_nanos(i64::MAX)))
 }
 
 /// `None` for an instant out of range and for the epoch itself, which means "unknown".
 pub fn time(t: fs::StatxTimestamp) -> Option<Time> {
-    Time::from_secs_nanos(t.tv_sec, t.tv_nsec).filter(|t| t.0 != 0)
+    Time::from_secs_nanos(t.tv_sec, t.tv_nsec).filter(|t| t.nanos() != 0)
 }

@@ -238,3 +238,68 @@ impl<F: Fn(Moment, usize) + Sync> Calls for Meanwhile<F> {
         Os.give(file, uid)
     }
 }
+
+/// [`Os`] with something happening after each file is unlinked, in its directory.
+pub struct OnUnlink<F: Fn(BorrowedFd<'_>) + Sync>(pub F);
+
+impl<F: Fn(BorrowedFd<'_>) + Sync> Calls for OnUnlink<F> {
+    fn rename_new(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
+        Os.rename_new(from, name, to, to_name)
+    }
+    fn rename(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
+        Os.rename(from, name, to, to_name)
+    }
+    fn link(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &CStr,
+        to: BorrowedFd<'_>,
+        to_name: &CStr,
+    ) -> io::Result<()> {
+        Os.link(from, name, to, to_name)
+    }
+    fn mkdir(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()> {
+        Os.mkdir(dir, name, mode)
+    }
+    fn unlink(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        Os.unlink(dir, name)?;
+        (self.0)(dir);
+        Ok(())
+    }
+    fn rmdir(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        Os.rmdir(dir, name)
+    }
+    fn create(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd> {
+        Os.create(dir, name, mode)
+    }
+    fn write(&self, file: BorrowedFd<'_>, bytes: &[u8], at: u64) -> io::Result<()> {
+        Os.write(file, bytes, at)
+    }
+    fn reserve(&self, file: BorrowedFd<'_>, at: u64, len: u64) -> io::Result<()> {
+        Os.reserve(file, at, len)
+    }
+    fn truncate(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()> {
+        Os.truncate(file, len)
+    }
+    fn sync(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        Os.sync(file)
+    }
+    fn lock(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        Os.lock(file)
+    }
+    fn give(&self, file: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
+        Os.give(file, uid)
+    }
+}

@@ -21,3 +21,4 @@ mod roots;
 mod shapes;
 mod sweep;
 mod torn;
+mod wanted;

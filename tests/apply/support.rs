@@ -29,7 +29,7 @@ pub fn now() -> Time {
 }
 
 pub fn later(seconds: u64) -> Time {
-    Time(now().0 + i64::try_from(seconds).unwrap() * Time::NANOS_PER_SEC)
+    Time::from_nanos(now().nanos() + i64::try_from(seconds).unwrap() * Time::NANOS_PER_SEC)
 }
 
 pub static GO: AtomicBool = AtomicBool::new(false);

@@ -55,7 +55,7 @@ fn near_misses_are_explained() {
         ),
         ("w/epoch_3.pth", "w/epoch_3.pth", "mmengine", "no last_checkpoint beside"),
         ("i/checkpoint-3.pth.tar", "i/checkpoint-3.pth.tar", "timm", "no last.pth.tar beside"),
-        ("u/weights/best.pt", "u/weights/best.pt", "ultralytics", "no args.yaml above"),
+        ("u/weights/best.pt", "u/weights/best.pt", "ultralytics", "neither args.yaml nor"),
         ("u/epoch3.pt", "u/epoch3.pt", "ultralytics", "not in a folder `weights`"),
         ("k/01-0.5.h5", "k/01-0.5.h5", "keras", "no HDF5 file with keras_version"),
         ("k/01-0.5.keras", "k/01-0.5.keras", "keras", "no zip as Keras writes"),
@@ -70,6 +70,7 @@ fn near_misses_are_explained() {
         ("y/epoch_1_step_5/x", "y/epoch_1_step_5", "torchtnt", "neither .snapshot_metadata nor"),
         ("g/model_5.pt", "g/model_5.pt", "ignite", "no file of torch.save with a named score"),
         ("c/ep1-ba2-rank0.pt", "c/ep1-ba2-rank0.pt", "composer", "no file of torch.save"),
+        ("z/model_state_e1_b0.th", "z/model_state_e1_b0.th", "allennlp", "no pair of"),
         ("p/ckpt.pt", "p/ckpt.pt", "nanogpt", "no model_args, iter_num, best_val_loss"),
     ];
     let mut layouts: Vec<&str> = empty.iter().map(|row| row.2).collect();
@@ -137,7 +138,7 @@ const POLICY: &str = "version = 1\n[[policy]]\nmatch = { layout = \"mine\" }\n\
 #[test]
 fn a_policy_declares_a_layout() {
     let tree = tree("policy = \"policy.toml\"\n");
-    tree.file("policy.toml", &format!("{POLICY}{MINE}"));
+    tree.file("policy.toml", format!("{POLICY}{MINE}"));
     let world = World::within(tree.path());
     world.run(["policy", "check"]).ok();
     world.run(["ls", "run"]).ok().says("net-1.pt");
@@ -162,7 +163,7 @@ fn a_policy_declares_a_layout() {
 #[test]
 fn two_declarations_of_one_name_are_refused() {
     let tree = tree(&format!("policy = \"policy.toml\"\n{MINE}"));
-    tree.file("policy.toml", &format!("{POLICY}{MINE}"));
+    tree.file("policy.toml", format!("{POLICY}{MINE}"));
     let world = World::within(tree.path());
     for verb in [&["ls"][..], &["plan"], &["layout", "test"]] {
         world.run(verb.iter().copied()).code(2).warns("both declare a layout `mine`");
@@ -173,7 +174,7 @@ fn two_declarations_of_one_name_are_refused() {
 #[test]
 fn a_faulty_policy_does_not_hide_its_layouts() {
     let tree = tree("policy = \"policy.toml\"\n");
-    tree.file("policy.toml", &format!("{MINE}[[policy]]\nkeep = 3\n"));
+    tree.file("policy.toml", format!("{MINE}[[policy]]\nkeep = 3\n"));
     let world = World::within(tree.path());
     world.run(["ls", "run"]).ok().says("net-1.pt");
     world.run(["plan"]).code(2);
@@ -185,18 +186,18 @@ fn a_faulty_policy_does_not_hide_its_layouts() {
 fn strangers() -> Tree {
     let tree = Tree::new();
     for (n, acc) in [(1, "0.5"), (2, "0.75"), (10, "0.93")] {
-        tree.file(&format!("out/model_{n:04}.pth"), "weights")
-            .file(&format!("h5/weights_e{n}_acc{acc}.h5"), "weights")
-            .file(&format!("exp/run1/step-{n:06}/model.bin"), "weights")
-            .file(&format!("exp/run1/step-{n:06}/scores.json"), "{\"f1\": 0.5}")
-            .file(&format!("exp/run2/step-{n:06}/model.bin"), "weights")
-            .file(&format!("pairs/{n}.weights"), "weights")
-            .file(&format!("pairs/{n}.optim"), "state")
-            .file(&format!("ranks/net_it{n}_rank0.bin"), "weights")
-            .file(&format!("ranks/net_it{n}_rank1.bin"), "weights")
-            .file(&format!("marked/snap-{n}.npz"), "weights")
-            .file(&format!("images/{n:05}.png"), "image")
-            .file(&format!("classes/{n}/a.png"), "image");
+        tree.file(format!("out/model_{n:04}.pth"), "weights")
+            .file(format!("h5/weights_e{n}_acc{acc}.h5"), "weights")
+            .file(format!("exp/run1/step-{n:06}/model.bin"), "weights")
+            .file(format!("exp/run1/step-{n:06}/scores.json"), "{\"f1\": 0.5}")
+            .file(format!("exp/run2/step-{n:06}/model.bin"), "weights")
+            .file(format!("pairs/{n}.weights"), "weights")
+            .file(format!("pairs/{n}.optim"), "state")
+            .file(format!("ranks/net_it{n}_rank0.bin"), "weights")
+            .file(format!("ranks/net_it{n}_rank1.bin"), "weights")
+            .file(format!("marked/snap-{n}.npz"), "weights")
+            .file(format!("images/{n:05}.png"), "image")
+            .file(format!("classes/{n}/a.png"), "image");
     }
     tree.file("marked/snap-1.npz.done", "")
         .file("marked/snap-2.npz.done", "")
@@ -213,7 +214,7 @@ fn a_stranger_is_shown_what_to_declare() {
     let tree = strangers();
     let world = World::within(tree.path());
     let run = world.run(["layout", "test"]).ok();
-    assert!(run.stdout.contains("out/model_0001.pth: not recognised; no layout knows such a name"));
+    assert!(run.stdout.contains("pairs/1.optim: not recognised; no layout knows such a name"));
     let (_, proposed) = run.stdout.split_once("\n\n").unwrap();
     insta::assert_snapshot!(proposed);
 

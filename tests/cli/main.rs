@@ -38,3 +38,4 @@ mod trees;
 mod unattended;
 mod undoing;
 mod upkeep;
+mod usage;

@@ -182,7 +182,7 @@ fn lightning() {
 }
 
 /// `SESSION ID` of several ids.
-fn of<'a>(session: &str, ids: &[&str]) -> Vec<String> {
+fn of(session: &str, ids: &[&str]) -> Vec<String> {
     ids.iter().map(|id| format!("{session} {id}")).collect()
 }
 

@@ -121,3 +121,61 @@ fn a_name_that_looks_like_an_option_can_be_named() {
     world.run(["rm", "--yes", "--now", crate::support::NOW, SESSION, "--", "-rf"]).ok();
     assert_eq!(left(&tree, SESSION), IDS);
 }
+
+/// Everything is in use at the moment it is to be moved: nothing is said to have moved.
+#[test]
+fn what_moved_nothing_says_so() {
+    for purge in [false, true] {
+        let tree = nsml::storage();
+        let world = nsml::world(&tree);
+        let ids = ["0", "1"];
+        let held: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let dir = tree.at(nsml::SESSION).join("nsml_model").join(id);
+                let dir = std::fs::File::open(dir).unwrap();
+                rustix::fs::flock(&dir, rustix::fs::FlockOperation::NonBlockingLockShared).unwrap();
+                dir
+            })
+            .collect();
+        let mut args = vec!["rm", nsml::SESSION, "0", "1", "--yes"];
+        args.extend(purge.then_some("--purge"));
+        let run = world.run(&args).code(3).says("Nothing was deleted.").warns("is in use");
+        assert!(!run.stdout.contains("Moved") && !run.stdout.contains("Deleted"), "{run}");
+        drop(held);
+    }
+}
+
+/// A plan does what its decisions say, whatever its totals do.
+#[test]
+fn a_plan_is_carried_out_by_its_decisions() {
+    let tree = nsml::storage();
+    let world = nsml::world(&tree);
+    let policy = nsml::policy(&world, nsml::LAST_TWO);
+    let saved = world.home().join("plan.json");
+    let saved = saved.to_str().unwrap();
+    world.run(["plan", "--policy", &policy, "-o", saved]).ok();
+    let mut plan = retain::core::plan::PlanFile::parse(&std::fs::read(saved).unwrap()).unwrap();
+    plan.totals = retain::core::plan::Totals::default();
+    std::fs::write(saved, serde_json::to_vec(&plan.seal()).unwrap()).unwrap();
+    world.run(["apply", saved, "--yes"]).ok().says("Moved 7 checkpoints");
+    assert_eq!(nsml::left(&tree, nsml::SESSION), ["31", "41"]);
+}
+
+/// A pin that was set while the checkpoint lay in the trash.
+#[test]
+fn a_purge_says_what_it_leaves_in_the_trash() {
+    let tree = nsml::storage();
+    let world = nsml::world(&tree);
+    world.run(["rm", nsml::SESSION, "0", "1", "--yes"]).ok();
+    tree.file(
+        format!("{}/nsml_model/.retain/marks.toml", nsml::SESSION),
+        "version = 1\n[[mark]]\ncheckpoint = \"0\"\npin = {}\n",
+    );
+    let run = world.run(["purge", "--all", "--yes"]).code(3);
+    run.says("Purged 1 checkpoint").warns("0: it is pinned; it stays in the trash");
+    let json = world.run(["purge", "--all", "--yes", "--json"]).code(3).json();
+    assert_eq!(json["kept"][0]["id"], "0", "{json}");
+    world.run(["undo"]).says("Restored 1 checkpoint");
+    assert!(nsml::left(&tree, nsml::SESSION).contains(&"0".to_owned()));
+}

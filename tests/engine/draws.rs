@@ -73,7 +73,9 @@ fn inventory(sessions: Vec<(Vec<Draw>, u8)>) -> Inventory {
                     id: i.to_string().into(),
                     step: d.step.map(Step::Whole),
                     epoch: d.epoch.map(Step::Whole),
-                    saved_at: d.age.map(|a| Time(NOW.0 - a * Time::NANOS_PER_SEC)),
+                    saved_at: d
+                        .age
+                        .map(|a| Time::from_nanos(NOW.nanos() - a * Time::NANOS_PER_SEC)),
                     bytes: d.bytes,
                     metrics: metrics.into_iter().filter_map(|(m, v)| Some((m, v?))).collect(),
                     marks,

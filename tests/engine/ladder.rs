@@ -3,6 +3,7 @@
 use crate::support::{DAY, NOW, Root, ago, best, checkpoint, edit, keeps, policy, rule, steps};
 use retain::core::calendar::Span;
 use retain::core::decision::{Reason, Verdict};
+use retain::core::explain::Explainer;
 use retain::core::model::{Marks, Pin, Pointer, Status};
 use retain::core::policy::{Discard, Match, Policy, Protection, Restarted, Rule, RuleKind};
 use retain::core::select::{Globs, Scope};
@@ -262,16 +263,14 @@ fn every_reason_is_given() {
         Root::new().session("o/d/1", steps(3)).metric("loss", &[Some(1.0), Some(3.0), Some(2.0)]);
     root.last().checkpoints[0].marks.set(Marks::PINNED);
     let keep = vec![rule(RuleKind::Best(best(2, &["loss"]))), rule(RuleKind::Last(1))];
-    let outcome = root.decide(&policy(keep));
+    let policy = policy(keep);
+    let outcome = root.decide(&policy);
     let decision = &outcome.sessions[0];
-    assert_eq!(
-        decision.reasons(0),
-        [Reason::Pinned, Reason::Best { rule: 0, metric: 0, rank: 1, value: 1.0 }]
-    );
+    assert_eq!(decision.reasons(0), [Reason::Pinned, Reason::Best { rule: 0, metric: 0, rank: 1 }]);
     assert_eq!(
         decision.reasons(1),
         [
-            Reason::MissedBest { rule: 0, metric: 0, value: 3.0, cutoff: 2.0 },
+            Reason::MissedBest { rule: 0, metric: 0, cutoff: 2.0 },
             Reason::MissedRank { rule: 1, rank: 2, of: 1 }
         ]
     );
@@ -279,10 +278,20 @@ fn every_reason_is_given() {
         decision.reasons(2),
         [
             Reason::MinKeep { rank: 1, of: 1 },
-            Reason::Best { rule: 0, metric: 0, rank: 2, value: 2.0 },
+            Reason::Best { rule: 0, metric: 0, rank: 2 },
             Reason::Last { rule: 1, rank: 1, of: 1 }
         ]
     );
+    // With the values, which stand in the checkpoints.
+    let explainer = Explainer { inventory: &root.0, policy: &policy };
+    let said = |i: usize| {
+        let session = &root.0.sessions[0];
+        let text = |r| explainer.reason(session, &session.checkpoints[i], Some(0), r).text;
+        decision.reasons(i).iter().map(text).collect::<Vec<_>>().join(" · ")
+    };
+    assert_eq!(said(0), "pinned · best loss 1/2 (1)");
+    assert_eq!(said(1), "best: 3, cut-off 2 · last: rank 2 of 1");
+    assert_eq!(said(2), "min-keep 1/1 · best loss 2/2 (2) · last 1/1");
     assert_eq!(outcome.witnesses[0], [(0, 0), (0, 2)]);
 }
 

@@ -16,3 +16,4 @@ mod plan;
 mod restic;
 mod rules;
 mod support;
+mod usage;

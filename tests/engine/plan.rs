@@ -77,7 +77,7 @@ fn any_change_is_noticed_and_reformatting_is_not_one() {
 #[test]
 fn it_expires() {
     let plan = plan(&sample(), &keeps(RuleKind::Last(2)));
-    let later = |secs: i64| Time(NOW.0 + secs * Time::NANOS_PER_SEC);
+    let later = |secs: i64| Time::from_nanos(NOW.nanos() + secs * Time::NANOS_PER_SEC);
     assert!(plan.check_age(NOW).is_ok());
     assert!(plan.check_age(later(EXPIRES_AFTER_SECS)).is_ok());
     assert!(matches!(plan.check_age(later(DAY + 1)), Err(PlanError::Expired { .. })));

@@ -11,10 +11,10 @@ use retain::core::policy::{
 
 pub const DAY: i64 = 86_400;
 /// 2026-01-01T00:00:00Z
-pub const NOW: Time = Time(1_767_225_600 * 1_000_000_000);
+pub const NOW: Time = Time::from_nanos(1_767_225_600 * 1_000_000_000);
 
 pub fn ago(secs: i64) -> Time {
-    Time(NOW.0 - secs * Time::NANOS_PER_SEC)
+    Time::from_nanos(NOW.nanos() - secs * Time::NANOS_PER_SEC)
 }
 
 /// A complete checkpoint saved `age` seconds before [`NOW`].
@@ -65,10 +65,7 @@ impl Root {
         let id = self.0.names.intern(metric);
         for (c, value) in self.last().checkpoints.iter_mut().zip(values) {
             if let Some(v) = value {
-                let mut metrics = c.metrics.to_vec();
-                metrics.push((id, *v));
-                metrics.sort_by_key(|m| m.0);
-                c.metrics = metrics.into();
+                c.metrics = c.metrics.iter().chain([(id, *v)]).collect();
             }
         }
         self

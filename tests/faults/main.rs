@@ -9,6 +9,7 @@
 
 mod arena;
 mod crash;
+mod disks;
 mod limits;
 mod many;
 mod oracle;

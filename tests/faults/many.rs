@@ -16,14 +16,14 @@ const NO_LOCK: &str = "inject=flock:retval=0";
 const TRACE: &str = "trace=flock";
 
 /// A started program and strace's log of it, if it is traced.
-struct Started {
+pub struct Started {
     command: Command,
     child: Child,
     log: PathBuf,
 }
 
 impl Started {
-    fn new(case: &Case, nth: usize, args: &[String], expressions: &[&str]) -> Started {
+    pub fn new(case: &Case, nth: usize, args: &[String], expressions: &[&str]) -> Started {
         let log = case.world.home().join(format!("strace.{nth}"));
         let mut command = case.world.command(args);
         if !expressions.is_empty() {
@@ -35,13 +35,13 @@ impl Started {
         Started { command, child, log }
     }
 
-    fn finish(self) -> Run {
+    pub fn finish(self) -> Run {
         let output = self.child.wait_with_output().unwrap();
         Run::new(&self.command, &output)
     }
 
     /// Waits for the start of the n-th of these calls, or for the end of the program.
-    fn reached(&self, call: &str, nth: usize) {
+    pub fn reached(&self, call: &str, nth: usize) {
         wait_for(call, || {
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();
             let ended = log.contains("+++") || log.contains("exit_group");

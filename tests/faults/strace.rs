@@ -26,6 +26,8 @@ pub enum What {
     Kill,
     /// The call is not executed and is said to have worked.
     Lie,
+    /// `statx` is executed, and all that it answers is zero.
+    Zeros,
 }
 
 impl Fault {
@@ -36,6 +38,10 @@ impl Fault {
             What::Ever(errno) => format!("inject={call}:error={errno}:when={nth}+"),
             What::Kill => format!("inject={call}:signal=KILL:when={nth}"),
             What::Lie => format!("inject={call}:retval=0:when={nth}"),
+            What::Zeros => {
+                let zeros = "00".repeat(256);
+                format!("inject={call}:poke_exit=@arg5={zeros}:when={nth}")
+            }
         }
     }
 }
@@ -86,7 +92,7 @@ pub fn with_fault<A: AsRef<OsStr>>(
     let call = format!(" {}(", fault.call);
     let hit = match fault.what {
         What::Kill => log.contains("killed by SIGKILL"),
-        _ => log.lines().any(|l| l.contains(&call) && l.ends_with("(INJECTED)")),
+        _ => log.lines().any(|l| l.contains(&call) && l.contains(" (INJECTED")),
     };
     assert!(!old || log.contains(" openat2("), "openat2 was not missing");
     Traced { run: Run::new(&command, &output), hit }

@@ -68,7 +68,8 @@ fn one(arena: &Arena, verb: Verb, fault: Fault) -> bool {
         assert_eq!(case.gone(), gone, "{about}");
     }
     assert!(traced.hit || traced.run.code == Some(0), "{about}");
-    let faithful = !matches!(fault.what, What::Lie | What::Ever(_) | What::Error("ENOTEMPTY"));
+    let faithful =
+        !matches!(fault.what, What::Lie | What::Zeros | What::Ever(_) | What::Error("ENOTEMPTY"));
     match verb {
         Verb::Apply | Verb::Undo => case.heals(faithful, &about),
         Verb::Purge => case.ends_purged(faithful, &about),
@@ -139,6 +140,26 @@ fn f14_calls_that_lie_needs_root_needs_strace() {
             for call in ["renameat2", "unlinkat", "fsync"] {
                 sweep(arena, verb, call, |_| What::Lie);
             }
+        }
+    });
+}
+
+/// A directory that says it is empty, or at its end, when it is not (F24).
+#[test]
+fn f24_listings_that_end_too_early_needs_root_needs_strace() {
+    arena(|arena| {
+        for verb in VERBS {
+            sweep(arena, verb, "getdents64", |_| What::Lie);
+        }
+    });
+}
+
+/// A stat that knows nothing: no kind, size, time, inode, owner, mount or device (F25).
+#[test]
+fn f25_stats_of_nothing_but_zeros_needs_root_needs_strace() {
+    arena(|arena| {
+        for verb in VERBS {
+            sweep(arena, verb, "statx", |_| What::Zeros);
         }
     });
 }

@@ -206,7 +206,7 @@ fn all_checkpoints_and_only_they_are_recognised() {
             || path.starts_with("mlflow")
             || path.ends_with("training.log")
             || path.ends_with("tuner.pkl")
-            || BESIDE.iter().any(|b| known(&b));
+            || BESIDE.iter().any(known);
         assert!(explained, "{} was not recognised", path.display());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::plans::deletions;
 use crate::tree::{Tree, brief};
-use crate::weights::{cut, torch};
+use crate::weights::{cut, torch, zip};
 use retain::core::model::Step;
 
 #[test]
@@ -60,6 +60,130 @@ fn fairseq_shards_are_one_checkpoint() {
     );
     let first = &scan.inventory.sessions[0].checkpoints[0];
     assert_eq!((first.files, &*first.paths()[10]), (11, "run/checkpoint1-shard10.pt"));
+}
+
+#[test]
+fn fairseq_experts_are_parts() {
+    let tree = Tree::new();
+    let model = torch(&["model"]);
+    for name in ["checkpoint_1_500", "checkpoint_2_1000", "checkpoint_last"] {
+        for part in ["shared", "rank-0", "rank-1"] {
+            tree.file(&format!("run/{name}-{part}.pt"), &model);
+        }
+    }
+    std::fs::remove_file(tree.at("run/checkpoint_2_1000-rank-0.pt")).unwrap();
+    tree.file("run/checkpoint_3_1500-rank-0-shard0.pt", &model);
+    let scan = tree.scan();
+    assert_eq!(
+        brief(&scan),
+        "run\n  checkpoint_1_500.pt\n  checkpoint_2_1000.pt incomplete\n  checkpoint_last.pt latest\n"
+    );
+    assert_eq!(scan.inventory.sessions[0].checkpoints[0].files, 3);
+}
+
+#[test]
+fn allennlp() {
+    let tree = Tree::new();
+    let (model, training) = (torch(&["w"]), torch(&["epochs_completed"]));
+    tree.file("run/model_state_e0_b7.th", &model);
+    for n in 1..=5 {
+        tree.file(&format!("run/model_state_e{n}_b0.th"), &model)
+            .file(&format!("run/training_state_e{n}_b0.th"), &training)
+            .file(
+                &format!("run/metrics_epoch_{}.json", n - 1),
+                format!(
+                    "{{\"epoch\": {}, \"validation_loss\": 0.{}, \"best_epoch\": 0}}",
+                    n - 1,
+                    9 - n
+                ),
+            );
+    }
+    tree.file("run/model_state_e5_b100.th", cut(&model))
+        .file("run/best.th", &model)
+        .file("run/weights.th", &model)
+        .file("alone/model_state_e1_b0.th", &model)
+        .file("text/model_state_e1_b0.th", "text")
+        .file("text/training_state_e1_b0.th", "text");
+    let scan = tree.scan();
+    assert_eq!(
+        brief(&scan),
+        "run\n  best.th best\n  e0_b7 incomplete ambiguous\n  e1_b0\n  e2_b0\n  e3_b0\n  e4_b0\n  \
+        e5_b0\n  e5_b100 incomplete\n"
+    );
+    let session = &scan.inventory.sessions[0];
+    let loss = scan.inventory.names.get("validation_loss").unwrap();
+    let of = |id: &str| session.checkpoints.iter().find(|c| &*c.id == id).unwrap().metric(loss);
+    assert_eq!((of("e1_b0"), of("e5_b0")), (Some(0.8), Some(0.4)), "the log counts from zero");
+    assert_eq!((of("e5_b100"), of("best.th")), (None, None));
+    assert_eq!(deletions(&scan), ["run: e1_b0 e2_b0"]);
+}
+
+#[test]
+fn allennlp_workers_are_parts() {
+    let tree = Tree::new();
+    let state = torch(&["w"]);
+    for n in 1..=2 {
+        for worker in 0..2 {
+            tree.file(&format!("run/model_state_e{n}_b0_w{worker}.th"), &state)
+                .file(&format!("run/training_state_e{n}_b0_w{worker}.th"), &state);
+        }
+    }
+    std::fs::remove_file(tree.at("run/training_state_e2_b0_w1.th")).unwrap();
+    assert_eq!(brief(&tree.scan()), "run\n  e1_b0\n  e2_b0 incomplete\n");
+}
+
+#[test]
+fn yolov5() {
+    let tree = Tree::new();
+    for name in ["epoch0", "epoch1", "last", "best"] {
+        tree.file(&format!("exp/weights/{name}.pt"), torch(&["model"]));
+    }
+    tree.file("exp/hyp.yaml", "")
+        .file("exp/opt.yaml", "")
+        .file("exp/results.csv", "   epoch,   metrics/mAP_0.5\n   0,   0.25\n   1,   0.5\n")
+        .file("half/weights/last.pt", torch(&["model"]))
+        .file("half/hyp.yaml", "");
+    let scan = tree.scan();
+    assert_eq!(brief(&scan), "exp\n  best.pt best\n  epoch0.pt\n  epoch1.pt\n  last.pt latest\n");
+    let map = scan.inventory.names.get("metrics/mAP_0.5").unwrap();
+    let first = &scan.inventory.sessions[0].checkpoints[1];
+    assert_eq!(first.metric(map), Some(0.25), "the log counts as the names do");
+}
+
+#[test]
+fn mmengine_by_a_template() {
+    let tree = Tree::new();
+    for n in [1_u8, 2, 3] {
+        tree.file(&format!("run/det_{n}.pth"), mmengine_file(n, 50 * n))
+            .file(&format!("iters/det_{}.pth", 50 * n), mmengine_file(n, 50 * n));
+    }
+    tree.file("run/last_checkpoint", "/x/det_3.pth")
+        .file("run/resnet50.pth", mmengine_file(1, 50))
+        .file("run/both_4.pth", mmengine_file(4, 4))
+        .file("iters/last_checkpoint", "/x/det_150.pth")
+        .file("none/det_1.pth", mmengine_file(1, 50));
+    let scan = tree.scan();
+    assert_eq!(
+        brief(&scan),
+        "iters\n  det_50.pth\n  det_100.pth\n  det_150.pth latest <- last_checkpoint\n\
+        run\n  det_1.pth\n  det_2.pth\n  det_3.pth latest <- last_checkpoint\n"
+    );
+    let [iters, run] = &scan.inventory.sessions[..] else { panic!() };
+    assert_eq!(iters.checkpoints[0].step, Some(Step::Whole(50)));
+    assert_eq!(run.checkpoints[0].epoch, Some(Step::Whole(1)));
+}
+
+/// What MMEngine saves: its meta first, with epoch and iteration.
+fn mmengine_file(epoch: u8, iteration: u8) -> Vec<u8> {
+    let pickle = [
+        &b"\x80\x02}q\0(X\x05\0\0\0epochq\x01K"[..],
+        &[epoch],
+        b"X\x04\0\0\0iterq\x02K",
+        &[iteration],
+        b"X\x10\0\0\0mmengine_versionq\x03X\x06\0\0\x000.10.7q\x04u.",
+    ]
+    .concat();
+    zip("archive/data.pkl", &pickle)
 }
 
 #[test]

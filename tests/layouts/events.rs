@@ -77,6 +77,24 @@ fn lightning_logs_batches_from_zero() {
     );
 }
 
+/// With two optimizers a checkpoint after four batches is `step=8`, and row 7 is of a later epoch.
+#[test]
+fn a_row_of_another_epoch_is_not_the_checkpoints() {
+    let tree = Tree::new();
+    tree.ckpt("v/checkpoints/epoch=0-step=8.ckpt", 0, 8)
+        .ckpt("v/checkpoints/epoch=1-step=16.ckpt", 1, 16)
+        .file(&format!("v/{EVENTS}"), data("tensorboardx"));
+    assert_eq!(metrics(&tree.scan()), ["epoch=0-step=8.ckpt: ", "epoch=1-step=16.ckpt: "]);
+    tree.file("v/metrics.csv", "epoch,step,val_loss\n0,3,0.5\n1,7,0.4\n2,11,0.3\n3,15,0.2\n");
+    assert_eq!(
+        metrics(&tree.scan()),
+        [
+            "epoch=0-step=8.ckpt: val_loss=0.5 (metrics.csv)",
+            "epoch=1-step=16.ckpt: val_loss=0.4 (metrics.csv)"
+        ]
+    );
+}
+
 #[test]
 fn the_table_of_csv_logger_comes_first() {
     let tree = Tree::new();
@@ -246,6 +264,23 @@ fn what_is_no_file_and_what_is_too_large_is_said() {
         .unwrap();
     let text = format!("! v/{EVENTS}: {EVENTS}: larger than the 1 GiB that a log may have\n");
     assert!(brief(&tree.scan()).ends_with(&text), "{}", brief(&tree.scan()));
+}
+
+#[test]
+fn more_tags_than_any_run_logs() {
+    let tags: Vec<String> = (0..100_001).map(|n| format!("t{n}")).collect();
+    let rows = |n: usize| {
+        let rows: Vec<_> = tags[..n].iter().map(|t| (1.0, 3, t.as_str(), 0.5)).collect();
+        events(&rows)
+    };
+    for (n, values) in [(1000, 1000), (100_001, 0)] {
+        let tree = Tree::new();
+        lightning(&tree);
+        tree.file(&format!("v/{EVENTS}"), rows(n));
+        let scan = tree.scan();
+        assert_eq!(scan.inventory.sessions[0].checkpoints[0].metrics.len(), values);
+        assert_eq!(scan.faults.is_empty(), values > 0);
+    }
 }
 
 /// The file of a framework's own run, to the last record.

@@ -108,7 +108,7 @@ fn what_is_young_or_unfinished_or_still_written_is_not_remembered() {
     };
     let (scan, options) = scan_with(&tree, index(), settled(&tree));
     assert_eq!(count(&scan, &options), 0, "younger than a day");
-    let early = Index::new(KEY, Time(0), 0);
+    let early = Index::new(KEY, Time::from_nanos(0), 0);
     let (scan, options) = scan_with(&tree, Some(early), later());
     assert_eq!(count(&scan, &options), 0, "changed after the scan began");
     fs::remove_file(tree.at("b/checkpoint-2/trainer_state.json")).unwrap();
@@ -122,7 +122,7 @@ fn another_key_or_damage_is_no_index() {
     let bytes = first(&tree);
     let with = |bytes| empty(&tree).with(bytes).len();
     assert_eq!(with(bytes.clone()), 3);
-    let other = Index::new([8; 32], Time(0), 0).with(bytes.clone());
+    let other = Index::new([8; 32], Time::from_nanos(0), 0).with(bytes.clone());
     assert_eq!(other.len(), 0);
     for at in (0..bytes.len()).step_by(41) {
         let mut damaged = bytes.clone();

@@ -20,6 +20,8 @@ mod hf_trainer;
 mod index;
 mod lightning;
 mod links;
+mod lying;
+mod matrix;
 mod megatron;
 mod needs;
 mod nemo;

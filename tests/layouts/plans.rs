@@ -29,5 +29,5 @@ pub fn deletions(scan: &Scan) -> Vec<String> {
 pub fn in_a_month(scan: &Scan) -> Time {
     let checkpoints = scan.inventory.sessions.iter().flat_map(|s| &s.checkpoints);
     let last = checkpoints.filter_map(|c| c.written().max(c.saved_at)).max().unwrap();
-    Time(last.0 + 30 * 86_400 * Time::NANOS_PER_SEC)
+    Time::from_nanos(last.nanos() + 30 * 86_400 * Time::NANOS_PER_SEC)
 }

@@ -43,11 +43,24 @@ fn names_that_several_frameworks_use() {
         .file("fairseq/checkpoint_1_500.pt", torch(&["model"]))
         .file("fairseq/checkpoint_last.pt", torch(&["model"]))
         .file("ignite/checkpoint_500.pt", torch(&["epoch_length"]))
+        .file("allennlp/model_state_e1_b0.th", torch(&["w"]))
+        .file("allennlp/training_state_e1_b0.th", torch(&["epochs_completed"]))
+        .file("yolo/weights/epoch0.pt", torch(&["model"]))
+        .file("yolo/hyp.yaml", "")
+        .file("yolo/opt.yaml", "")
+        .file("nobody/weights/last.pt", torch(&["model"]))
+        .file("nobody/model_state_e1_b0.th", torch(&["w"]))
+        .file("nobody/model_state_epoch_1.th", torch(&["w"]))
+        .file("nobody/variables.index", crate::weights::index())
+        .file("nobody/variables.data-00000-of-00001", "")
+        .file("nobody/resnet50.pth", torch(&["epoch", "mmengine_version"]))
+        .file("nobody/checkpoint_500.pth", torch(&["model"]))
         .file("numbers/5/data.bin", "");
     assert_eq!(
         seen(&tree),
         [
             "accelerate accelerate checkpoint_0",
+            "allennlp allennlp e1_b0",
             "fairseq fairseq checkpoint_1_500.pt checkpoint_last.pt",
             "flax flax checkpoint_0",
             "hf hf_trainer checkpoint-5",
@@ -55,6 +68,7 @@ fn names_that_several_frameworks_use() {
             "ray ray_tune checkpoint_000000",
             "tf tensorflow checkpoint-5",
             "timm timm checkpoint-5.pth.tar last.pth.tar",
+            "yolo ultralytics epoch0.pt",
         ]
     );
 }

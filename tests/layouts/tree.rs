@@ -168,13 +168,13 @@ fn session(inventory: &Inventory, s: &Session) -> String {
         let at = c.saved_at.map_or("-".to_owned(), |t| t.to_string());
         let _ = writeln!(out, "    saved {at} | {} files | {}", c.files, c.paths().join(" "));
         if let Some(summary) = c.summary() {
-            let elapsed = c.elapsed.map_or(String::new(), |e| format!(" | elapsed {e}"));
+            let elapsed = c.elapsed().map_or(String::new(), |e| format!(" | elapsed {e}"));
             let _ = writeln!(out, "    {summary}{elapsed}");
         }
-        for (id, value) in &c.metrics {
+        for (id, value) in c.metrics.iter() {
             let sources = &c.extra.as_ref().unwrap().sources;
-            let source = sources.iter().find(|s| s.0 == *id).map_or("?", |s| &s.1);
-            let _ = writeln!(out, "    {} = {value} ({source})", inventory.names.name(*id));
+            let source = sources.iter().find(|s| s.0 == id).map_or("?", |s| &s.1);
+            let _ = writeln!(out, "    {} = {value} ({source})", inventory.names.name(id));
         }
         for conflict in c.conflicts() {
             let _ = writeln!(out, "    conflict: {conflict}");

@@ -16,7 +16,7 @@ fn taints(scan: &Scan) -> Vec<String> {
 fn metrics(scan: &Scan) -> Vec<String> {
     let names = &scan.inventory.names;
     let of = |c: &retain::core::model::Checkpoint| {
-        let values = c.metrics.iter().map(|(id, v)| format!(" {}={v}", names.name(*id)));
+        let values = c.metrics.iter().map(|(id, v)| format!(" {}={v}", names.name(id)));
         format!("{}{}", c.id, values.collect::<String>())
     };
     let checkpoints = &scan.inventory.sessions[0].checkpoints;

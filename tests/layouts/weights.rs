@@ -29,7 +29,7 @@ pub fn index() -> Vec<u8> {
 }
 
 /// A zip of one stored entry.
-fn zip(name: &str, data: &[u8]) -> Vec<u8> {
+pub fn zip(name: &str, data: &[u8]) -> Vec<u8> {
     let name_len = u16::try_from(name.len()).unwrap().to_le_bytes();
     let size = u32::try_from(data.len()).unwrap().to_le_bytes();
     let mut out = b"PK\x03\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();

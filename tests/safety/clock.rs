@@ -110,8 +110,8 @@ fn c6_c9_a_new_copy_with_an_old_mtime_is_young() {
     let time = |offset: i64| {
         let now = std::process::Command::new("date").args(["-u", "+%s"]).output().unwrap();
         let now: i64 = String::from_utf8(now.stdout).unwrap().trim().parse().unwrap();
-        let at = retain::core::model::Time(0).0 + (now + offset) * 1_000_000_000;
-        World::within(tree.path()).at_time(&retain::core::model::Time(at).to_string())
+        let at = (now + offset) * 1_000_000_000;
+        World::within(tree.path()).at_time(&retain::core::model::Time::from_nanos(at).to_string())
     };
     assert_eq!(delete(World::within(tree.path()).in_real_time()), 0, "copied just now");
     assert_eq!(delete(time(-3600)), 0, "the storage is an hour ahead");
@@ -172,7 +172,7 @@ fn c8_times_that_are_none_keep_and_crash_nothing() {
         // The file system may clamp; what it shows then is what is judged.
         let shown = fs::metadata(at.join("metadata.json")).unwrap();
         let shown = std::os::unix::fs::MetadataExt::mtime(&shown);
-        let now = retain::core::model::Time::parse(NOW).unwrap().0 / 1_000_000_000;
+        let now = retain::core::model::Time::parse(NOW).unwrap().secs();
         let expected = if shown > now { "keep" } else { "delete" };
         assert_eq!(of(hurt), expected, "{seconds}.{nanos}: shown as {shown}");
         assert_eq!(of("3"), "delete");

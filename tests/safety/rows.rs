@@ -209,3 +209,57 @@ fn f2_f10_f11_needs_strace_quota_interrupted_calls_and_endless_retries() {
         }
     }
 }
+
+/// F10: what only looks repeats its calls as well.
+#[test]
+fn f10_needs_strace_a_scan_repeats_interrupted_calls() {
+    let tree = nsml::storage();
+    symlink("nsml_model/41", tree.at(nsml::SESSION).join("best")).unwrap();
+    let world = nsml::world(&tree);
+    let quiet = world.run(["ls", nsml::SESSION, "--json"]).ok();
+    for call in ["openat", "statx", "getdents64", "readlinkat"] {
+        let log = world.home().join("trace");
+        let plain = world.command(["ls", nsml::SESSION, "--json", "--threads", "1"]);
+        let mut traced = std::process::Command::new("strace");
+        traced.args(["-f", "-qq", "-e", &format!("trace={call}"), "-o"]).arg(&log);
+        // Not those of the loader and of std: calls on the session's own directories.
+        for dir in ["", "nsml_model", "nsml_model/41"] {
+            traced.arg("-P").arg(tree.at(nsml::SESSION).join(dir));
+        }
+        traced.args(["-e", &format!("inject={call}:error=EINTR:when=1+2")]);
+        traced.arg(plain.get_program()).args(plain.get_args()).current_dir(tree.path());
+        traced.env_clear().env("HOME", world.home());
+        let output = traced.output().unwrap();
+        let run = Run::new(&traced, &output);
+        assert!(fs::read_to_string(&log).unwrap().contains("INJECTED"), "{call}: nothing\n{run}");
+        assert_eq!((run.code, &run.stdout), (Some(0), &quiet.stdout), "{call}\n{run}");
+    }
+}
+
+/// R5: a symlink far from the checkpoints that named a keeper names what is to go by now.
+#[test]
+fn r5_a_symlink_elsewhere_is_moved_after_the_plan() {
+    let model = |id: &str| format!("../{}/nsml_model/{id}", nsml::SESSION);
+    for moved in [false, true] {
+        let tree = nsml::storage();
+        let world = nsml::world(&tree);
+        fs::create_dir(tree.at("released")).unwrap();
+        symlink(model("41"), tree.at("released/v1")).unwrap();
+        let policy = nsml::policy(&world, nsml::LAST_TWO);
+        let saved = world.home().join("plan.json");
+        let saved = saved.to_str().unwrap();
+        world.run(["plan", "--policy", &policy, "-o", saved]).ok();
+        if moved {
+            fs::remove_file(tree.at("released/v1")).unwrap();
+            symlink(model("3"), tree.at("released/v1")).unwrap();
+        }
+        let ran = world.run(["apply", saved, "--yes"]);
+        if moved {
+            ran.code(3).warns("v1, which was to stay, has changed");
+            assert_eq!(nsml::left(&tree, nsml::SESSION).len(), 9);
+        } else {
+            ran.ok();
+            assert_eq!(nsml::left(&tree, nsml::SESSION).len(), 2);
+        }
+    }
+}

@@ -85,3 +85,20 @@ fn every_test_that_is_named_is_a_test() {
     }
     assert!(named > 100, "{named}");
 }
+
+#[test]
+fn every_invariant_says_where_it_is_enforced() {
+    let page = package("docs/safety.md");
+    let table = page.split("\n## Invariants, and where they are enforced\n").nth(1).unwrap();
+    let rows = table.split("\n## ").next().unwrap().lines().filter(|l| l.starts_with("| I"));
+    let mut seen = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [codes, _, enforced] = cells[..] else { panic!("three cells: {row}") };
+        assert!(!enforced.is_empty(), "{row}");
+        seen.extend(codes.split(", ").map(str::to_owned));
+    }
+    let all: BTreeSet<String> = (1..=33).map(|n| format!("I{n}")).collect();
+    let missing: Vec<&String> = all.difference(&seen).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

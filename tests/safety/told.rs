@@ -50,7 +50,8 @@ fn u_every_command_tells_of_a_run_killed_at_any_point() {
         }
         seen += 1;
         let plan = Snapshot::of(tree.path());
-        let reading: [&[&str]; 8] = [
+        let saved = world.home().join("plan.json");
+        let reading: [&[&str]; 15] = [
             &["ls"],
             &["ls", "--json"],
             &["plan"],
@@ -59,6 +60,13 @@ fn u_every_command_tells_of_a_run_killed_at_any_point() {
             &["undo", &run, "--dry-run"],
             &["purge", "--dry-run"],
             &["apply", "--dry-run"],
+            &["apply", saved.to_str().unwrap(), "--dry-run"],
+            &["log", &run],
+            &["why", nsml::SESSION, "41"],
+            &["rm", nsml::SESSION, "41", "--dry-run"],
+            &["pin", nsml::SESSION, "--dry-run"],
+            &["layout", "test"],
+            &["init"],
         ];
         for command in reading {
             let ran = world.run(command);
@@ -68,7 +76,16 @@ fn u_every_command_tells_of_a_run_killed_at_any_point() {
             plan.assert_same(&Snapshot::of(tree.path()));
         }
         // Whatever changes something brings it to an end first, and says so.
-        let ran = world.run(["purge", "--yes"]).ok();
+        let all = nsml::policy(&world, "[[policy]]\nname = \"all\"\nkeep = [{ all = true }]\n");
+        let changing: [(&[&str], i32); 5] = [
+            (&["purge", "--yes"], 0),
+            (&["undo", &run, "none"], 2),
+            (&["apply", "--yes", "--policy", &all], 0),
+            (&["rm", nsml::SESSION, "none", "--yes"], 2),
+            (&["apply", saved.to_str().unwrap(), "--yes"], 5),
+        ];
+        let (command, code) = changing[at % changing.len()];
+        let ran = world.run(command).code(code);
         assert_eq!(told(&ran), 1, "killed at {at}\n{ran}");
         let ran = world.run(["ls"]).ok();
         assert_eq!(told(&ran), 0, "killed at {at}\n{ran}");
@@ -93,7 +110,7 @@ fn marking_tells_too_and_recovers_nothing() {
     let (tree, world, _) = killed(20).unwrap();
     let ran = world.run(["pin", nsml::SESSION, "--dry-run"]).ok();
     assert_eq!(told(&ran), 1, "{ran}");
-    let ran = world.run(["pin", nsml::SESSION]).ok();
+    let ran = world.run(["-v", "pin", nsml::SESSION]).ok().warns("confined by Landlock");
     assert_eq!(told(&ran), 1, "{ran}");
     assert_eq!(told(&world.run(["ls"]).ok()), 1);
     drop(tree);

@@ -99,7 +99,7 @@ impl World {
             Op::Outside(deed) => self.outside(deed),
             Op::Clock(seconds) => {
                 self.latest = self.latest.max(self.now);
-                self.now.0 += seconds * Time::NANOS_PER_SEC;
+                self.now = Time::from_nanos(self.now.nanos() + seconds * Time::NANOS_PER_SEC);
             }
             _ => return Ok(disk.was_hit()),
         }
@@ -130,8 +130,8 @@ impl World {
                     thing.purgeable = purge;
                 }
                 Op::PurgeExpired if !here => {
-                    let expires = thing.run_at.map(|at| at.0 + GRACE * Time::NANOS_PER_SEC);
-                    thing.purgeable |= expires.is_some_and(|at| now.0 >= at);
+                    let expires = thing.run_at.map(|at| at.nanos() + GRACE * Time::NANOS_PER_SEC);
+                    thing.purgeable |= expires.is_some_and(|at| now.nanos() >= at);
                 }
                 Op::PurgeRun if !here => {
                     let mut runs = trash.iter().filter(|b| Some(b.run.as_str()) == newest);

@@ -198,7 +198,7 @@ impl World {
 
     /// Plans to delete what is there and no keeper, in sessions whose keeper is there.
     pub fn make_plan(&mut self) {
-        self.now.0 += Time::NANOS_PER_SEC;
+        self.now = Time::from_nanos(self.now.nanos() + Time::NANOS_PER_SEC);
         let root = self.root();
         let mut plan = PlanFile {
             format: FORMAT.to_owned(),

@@ -12,7 +12,7 @@ pub const NOW: &str = "2040-06-15T12:00:00Z";
 /// That many seconds before [`NOW`], RFC 3339.
 pub fn ago(seconds: i64) -> String {
     let now = Time::parse(NOW).expect("a time");
-    Time(now.0 - seconds * Time::NANOS_PER_SEC).to_string()
+    Time::from_nanos(now.nanos() - seconds * Time::NANOS_PER_SEC).to_string()
 }
 
 /// An empty home directory and what surrounds a run of the program.

@@ -135,7 +135,7 @@ impl Tree {
 
 fn set_mtime(path: &Path, time: &str) {
     let time = retain::core::model::Time::parse(time).expect("an RFC 3339 time");
-    let nanos = time.0.rem_euclid(retain::core::model::Time::NANOS_PER_SEC);
+    let nanos = time.nanos().rem_euclid(retain::core::model::Time::NANOS_PER_SEC);
     let stamp = Timespec { tv_sec: time.secs(), tv_nsec: nanos };
     let times = Timestamps { last_access: stamp, last_modification: stamp };
     fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)

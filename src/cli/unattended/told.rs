@@ -92,6 +92,11 @@ impl Told {
         Ok(exit)
     }
 
+    /// The last job's run, if it changed something.
+    pub fn run(&self) -> Option<&str> {
+        self.report.run.as_deref()
+    }
+
     /// The last job moved nothing.
     pub fn moved_nothing(&self) -> bool {
         self.report.moved.checkpoints == 0

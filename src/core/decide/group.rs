@@ -84,7 +84,9 @@ fn evaluate_group(views: &[&SessionView<'_>], rule: u16, names: &Names) -> Vec<V
     });
     let seen: Vec<Member<'_>> = members.iter().map(|(m, _)| *m).collect();
     let setting = Setting { names, now: first.now, zone: first.policy.timezone };
-    let answers = rules::evaluate(&first.policy.keep[usize::from(rule)], rule, &seen, setting);
+    let mut answers = Vec::with_capacity(seen.len());
+    let kind = &first.policy.keep[usize::from(rule)];
+    rules::evaluate(kind, rule, &seen, setting, &mut answers);
 
     let mut by_session: Vec<Vec<(usize, Answer)>> = vec![Vec::new(); views.len()];
     for ((member, place), answer) in members.iter().zip(answers) {

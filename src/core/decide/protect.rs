@@ -53,7 +53,7 @@ pub fn protections(view: &SessionView<'_>, index: u32, reasons: &mut Vec<Reason>
 fn age(view: &SessionView<'_>, c: &Checkpoint, reasons: &mut Vec<Reason>) {
     match c.written() {
         Some(t) => {
-            if !view.policy.min_age.has_passed(t, view.now) {
+            if t > view.min_age_ago {
                 reasons.push(Reason::Young { age: view.now.since(t) });
             }
         }

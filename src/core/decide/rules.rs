@@ -3,11 +3,10 @@
 //! Every rule gives an answer for every member: a hit with its reason, or the nearest miss. Rules
 //! are monotone: taking a member away never turns another member's hit into a miss.
 
-use crate::core::calendar::Span;
 use crate::core::decision::Reason;
 use crate::core::model::{Checkpoint, Marks, Names, Step, Time};
 use crate::core::policy::{Anchor, Best, Bucket, Direction, Missing, Pick, Rule, RuleKind, Ties};
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// A complete checkpoint, as a rule sees it.
@@ -35,15 +34,14 @@ pub struct Setting<'a> {
     pub zone: chrono_tz::Tz,
 }
 
-/// One answer for each member; `members` are newest first.
-pub fn evaluate(rule: &Rule, index: u16, members: &[Member<'_>], set: Setting<'_>) -> Vec<Answer> {
-    let each = |f: &dyn Fn(usize, &Checkpoint) -> (bool, Reason)| {
-        let answer = |(i, m): (usize, &Member<'_>)| {
-            let (hit, reason) = f(i, m.checkpoint);
-            Answer { hit, reason, worse: place(i) }
-        };
-        members.iter().enumerate().map(answer).collect::<Vec<_>>()
-    };
+/// Adds one answer for each member; `members` are newest first.
+pub fn evaluate(
+    rule: &Rule,
+    index: u16,
+    members: &[Member<'_>],
+    set: Setting<'_>,
+    out: &mut Vec<Answer>,
+) {
     let rule_is = |hit: bool, reason: Reason| {
         let miss = Reason::MissedOther { rule: index };
         if hit { (true, reason) } else { (false, miss) }
@@ -53,49 +51,66 @@ pub fn evaluate(rule: &Rule, index: u16, members: &[Member<'_>], set: Setting<'_
         if rank <= of { (true, hit) } else { (false, miss) }
     };
     match &rule.kind {
-        RuleKind::Last(n) => each(&|i, _| {
+        RuleKind::Last(n) => each(members, out, |i, _| {
             let rank = place(i) + 1;
             ranked(rank, *n, Reason::Last { rule: index, rank, of: *n })
         }),
         RuleKind::First(n) => {
             let count = members.len();
-            let mut answers = each(&|i, _| {
+            let start = out.len();
+            each(members, out, |i, _| {
                 let rank = place(count - i);
                 ranked(rank, *n, Reason::First { rule: index, rank, of: *n })
             });
             // The first is what the rule is for: its own worst is the newest it keeps.
-            for (i, answer) in answers.iter_mut().enumerate() {
+            for (i, answer) in out[start..].iter_mut().enumerate() {
                 answer.worse = place(count - i);
             }
-            answers
         }
-        RuleKind::Best(best) => best_of(best, index, members, set.names),
-        RuleKind::EverySteps { n, pick } => every(index, members, *pick, &|c| multiple(c.step, *n)),
+        RuleKind::Best(best) => best_of(best, index, members, set.names, out),
+        RuleKind::EverySteps { n, pick } => {
+            out.extend(every(index, members, *pick, &|c| multiple(c.step, *n)));
+        }
         RuleKind::EveryEpochs { n, pick } => {
-            every(index, members, *pick, &|c| multiple(c.epoch, *n))
+            out.extend(every(index, members, *pick, &|c| multiple(c.epoch, *n)));
         }
-        RuleKind::Every { seconds, pick } => every_span(index, members, *seconds, *pick, set.now),
-        RuleKind::Steps(steps) => each(&|_, c| match c.step {
+        RuleKind::Every { seconds, pick } => {
+            out.extend(every_span(index, members, *seconds, *pick, set.now));
+        }
+        RuleKind::Steps(steps) => each(members, out, |_, c| match c.step {
             None => (false, Reason::MissedNoStep { rule: index }),
             Some(s) => rule_is(steps.contains(&s), Reason::Step { rule: index }),
         }),
         RuleKind::Within { span, of } => {
             let anchor = anchor(*of, members, set.now);
-            each(&|_, c| within(index, c, *span, anchor, set.now))
+            let horizon = span.before(anchor);
+            each(members, out, |_, c| within(index, c, horizon, anchor, set.now));
         }
-        RuleKind::Bucket(bucket) => buckets(bucket, index, members, set),
+        RuleKind::Bucket(bucket) => out.extend(buckets(bucket, index, members, set)),
         RuleKind::Id(globs) => {
-            each(&|_, c| rule_is(globs.is_match(&c.id), Reason::Id { rule: index }))
+            each(members, out, |_, c| rule_is(globs.is_match(&c.id), Reason::Id { rule: index }))
         }
-        RuleKind::Tag(tags) => each(&|_, c| {
+        RuleKind::Tag(tags) => each(members, out, |_, c| {
             let all = tags.iter().all(|t| c.tags().contains(t));
             rule_is(all, Reason::Tag { rule: index })
         }),
-        RuleKind::Submitted => {
-            each(&|_, c| rule_is(c.marks.has(Marks::SUBMITTED), Reason::Submitted { rule: index }))
-        }
-        RuleKind::All => each(&|_, _| (true, Reason::All { rule: index })),
+        RuleKind::Submitted => each(members, out, |_, c| {
+            rule_is(c.marks.has(Marks::SUBMITTED), Reason::Submitted { rule: index })
+        }),
+        RuleKind::All => each(members, out, |_, _| (true, Reason::All { rule: index })),
     }
+}
+
+/// Adds the answers of a rule whose own worst is the oldest.
+fn each(
+    members: &[Member<'_>],
+    out: &mut Vec<Answer>,
+    f: impl Fn(usize, &Checkpoint) -> (bool, Reason),
+) {
+    out.extend(members.iter().enumerate().map(|(i, m)| {
+        let (hit, reason) = f(i, m.checkpoint);
+        Answer { hit, reason, worse: place(i) }
+    }));
 }
 
 /// A position as the number that reasons carry.
@@ -103,7 +118,7 @@ fn place(i: usize) -> u32 {
     u32::try_from(i).unwrap_or(u32::MAX)
 }
 
-fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names) -> Vec<Answer> {
+fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names, out: &mut Vec<Answer>) {
     let has = |id: &u32| members.iter().any(|m| rankable(m.checkpoint, *id).is_some());
     let known: Vec<u32> = best.metrics.iter().filter_map(|name| names.get(name)).collect();
     let unmeasured = |i: usize| u32::MAX - place(members.len() - i);
@@ -111,40 +126,77 @@ fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names) -> Vec
     let Some(metric) = known.iter().copied().find(has) else {
         let reason = Reason::NoMetric { rule };
         let all = 0..members.len();
-        return all.map(|i| Answer { hit: true, reason, worse: unmeasured(i) }).collect();
+        out.extend(all.map(|i| Answer { hit: true, reason, worse: unmeasured(i) }));
+        return;
     };
 
-    let mut ranking: Vec<(f64, u32)> = Vec::with_capacity(members.len());
-    ranking
-        .extend((0..).zip(members).filter_map(|(i, m)| Some((rankable(m.checkpoint, metric)?, i))));
-    ranking.sort_unstable_by(|a, b| {
-        let better = match best.direction {
-            Direction::Min => a.0.partial_cmp(&b.0),
-            Direction::Max => b.0.partial_cmp(&a.0),
-        };
-        let newer_first = a.1.cmp(&b.1);
-        let tie = if best.ties == Ties::Oldest { newer_first.reverse() } else { newer_first };
-        better.unwrap_or(Ordering::Equal).then(tie)
-    });
-    let cutoff = ranking.get(best.n as usize - 1).or(ranking.last()).map_or(f64::NAN, |r| r.0);
-
-    // Placeholders: everyone with a value is overwritten by the ranking below.
-    let no_value =
-        Answer { hit: false, reason: Reason::MissedNoValue { rule, metric }, worse: u32::MAX };
-    let mut answers = vec![no_value; members.len()];
-    for (rank, &(value, i)) in (1..).zip(&ranking) {
-        #[expect(clippy::float_cmp, reason = "a tie is an equal, unrounded value")]
-        let tied = best.ties == Ties::All && value == cutoff;
-        let hit = rank <= best.n || tied;
-        let reason = if hit {
-            Reason::Best { rule, metric, rank, value }
-        } else {
-            Reason::MissedBest { rule, metric, value, cutoff }
-        };
-        answers[i as usize] = Answer { hit, reason, worse: rank };
+    let mut ranking: Vec<Ranked> = Vec::with_capacity(members.len());
+    for (i, m) in (0..).zip(members) {
+        if let Some(value) = rankable(m.checkpoint, metric) {
+            ranking.push(Ranked::new(best, value, i));
+        }
     }
-    wait_for_values(best, rule, metric, &known, members, &mut answers);
-    answers
+    // What is not kept needs no rank, so the rest is left unsorted; ties are found in order.
+    let kept = ranking.len().min(best.n as usize);
+    let all = ranking.len();
+    if best.ties == Ties::All || kept == all {
+        ranking.sort_unstable();
+    } else {
+        ranking.select_nth_unstable(kept - 1);
+        ranking[..kept].sort_unstable();
+    }
+    let worst = ranking[kept - 1];
+    let value = |r: Ranked| rankable(members[r.place(best)].checkpoint, metric);
+    let cutoff = value(worst).unwrap_or(f64::NAN);
+
+    let start = out.len();
+    if all < members.len() {
+        let reason = Reason::MissedNoValue { rule, metric };
+        out.resize(start + members.len(), Answer { hit: false, reason, worse: u32::MAX });
+    } else {
+        let reason = Reason::MissedBest { rule, metric, cutoff };
+        out.resize(start + members.len(), Answer { hit: false, reason, worse: u32::MAX });
+    }
+    let answers = &mut out[start..];
+    for (rank, ranked) in (1..).zip(&ranking) {
+        let hit = rank <= best.n || (best.ties == Ties::All && ranked.ties_with(worst));
+        let reason = if hit {
+            Reason::Best { rule, metric, rank }
+        } else {
+            Reason::MissedBest { rule, metric, cutoff }
+        };
+        answers[ranked.place(best)] = Answer { hit, reason, worse: rank };
+    }
+    if all < members.len() {
+        wait_for_values(best, rule, metric, &known, members, answers);
+    }
+}
+
+/// A value and whose it is, as one number: the lower the better, of equal values the lower the
+/// earlier in line.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Ranked(u128);
+
+impl Ranked {
+    /// `value` is finite; `place` is 0 for the newest.
+    fn new(best: &Best, value: f64, place: u32) -> Ranked {
+        // 0.0 and -0.0 are equal.
+        let bits = (value + 0.0).to_bits();
+        let ascending = if value < 0.0 { !bits } else { bits | (1 << 63) };
+        let value = if best.direction == Direction::Max { !ascending } else { ascending };
+        let place = if best.ties == Ties::Oldest { !place } else { place };
+        Ranked(u128::from(value) << 32 | u128::from(place))
+    }
+
+    fn place(self, best: &Best) -> usize {
+        #[expect(clippy::cast_possible_truncation, reason = "the low half is the place")]
+        let place = self.0 as u32;
+        (if best.ties == Ties::Oldest { !place } else { place }) as usize
+    }
+
+    fn ties_with(self, other: Ranked) -> bool {
+        self.0 >> 32 == other.0 >> 32
+    }
 }
 
 /// Keeps the members without a value that the rule still waits for.
@@ -250,7 +302,7 @@ fn every_span(
     )]
     let reached = |c: &Checkpoint| {
         let t = placed(c, now)?;
-        let past = t.0
+        let past = t.nanos()
             - t.secs().div_euclid(span).saturating_mul(span).saturating_mul(Time::NANOS_PER_SEC);
         Some((t.secs().div_euclid(span) as u64, past as f64, t.secs().rem_euclid(span) == 0))
     };
@@ -277,12 +329,12 @@ fn anchor(of: Anchor, members: &[Member<'_>], now: Time) -> Time {
     }
 }
 
-fn within(rule: u16, c: &Checkpoint, span: Span, anchor: Time, now: Time) -> (bool, Reason) {
+fn within(rule: u16, c: &Checkpoint, horizon: Time, anchor: Time, now: Time) -> (bool, Reason) {
     match placed(c, now) {
         None => (true, Reason::NoTime { rule }),
         Some(t) => {
             let age = anchor.since(t);
-            if t >= span.before(anchor) {
+            if t >= horizon {
                 (true, Reason::Within { rule, age })
             } else {
                 (false, Reason::MissedWithin { rule, age })

@@ -5,9 +5,8 @@ use super::rules::{self, Answer, Member, Setting};
 use super::{SessionView, protect};
 use crate::core::decision::{Notice, Reason, SessionDecision, Verdict};
 use crate::core::limit::{self, Blocker, Candidate, Standing};
-use crate::core::model::Names;
+use crate::core::model::{Names, Session};
 use crate::core::policy::RuleKind;
-use std::borrow::Cow;
 
 /// A decided session, and what quotas may still take from it.
 #[derive(Default)]
@@ -17,89 +16,146 @@ pub struct Draft {
     pub candidates: Vec<Candidate>,
     /// For each checkpoint: why it cannot be evicted, if it stays and cannot.
     pub standings: Vec<Standing>,
+    /// Of what stays; `None` if the session has files with several links, which only a count over
+    /// all sessions gets right.
+    pub bytes: Option<u64>,
     pub notices: Vec<Notice>,
 }
 
-pub fn draft(view: &SessionView<'_>, names: &Names, across: &AcrossAnswers) -> Draft {
-    let answers = Answers::new(view, names, across);
-    let mut notices = notices(view, &answers);
+/// Bytes of the checkpoints that `stays` takes, by index, if none has hard-linked files.
+pub fn private_bytes(session: &Session, stays: impl Fn(usize) -> bool) -> Option<u64> {
+    let mut bytes: u64 = 0;
+    for (i, c) in session.checkpoints.iter().enumerate() {
+        if !c.shared().is_empty() {
+            return None;
+        }
+        if stays(i) {
+            bytes = bytes.saturating_add(c.bytes);
+        }
+    }
+    Some(bytes)
+}
+
+/// Lists that each session fills anew.
+#[derive(Default)]
+pub struct Scratch<'a> {
+    members: Vec<Member<'a>>,
+    /// What every rule says of every member: one list for each rule, one after the other.
+    answers: Vec<Answer>,
+    /// Where each checkpoint stands among the members.
+    places: Vec<Option<u32>>,
+    /// Why each checkpoint stays or is discarded; `ends` says where the reasons of each stop.
+    reasons: Vec<Reason>,
+    ends: Vec<usize>,
+}
+
+pub fn draft<'a>(
+    scratch: &mut Scratch<'a>,
+    view: &SessionView<'a>,
+    names: &Names,
+    across: &AcrossAnswers,
+) -> Draft {
+    let Scratch { members, answers, places, reasons, ends } = scratch;
+    evaluate(view, names, across, members, answers);
+    let answers = Answers { all: answers, members: members.len() };
+    let mut notices = notices(view, answers);
     let count = view.session.checkpoints.len();
-    // Where each checkpoint stands among the members.
-    let mut places: Vec<Option<u32>> = vec![None; count];
+    places.clear();
+    places.resize(count, None);
     for (p, &i) in (0..).zip(&view.members) {
         places[i as usize] = Some(p);
     }
 
+    reasons.clear();
+    ends.clear();
     let mut standings = Vec::with_capacity(count);
-    // All reasons in one list; `ends` says where those of each checkpoint stop.
-    let mut reasons: Vec<Reason> = Vec::with_capacity(count * 2);
-    let mut ends: Vec<usize> = Vec::with_capacity(count);
     let limit = &view.policy.limit;
     let limited = limit.max_bytes.is_some() || limit.max_count.is_some() || limit.max_age.is_some();
     let may_evict = limited || !view.file.quotas.is_empty();
-    let mut candidates = Vec::with_capacity(if may_evict { count } else { 0 });
-    for (i, place) in (0..).zip(&places) {
-        let standing = stand(view, i, *place, &answers, &mut reasons);
+    let mut candidates = Vec::new();
+    for (i, place) in (0..).zip(places.iter()) {
+        let standing = stand(view, i, *place, answers, reasons);
         if may_evict && standing == Standing::Evictable {
-            candidates.push(candidate(view, i, place.unwrap_or(u32::MAX), &answers));
+            candidates.push(candidate(view, i, place.unwrap_or(u32::MAX), answers));
         }
         standings.push(standing);
         ends.push(reasons.len());
     }
     candidates.sort_unstable_by_key(Candidate::eviction_order);
+    candidates.shrink_to_fit();
 
     let mut evictions: Vec<Option<Reason>> = Vec::new();
     for (i, reason) in limit::enforce(view, &mut standings, &mut candidates, &mut notices) {
         evictions.resize(count, None);
         evictions[i as usize] = Some(reason);
     }
-    let mut decision =
-        SessionDecision::with_capacity(Some(view.policy_index), count, reasons.len());
+    let gone = standings.iter().filter(|s| **s == Standing::Gone).count();
+    let most = reasons.len() + candidates.len() + gone * view.policy.keep.len();
+    let mut decision = SessionDecision::with_capacity(Some(view.policy_index), count, most);
     let mut start = 0;
     for (i, standing) in standings.iter().enumerate() {
-        let why = reasons[start..ends[i]].iter().copied();
+        let why = &reasons[start..ends[i]];
         start = ends[i];
-        if *standing != Standing::Gone {
-            decision.push(Verdict::Keep, why);
-            continue;
+        match standing {
+            Standing::Evictable => decision.push_evictable(why),
+            Standing::Stays(_) => decision.push(Verdict::Keep, why.iter().copied()),
+            Standing::Gone => {
+                let eviction = evictions.get(i).copied().flatten();
+                // A discard is reason enough; the default is nothing but its misses.
+                let discarded = eviction.is_none() && !why.is_empty();
+                let misses = places[i].filter(|_| !discarded).into_iter();
+                let misses =
+                    misses.flat_map(|p| answers.of(p).filter(|a| !a.hit).map(|a| a.reason));
+                let why = why.iter().copied();
+                decision.push(Verdict::Delete, eviction.into_iter().chain(why).chain(misses));
+            }
         }
-        let eviction = evictions.get(i).copied().flatten();
-        // A discard is reason enough; the default is nothing but its misses.
-        let discarded = eviction.is_none() && why.len() > 0;
-        let misses = places[i].filter(|_| !discarded).into_iter();
-        let misses = misses.flat_map(|p| answers.of(p).filter(|a| !a.hit).map(|a| a.reason));
-        decision.push(Verdict::Delete, eviction.into_iter().chain(why).chain(misses));
     }
-    Draft { decision, candidates, standings, notices }
+    let bytes = match view.file.quotas.is_empty() {
+        true => None,
+        false => private_bytes(view.session, |i| standings[i] != Standing::Gone),
+    };
+    Draft { decision, candidates, standings, bytes, notices }
+}
+
+/// Asks every rule of the session's policy.
+fn evaluate<'a>(
+    view: &SessionView<'a>,
+    names: &Names,
+    across: &AcrossAnswers,
+    members: &mut Vec<Member<'a>>,
+    answers: &mut Vec<Answer>,
+) {
+    members.clear();
+    let checkpoints = &view.session.checkpoints;
+    let member = |&i: &u32| Member { checkpoint: &checkpoints[i as usize], session: 0 };
+    members.extend(view.members.iter().map(member));
+    let setting = Setting { names, now: view.now, zone: view.policy.timezone };
+    answers.clear();
+    for (r, rule) in (0..).zip(&view.policy.keep) {
+        match across.get(view.index, r) {
+            Some(known) => answers.extend_from_slice(known),
+            None => rules::evaluate(rule, r, members, setting, answers),
+        }
+    }
 }
 
 /// What every rule says of every member.
-struct Answers<'a> {
-    /// One list for each rule, each with one answer for each member.
-    by_rule: Vec<Cow<'a, [Answer]>>,
+#[derive(Clone, Copy)]
+struct Answers<'s> {
+    all: &'s [Answer],
+    members: usize,
 }
 
-impl<'a> Answers<'a> {
-    fn new(view: &SessionView<'_>, names: &Names, across: &'a AcrossAnswers) -> Answers<'a> {
-        let members: Vec<Member<'_>> = view
-            .members
-            .iter()
-            .map(|&i| Member { checkpoint: &view.session.checkpoints[i as usize], session: 0 })
-            .collect();
-        let setting = Setting { names, now: view.now, zone: view.policy.timezone };
-        let by_rule = (0..)
-            .zip(&view.policy.keep)
-            .map(|(r, rule)| match across.get(view.index, r) {
-                Some(answers) => Cow::Borrowed(answers),
-                None => Cow::Owned(rules::evaluate(rule, r, &members, setting)),
-            })
-            .collect();
-        Answers { by_rule }
+impl<'s> Answers<'s> {
+    /// All rules' answers for the member at `place`, in the order of the rules.
+    fn of(self, place: u32) -> impl Iterator<Item = &'s Answer> {
+        self.all.iter().skip(place as usize).step_by(self.members.max(1))
     }
 
-    /// All rules' answers for the member at `place`, in the order of the rules.
-    fn of(&self, place: u32) -> impl Iterator<Item = &Answer> {
-        self.by_rule.iter().map(move |answers| &answers[place as usize])
+    /// One list of all members' answers for each rule.
+    fn by_rule(self) -> impl Iterator<Item = &'s [Answer]> {
+        self.all.chunks(self.members.max(1))
     }
 }
 
@@ -108,7 +164,7 @@ fn stand(
     view: &SessionView<'_>,
     index: u32,
     place: Option<u32>,
-    answers: &Answers<'_>,
+    answers: Answers<'_>,
     why: &mut Vec<Reason>,
 ) -> Standing {
     let checkpoint = &view.session.checkpoints[index as usize];
@@ -152,7 +208,7 @@ fn stand(
 }
 
 /// How soon a limit takes a checkpoint: by the strongest rule that keeps it.
-fn candidate(view: &SessionView<'_>, index: u32, place: u32, answers: &Answers<'_>) -> Candidate {
+fn candidate(view: &SessionView<'_>, index: u32, place: u32, answers: Answers<'_>) -> Candidate {
     let rules = view.policy.keep.len();
     let strongest = answers
         .of(place)
@@ -167,7 +223,7 @@ fn candidate(view: &SessionView<'_>, index: u32, place: u32, answers: &Answers<'
     Candidate { checkpoint: index, distance, worse, place }
 }
 
-fn notices(view: &SessionView<'_>, answers: &Answers<'_>) -> Vec<Notice> {
+fn notices(view: &SessionView<'_>, answers: Answers<'_>) -> Vec<Notice> {
     let session = view.index;
     let mut notices = Vec::new();
     if view.restarted.is_some() {
@@ -176,7 +232,7 @@ fn notices(view: &SessionView<'_>, answers: &Answers<'_>) -> Vec<Notice> {
     if view.members.is_empty() {
         return notices;
     }
-    for ((index, rule), answers) in (0..).zip(&view.policy.keep).zip(&answers.by_rule) {
+    for ((index, rule), answers) in (0..).zip(&view.policy.keep).zip(answers.by_rule()) {
         let all = |f: &dyn Fn(&Reason) -> bool| answers.iter().all(|a| f(&a.reason));
         if matches!(rule.kind, RuleKind::Best(_)) && all(&|r| matches!(r, Reason::NoMetric { .. }))
         {

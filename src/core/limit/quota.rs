@@ -4,7 +4,7 @@ use super::Standing;
 use super::usage::Usage;
 use crate::core::decide::Draft;
 use crate::core::decision::{Blockers, Notice, Reason, Verdict};
-use crate::core::model::Inventory;
+use crate::core::model::{Inventory, Session};
 use crate::core::policy::{Amount, Cap, OnExceed, Per, Policy, Quota};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -70,6 +70,18 @@ pub fn amount(amount: Amount, total: u64) -> u64 {
     }
 }
 
+/// Adds what stays of a session.
+fn add_kept(usage: &mut Usage, session: &Session, draft: &Draft) {
+    if let Some(bytes) = draft.bytes {
+        return usage.add_private(bytes);
+    }
+    for (i, c) in session.checkpoints.iter().enumerate() {
+        if draft.decision.verdict(i) != Verdict::Delete {
+            usage.add(c);
+        }
+    }
+}
+
 /// One quota over one group of sessions.
 struct Run<'a> {
     inventory: &'a Inventory,
@@ -93,11 +105,7 @@ impl<'a> Run<'a> {
     ) -> Run<'a> {
         let mut usage = Usage::default();
         for &s in &sessions {
-            for (i, c) in inventory.sessions[s].checkpoints.iter().enumerate() {
-                if drafts[s].decision.verdict(i) != Verdict::Delete {
-                    usage.add(c);
-                }
-            }
+            add_kept(&mut usage, &inventory.sessions[s], &drafts[s]);
         }
         Run { inventory, drafts, quota, index, group, sessions, usage }
     }
@@ -189,12 +197,7 @@ impl<'a> Run<'a> {
 
     fn usage_of(&self, session: usize) -> Usage {
         let mut usage = Usage::default();
-        let decision = &self.drafts[session].decision;
-        for (i, c) in self.inventory.sessions[session].checkpoints.iter().enumerate() {
-            if decision.verdict(i) != Verdict::Delete {
-                usage.add(c);
-            }
-        }
+        add_kept(&mut usage, &self.inventory.sessions[session], &self.drafts[session]);
         usage
     }
 
@@ -208,8 +211,11 @@ impl<'a> Run<'a> {
             let draft = &mut self.drafts[s];
             // They were taken from the front, in order.
             draft.candidates.drain(..evicted.len());
+            let session = &self.inventory.sessions[s];
             for (i, _) in &evicted {
                 draft.standings[*i as usize] = Standing::Gone;
+                let bytes = session.checkpoints[*i as usize].bytes;
+                draft.bytes = draft.bytes.map(|kept| kept.saturating_sub(bytes));
             }
             draft.decision.evict(&evicted);
         }

@@ -22,6 +22,11 @@ impl Usage {
         self.bytes
     }
 
+    /// Adds bytes of files that have one link only.
+    pub fn add_private(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
     pub fn add(&mut self, c: &Checkpoint) {
         self.bytes = self.bytes.saturating_add(private_bytes(c));
         for file in c.shared() {
@@ -54,6 +59,9 @@ impl Usage {
 
 /// Bytes of the files that have one link only.
 fn private_bytes(c: &Checkpoint) -> u64 {
+    if c.shared().is_empty() {
+        return c.bytes;
+    }
     let mut seen: Vec<u64> = Vec::new();
     let mut shared = 0_u64;
     for SharedFile { inode, bytes, .. } in c.shared() {

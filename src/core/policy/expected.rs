@@ -105,7 +105,7 @@ fn find(inventory: &Inventory, text: &str) -> Vec<(usize, usize)> {
         let qualified =
             text.strip_prefix(session.name.as_ref()).and_then(|rest| rest.strip_prefix(':'));
         for (c, checkpoint) in session.checkpoints.iter().enumerate() {
-            if checkpoint.id.as_ref() == text || qualified == Some(&checkpoint.id) {
+            if *checkpoint.id == *text || qualified == Some(&checkpoint.id) {
                 spots.push((s, c));
             }
         }

@@ -6,7 +6,7 @@ use crate::core::model::Status;
 use crate::core::select::{Globs, Scope, expand_ranges};
 
 /// The layouts this version recognises; others may be declared in `retain.toml`.
-pub const LAYOUTS: [&str; 23] = [
+pub const LAYOUTS: [&str; 24] = [
     "nsml",
     "hf_trainer",
     "nemo",
@@ -29,6 +29,7 @@ pub const LAYOUTS: [&str; 23] = [
     "torchtnt",
     "ignite",
     "composer",
+    "allennlp",
     "nanogpt",
 ];
 

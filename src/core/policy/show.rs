@@ -361,7 +361,7 @@ fn amount_text(amount: Amount) -> String {
 
 /// The last day, if it ends with one in UTC, else the instant.
 fn until_text(until: Time) -> String {
-    let last_day = Time(until.0.saturating_sub(1)).to_chrono().date_naive();
+    let last_day = Time::from_nanos(until.nanos().saturating_sub(1)).to_chrono().date_naive();
     if end_of_day(last_day, chrono_tz::UTC) == Some(until) {
         last_day.to_string()
     } else {

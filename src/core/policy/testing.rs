@@ -7,7 +7,8 @@ use super::reader::{Context, Table, Value};
 use super::{codes, expected};
 use crate::core::calendar::Span;
 use crate::core::model::{
-    Checkpoint, Inventory, Marks, Names, Pointer, Session, Space, Status, Step, Time,
+    Checkpoint, Inventory, Marks, Metrics, Names, Pointer, Session, SmolStr, Space, Status, Step,
+    Time,
 };
 use crate::core::name::natural_cmp;
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 /// 2026-01-01T00:00:00Z.
-const NOW: Time = Time(1_767_225_600 * Time::NANOS_PER_SEC);
+const NOW: Time = Time::from_nanos(1_767_225_600 * Time::NANOS_PER_SEC);
 const SESSION: &str = "owner/data/1";
 const AGE: Span = Span::hours(30 * 24);
 const MINUTE: i64 = 60 * Time::NANOS_PER_SEC;
@@ -152,7 +153,7 @@ fn checkpoint(
         c.extra_mut().needs = cx.strings(&v).unwrap_or_default();
     }
     cx.finish(table);
-    c.id = id?;
+    c.id = id?.into();
     Some(Entry { session, checkpoint: c, span: table.span.clone() })
 }
 
@@ -176,12 +177,12 @@ fn saved_at(cx: &mut Context, table: &mut Table, index: usize, now: Time) -> Tim
         return cx.duration(&age, true).map_or(now, |age| age.before(now));
     }
     let later = i64::try_from(index).unwrap_or(0).saturating_mul(MINUTE);
-    Time(AGE.before(now).0.saturating_add(later))
+    Time::from_nanos(AGE.before(now).nanos().saturating_add(later))
 }
 
-fn metrics(cx: &mut Context, value: &Value, names: &mut Names) -> Box<[(u32, f64)]> {
+fn metrics(cx: &mut Context, value: &Value, names: &mut Names) -> Metrics {
     let Some(table) = cx.table("Metrics", value) else {
-        return Box::default();
+        return Metrics::default();
     };
     let mut metrics = Vec::new();
     for (name, spanned) in table.entries() {
@@ -203,7 +204,6 @@ fn metrics(cx: &mut Context, value: &Value, names: &mut Names) -> Box<[(u32, f64
         let finite = number.filter(|x: &f64| x.is_finite()).unwrap_or(f64::NAN);
         metrics.push((names.intern(name), finite));
     }
-    metrics.sort_by_key(|m| m.0);
     metrics.into()
 }
 
@@ -221,7 +221,7 @@ fn marks(cx: &mut Context, value: &Value) -> Vec<Marks> {
 
 /// Entries by session, in natural order; an id that stands twice in one is a fault.
 fn group(cx: &mut Context, entries: Vec<Entry>) -> Vec<(Box<str>, Vec<Checkpoint>)> {
-    let mut seen: HashMap<(Box<str>, Box<str>), Range<usize>> = HashMap::new();
+    let mut seen: HashMap<(Box<str>, SmolStr), Range<usize>> = HashMap::new();
     let mut sessions: Vec<(Box<str>, Vec<Checkpoint>)> = Vec::new();
     let mut places: HashMap<Box<str>, usize> = HashMap::new();
     for entry in entries {

@@ -109,7 +109,7 @@ fn next_record(lines: &mut Lines<'_>) -> Result<Option<(usize, Vec<String>)>, Cs
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::csv::Table;
+    use crate::format::csv::number;
     use crate::format::lines::tests::Memory;
     use proptest::prelude::*;
 
@@ -145,16 +145,49 @@ mod tests {
         assert_eq!(rows(&zeros).unwrap_err().to_string(), "line 1 is longer than 16 MiB");
     }
 
+    #[test]
+    fn fields() {
+        let csv =
+            b"\xef\xbb\xbfepoch,step,\"a,\"\"b\"\"\",loss\r\n0,3,,nan\r\n\n0,4,\"1\n2\",2.5\n1,5";
+        let file = Memory(csv.to_vec());
+        let mut reader = Reader::new(&file).unwrap();
+        assert_eq!(reader.header(), ["epoch", "step", "a,\"b\"", "loss"]);
+        let loss = reader.column("loss").unwrap();
+        let first = reader.next_row().unwrap().unwrap();
+        assert_eq!((first.field(2), first.field(9)), (None, None));
+        assert!(number(first.field(loss).unwrap()).is_nan());
+        let second = reader.next_row().unwrap().unwrap();
+        assert_eq!((second.field(2), second.field(loss)), (Some("1\n2"), Some("2.5")));
+        assert!(reader.next_row().unwrap().is_none(), "the torn last line is dropped");
+    }
+
     proptest! {
         #[test]
-        fn says_what_a_whole_table_says(text in "[a,\n\"]{0,30}") {
-            let table = Table::parse(text.as_bytes());
-            match (table, rows(text.as_bytes())) {
-                (Ok(table), Ok(rows)) => prop_assert_eq!(rows.len() - 1, table.len()),
-                // A quote that is open at the end is a torn line here.
-                (Err(CsvError::OpenQuote(_)), _) => {}
-                (Err(a), Err(b)) => prop_assert_eq!(a, b),
-                (a, b) => prop_assert!(false, "{:?} {:?}", a, b),
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = rows(&bytes);
+        }
+
+        #[test]
+        fn quoted_fields_survive(
+            fields in proptest::collection::vec("[a\",\n é]{0,6}", 1..5),
+        ) {
+            let quoted: Vec<_> =
+                fields.iter().map(|f| format!("\"{}\"", f.replace('"', "\"\""))).collect();
+            let rows = rows(format!("{},x\n{}\n", "c,".repeat(9), quoted.join(",")).as_bytes()).unwrap();
+            let empty = matches!(&fields[..], [only] if only.is_empty());
+            prop_assert_eq!(rows.get(1), (!empty).then_some(&fields));
+        }
+
+        /// A table is as many rows as lines, if nothing is quoted.
+        #[test]
+        fn a_row_for_each_line(text in "[a,\n]{0,30}") {
+            let ended = text.rfind('\n').map_or("", |i| &text[..i]);
+            let lines: Vec<&str> = ended.split('\n').filter(|l| !l.is_empty()).collect();
+            let width = |l: &&str| l.split(',').count();
+            let too_wide = lines.iter().skip(1).any(|l| width(l) > lines.first().map_or(0, width));
+            match rows(text.as_bytes()) {
+                Ok(rows) => prop_assert!(!too_wide && rows.len() == lines.len().max(1)),
+                Err(e) => prop_assert!(too_wide, "{}", e),
             }
         }
     }

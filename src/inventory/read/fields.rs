@@ -1,8 +1,8 @@
 //! Values of one line, checked. The error of each names the field and what it should have been.
 
 use crate::core::model::{
-    Checkpoint, Extra, Fingerprint, Guard, Marks, MetricId, Names, Pin, Pointer, SharedFile,
-    Status, Step, Time,
+    Checkpoint, Extra, Fingerprint, Guard, Marks, MetricId, Metrics, Names, Pin, Pointer,
+    SharedFile, Status, Step, Time,
 };
 use crate::format::json::Value;
 use crate::inventory::VERSION;
@@ -108,6 +108,7 @@ pub fn checkpoint(fields: &Fields<'_>, names: &mut Names) -> Result<Checkpoint, 
     let (marks, unfinished) = marks(fields)?;
     let extra = Extra {
         summary: fields.text("summary")?.map(Into::into),
+        elapsed: fields.get("elapsed").map(|v| number("elapsed", v)).transpose()?,
         tags: fields.texts("tags")?,
         needs: fields.texts("needs")?,
         pointers: fields.list("pointers")?.iter().map(pointer).collect::<Result<_, _>>()?,
@@ -124,7 +125,6 @@ pub fn checkpoint(fields: &Fields<'_>, names: &mut Names) -> Result<Checkpoint, 
         epoch: fields.step("epoch")?,
         saved_at: fields.time("saved_at")?,
         last_write: fields.time("last_write")?,
-        elapsed: fields.get("elapsed").map(|v| number("elapsed", v)).transpose()?,
         bytes: fields.count("bytes")?.unwrap_or(0),
         files: fields.small("files")?.unwrap_or(0),
         metrics: metrics(fields, names)?,
@@ -137,6 +137,7 @@ pub fn checkpoint(fields: &Fields<'_>, names: &mut Names) -> Result<Checkpoint, 
 
 fn is_empty(e: &Extra) -> bool {
     e.summary.is_none()
+        && e.elapsed.is_none()
         && e.pin.is_none()
         && e.apparent == 0
         && [e.tags.len(), e.needs.len(), e.pointers.len(), e.conflicts.len()] == [0; 4]
@@ -175,7 +176,7 @@ fn number(key: &str, value: &Value) -> Result<f64, String> {
     }
 }
 
-fn metrics(fields: &Fields<'_>, names: &mut Names) -> Result<Box<[(MetricId, f64)]>, String> {
+fn metrics(fields: &Fields<'_>, names: &mut Names) -> Result<Metrics, String> {
     let mut metrics: Vec<(MetricId, f64)> = Vec::new();
     for (key, value) in fields.object("metrics")? {
         let id = names.intern(key);
@@ -184,7 +185,6 @@ fn metrics(fields: &Fields<'_>, names: &mut Names) -> Result<Box<[(MetricId, f64
         }
         metrics.push((id, number(key, value)?));
     }
-    metrics.sort_by_key(|m| m.0);
     Ok(metrics.into())
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A row's `step` is the index of the batch, a checkpoint's is the number of batches done: one
 //! more. Validation has rows of its own. Where no row has the checkpoint's step, the epoch's value
-//! is taken if there is exactly one, and it is not of later than the checkpoint.
+//! is taken if there is exactly one, and it is not of later than the checkpoint. The same where that
+//! row is of another epoch: with several optimizers a checkpoint's step counts more than batches.
 
 use crate::core::model::Step;
 use crate::format::csv::{CsvError, Reader, number};
@@ -16,6 +17,8 @@ pub struct History {
     /// By the row's step, then by column: the last value.
     by_step: HashMap<u64, HashMap<usize, f64>>,
     by_epoch: HashMap<u64, HashMap<usize, Only>>,
+    /// By the row's step, its epoch.
+    epochs: HashMap<u64, u64>,
 }
 
 /// The values of one column in one epoch.
@@ -47,6 +50,9 @@ impl History {
             let step = row.field(step_column).and_then(whole);
             let epoch = row.field(epoch_column).and_then(whole);
             let wanted = step.filter(|s| s.checked_add(1).is_some_and(|s| steps.contains(&s)));
+            if let Some((step, epoch)) = wanted.zip(epoch) {
+                history.epochs.insert(step, epoch);
+            }
             let mut at_step = wanted.map(|s| history.by_step.entry(s).or_default());
             let mut in_epoch = epoch.map(|e| history.by_epoch.entry(e).or_default());
             for column in (0..width).filter(|c| *c != epoch_column && *c != step_column) {
@@ -75,7 +81,10 @@ impl History {
             _ => None,
         };
         let (step, epoch) = (whole(step), whole(epoch));
-        let own = step.and_then(|s| s.checked_sub(1)).and_then(|s| self.by_step.get(&s));
+        let same_epoch =
+            |row: &u64| self.epochs.get(row).zip(epoch).is_none_or(|(row, own)| *row == own);
+        let row = step.and_then(|s| s.checked_sub(1)).filter(same_epoch);
+        let own = row.and_then(|s| self.by_step.get(&s));
         let in_epoch = epoch.and_then(|e| self.by_epoch.get(&e));
         let value = |column: usize| match own {
             Some(values) => values.get(&column).copied(),
@@ -115,6 +124,8 @@ mod tests {
         assert_eq!(at(None, Some(2)), "train_loss=0.8 val_loss=2.799999952316284");
         assert_eq!(at(None, Some(1)), "val_loss=NaN", "two training values: none is the epoch's");
         assert_eq!(at(Some(11), Some(2)), "train_loss=0.8", "validated only later");
+        assert_eq!(at(Some(8), Some(0)), "train_loss=0.5 val_loss=10", "two optimizers");
+        assert_eq!(at(Some(8), None), "train_loss=0.7 val_loss=NaN");
         assert_eq!(at(Some(0), None), "");
         assert_eq!(at(None, None), "");
         assert_eq!(at(Some(99), Some(99)), "");

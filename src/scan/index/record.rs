@@ -196,7 +196,7 @@ fn put_session(out: &mut Writer, session: &Session) {
     } = session;
     out.option(layout.as_ref(), |out, l| out.bytes(l.as_bytes()));
     out.u64(position(&STATUSES, status));
-    out.option(*last_write, |out, t| out.i64(t.0));
+    out.option(*last_write, |out, t| out.i64(t.nanos()));
     put_texts(out, tags);
     out.bytes(series.as_bytes());
     out.list(guards.iter(), |out, Guard { path, fingerprint }| {
@@ -223,7 +223,7 @@ fn session(reader: &mut Reader<'_>) -> Option<Session> {
 }
 
 fn time(reader: &mut Reader<'_>) -> Option<Time> {
-    reader.i64().map(Time)
+    reader.i64().map(Time::from_nanos)
 }
 
 fn put_step(out: &mut Writer, step: Step) {
@@ -245,7 +245,6 @@ fn put_checkpoint(out: &mut Writer, checkpoint: &Checkpoint) {
         epoch,
         saved_at,
         last_write,
-        elapsed,
         bytes,
         files,
         metrics,
@@ -257,15 +256,15 @@ fn put_checkpoint(out: &mut Writer, checkpoint: &Checkpoint) {
     out.bytes(id.as_bytes());
     out.option(*step, put_step);
     out.option(*epoch, put_step);
-    out.option(*saved_at, |out, t| out.i64(t.0));
-    out.option(*last_write, |out, t| out.i64(t.0));
-    out.option(*elapsed, Writer::f64);
+    out.option(*saved_at, |out, t| out.i64(t.nanos()));
+    out.option(*last_write, |out, t| out.i64(t.nanos()));
     out.u64(*bytes);
     out.u64((*files).into());
-    out.list(metrics.iter(), |out, (metric, value)| {
-        out.u64((*metric).into());
-        out.f64(*value);
-    });
+    out.u64(metrics.len() as u64);
+    for (metric, value) in metrics.iter() {
+        out.u64(metric.into());
+        out.f64(value);
+    }
     MARKS.iter().for_each(|m| out.bool(marks.has(*m)));
     out.bool(*complete);
     out.option(fingerprint.as_ref(), |out, f| out.fixed(f));
@@ -279,10 +278,9 @@ fn checkpoint(reader: &mut Reader<'_>) -> Option<Checkpoint> {
         epoch: reader.option(step)?,
         saved_at: reader.option(time)?,
         last_write: reader.option(time)?,
-        elapsed: reader.option(Reader::f64)?,
         bytes: reader.u64()?,
         files: reader.u32()?,
-        metrics: reader.list(|r| Some((r.u32()?, r.f64()?)))?.into(),
+        metrics: reader.list(|r| Some((r.u32()?, r.f64()?)))?.into_iter().collect(),
         marks: marks(reader)?,
         complete: reader.bool()?,
         fingerprint: reader.option(Reader::fixed)?,
@@ -301,9 +299,21 @@ fn marks(reader: &mut Reader<'_>) -> Option<Marks> {
 }
 
 fn put_extra(out: &mut Writer, extra: &Extra) {
-    let Extra { summary, tags, needs, pointers, pin, conflicts, shared, paths, apparent, sources } =
-        extra;
+    let Extra {
+        summary,
+        elapsed,
+        tags,
+        needs,
+        pointers,
+        pin,
+        conflicts,
+        shared,
+        paths,
+        apparent,
+        sources,
+    } = extra;
     out.option(summary.as_ref(), |out, s| out.bytes(s.as_bytes()));
+    out.option(*elapsed, Writer::f64);
     put_texts(out, tags);
     put_texts(out, needs);
     out.list(pointers.iter(), |out, Pointer { name, external }| {
@@ -311,7 +321,7 @@ fn put_extra(out: &mut Writer, extra: &Extra) {
         out.bool(*external);
     });
     out.option(pin.as_ref(), |out, Pin { until, why }| {
-        out.option(*until, |out, t| out.i64(t.0));
+        out.option(*until, |out, t| out.i64(t.nanos()));
         out.option(why.as_ref(), |out, w| out.bytes(w.as_bytes()));
     });
     put_texts(out, conflicts);
@@ -338,6 +348,7 @@ fn extra(reader: &mut Reader<'_>) -> Option<Extra> {
         |r: &mut Reader<'_>| Some(SharedFile { inode: r.u64()?, bytes: r.u64()?, links: r.u32()? });
     Some(Extra {
         summary: reader.option(|r| r.text().map(Into::into))?,
+        elapsed: reader.option(Reader::f64)?,
         tags: texts(reader)?,
         needs: texts(reader)?,
         pointers: reader.list(pointer)?,

@@ -9,6 +9,7 @@ use super::{c_name, kind, kind_of, mount_of, open_dir, stat_at, stat_fd};
 use crate::store::{Entry, Fact, Identity, Kind, Observation};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, RawDir, Statx};
+use rustix::io::Errno;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -393,7 +394,11 @@ fn read_with(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>]) -> io::Result<A
     let mut raw = RawDir::new(fd, buffer);
     let mut entries = Vec::with_capacity(16);
     while let Some(entry) = raw.next() {
-        let entry = entry?;
+        let entry = match entry {
+            // F10: nothing was read yet, and the next call reads it.
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
         let name = entry.file_name();
         if name == c"." || name == c".." {
             continue;

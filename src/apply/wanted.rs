@@ -1,0 +1,179 @@
+//! Whether somebody has come to want a checkpoint since it was moved to the trash.
+//!
+//! A pin that is set, or a pointer that is moved, while a checkpoint waits in the trash means it all
+//! the same (I6, I10). So right before a purge its folder is looked at once more, and what is wanted
+//! stays where it can be restored. Unsure means keep: marks that cannot be read pin all beside them.
+
+use super::dir::{self, Rel};
+use super::journal::record::Intent;
+use super::root::Root;
+use crate::core::model::Time;
+use crate::core::name;
+use crate::marks::{self, MarksError, MarksFile, Subject};
+use crate::store::local::LocalDir;
+use crate::store::{Dir as _, Kind};
+use rustix::fd::OwnedFd;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+
+/// Longer files are no pointers.
+const MAX_TEXT: usize = 4096;
+
+/// The folders of some checkpoints, each looked at once.
+#[derive(Debug, Default)]
+pub struct Wanted(BTreeMap<String, Option<Folder>>);
+
+/// What stands beside the checkpoints of a folder.
+#[derive(Debug)]
+struct Folder {
+    marks: Result<MarksFile, MarksError>,
+    names: HashSet<Box<[u8]>>,
+    /// A symlink or a text that may name a checkpoint: what it is called, and what it says.
+    pointers: Vec<(String, Vec<u8>)>,
+}
+
+impl Wanted {
+    /// Why a checkpoint in the trash is not to be purged, if it is not.
+    pub fn why(&mut self, root: &Root, item: &Intent, now: Time) -> Option<String> {
+        for part in &item.parts {
+            if !self.0.contains_key(&part.dir) {
+                match open(root, &part.dir)
+                    .and_then(|fd| fd.map(|fd| Folder::read(&fd)).transpose())
+                {
+                    Ok(folder) => drop(self.0.insert(part.dir.clone(), folder)),
+                    Err(e) => return Some(format!("its folder cannot be looked at: {e}")),
+                }
+            }
+            let Some(Some(folder)) = self.0.get(&part.dir) else { continue };
+            if let Some(why) = folder.pinned(item, now) {
+                return Some(why);
+            }
+            let part = name::decode(&part.name);
+            // What bears its name by now is what a pointer means.
+            let pointer = folder.pointers.iter().find(|(_, target)| names(target, &part, &item.id));
+            if let (Some((called, _)), false) = (pointer, folder.names.contains(&*part)) {
+                return Some(format!("`{called}` names it now"));
+            }
+        }
+        None
+    }
+}
+
+/// The directory, if it is still there.
+fn open(root: &Root, path: &str) -> io::Result<Option<OwnedFd>> {
+    let rel = Rel::parse(path).map_err(io::Error::other)?;
+    match dir::open(root.fd(), &rel, dir::how()) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+impl Folder {
+    fn read(fd: &OwnedFd) -> io::Result<Folder> {
+        let dir = LocalDir::new(fd)?;
+        let entries = dir.list()?;
+        let mut pointers = Vec::new();
+        for entry in &*entries {
+            let says = match entry.kind {
+                Kind::Symlink => dir.read_link(&entry.name)?,
+                Kind::File if is_pointer(&entry.name) => match text(&dir, &entry.name)? {
+                    Some(says) => says,
+                    None => continue,
+                },
+                _ => continue,
+            };
+            pointers.push((name::encode(&entry.name).into_owned(), says));
+        }
+        let names = entries.iter().map(|e| e.name.clone()).collect();
+        Ok(Folder { marks: marks::read(&dir), names, pointers })
+    }
+
+    /// I10: pinned by now; what cannot be read is a pin.
+    fn pinned(&self, item: &Intent, now: Time) -> Option<String> {
+        let marks = match &self.marks {
+            Ok(marks) => marks,
+            Err(e) => return Some(e.to_string()),
+        };
+        let means = |subject: &Subject| match &subject.checkpoint {
+            Some(id) => *id == item.id && of_series(subject, item),
+            None => of_series(subject, item),
+        };
+        let holds = |(subject, mark): (&Subject, &marks::Mark)| {
+            means(subject)
+                && mark.pin.as_ref().is_some_and(|pin| pin.until.is_none_or(|until| until > now))
+        };
+        marks.iter().any(holds).then(|| "it is pinned".to_owned())
+    }
+}
+
+/// Of several series in a folder each session is called `FOLDER#SERIES`.
+fn of_series(subject: &Subject, item: &Intent) -> bool {
+    let other = |(_, series): (&str, &str)| series != subject.series;
+    subject.series.is_empty() || !item.session.rsplit_once('#').is_some_and(other)
+}
+
+/// Files that hold the name of one checkpoint, whatever framework wrote them.
+fn is_pointer(name: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == b"checkpoint" || [&b"latest"[..], b"last", b"best"].iter().any(|w| name.starts_with(w))
+}
+
+/// The one name in a text; `None` if it holds no single one.
+fn text(dir: &LocalDir, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let text = dir.file(name)?.read_at(0, MAX_TEXT + 1)?;
+    // TensorFlow's own: the first line names the newest, the others all that there ever were.
+    let tensorflow = text.split(|b| *b == b'\n').find_map(|line| {
+        line.strip_prefix(b"model_checkpoint_path:").map(|rest| rest.trim_ascii().to_vec())
+    });
+    if let Some(quoted) = tensorflow {
+        return Ok(Some(quoted.into_iter().filter(|b| *b != b'"').collect()));
+    }
+    let says = text.trim_ascii();
+    Ok((text.len() <= MAX_TEXT && !says.contains(&b'\n')).then(|| says.to_vec()))
+}
+
+/// Whether a path, a name or a number means the checkpoint with this part and id.
+fn names(target: &[u8], part: &[u8], id: &str) -> bool {
+    let mut components =
+        target.rsplit(|b| matches!(b, b'/' | b'\\')).filter(|c| !c.is_empty() && *c != b".");
+    let Some(last) = components.next() else { return false };
+    // `ckpt-1` of `ckpt-1.index`, `1000` of `iter_0001000`.
+    let stem = part.strip_prefix(last).is_some_and(|rest| rest.starts_with(b"."));
+    let digits = part.rsplit(|b| !b.is_ascii_digit()).next().unwrap_or_default();
+    let number = number(last).is_some_and(|n| number(digits) == Some(n));
+    last == part || last == id.as_bytes() || stem || number || components.any(|c| c == part)
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn what_a_pointer_says() {
+        let table = [
+            ("checkpoint-10", "checkpoint-10", true),
+            ("./checkpoint-10/", "checkpoint-10", true),
+            ("/gone/run/checkpoint-10", "checkpoint-10", true),
+            ("../s/checkpoint-10/model.bin", "checkpoint-10", true),
+            ("checkpoint-100", "checkpoint-10", false),
+            ("checkpoint-1", "checkpoint-10", false),
+            ("ckpt-1", "ckpt-1.index", true),
+            ("ckpt-1", "ckpt-10.index", false),
+            ("1000", "iter_0001000", true),
+            ("100", "iter_0001000", false),
+            ("release", "iter_0001000", false),
+            ("ten", "checkpoint-10", true),
+            ("", "checkpoint-10", false),
+            ("/", "checkpoint-10", false),
+        ];
+        for (target, part, want) in table {
+            assert_eq!(names(target.as_bytes(), part.as_bytes(), "ten"), want, "{target} {part}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `retain usage`: who uses what, and what of it could be reclaimed. Writes nothing but what `-o`
+//! names.
+
+use super::context::{self, Context};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::past::{self, Future};
+use super::work::{self, Seen};
+use crate::apply::Root;
+use crate::core::decide::decide;
+use crate::core::policy::Policy;
+use crate::core::usage::{self, By, Report, Trashed};
+use crate::history::History;
+use crate::report::html;
+use crate::report::usage::{self as render, Page};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("form").args(["csv", "markdown", "html"]).conflicts_with("json"))]
+pub struct UsageArgs {
+    /// What to sum by, several with commas [default: owner,outcome; with --html all but session]
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    by: Vec<Dimension>,
+
+    /// So many rows of each sum; the others are counted together
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+
+    /// Comma-separated values; bare bytes
+    #[arg(long)]
+    csv: bool,
+
+    /// Markdown tables
+    #[arg(long)]
+    markdown: bool,
+
+    /// One self-contained page with charts
+    #[arg(long)]
+    html: bool,
+
+    /// Write there instead of to stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Sum up what this file of `retain inventory`, or of another tool, lists; reads no root
+    #[arg(long, value_name = "FILE")]
+    inventory: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Dimension {
+    Owner,
+    /// The folder of a session
+    Dataset,
+    Session,
+    Layout,
+    /// Since the last write of a checkpoint
+    Age,
+    /// What the policy makes of a checkpoint, and why
+    Outcome,
+}
+
+impl From<Dimension> for By {
+    fn from(dimension: Dimension) -> By {
+        match dimension {
+            Dimension::Owner => By::Owner,
+            Dimension::Dataset => By::Dataset,
+            Dimension::Session => By::Session,
+            Dimension::Layout => By::Layout,
+            Dimension::Age => By::Age,
+            Dimension::Outcome => By::Outcome,
+        }
+    }
+}
+
+impl UsageArgs {
+    fn by(&self) -> Vec<By> {
+        if self.by.is_empty() && self.html {
+            return By::ALL.into_iter().filter(|by| *by != By::Session).collect();
+        }
+        if self.by.is_empty() {
+            return vec![By::Owner, By::Outcome];
+        }
+        self.by.iter().map(|by| By::from(*by)).collect()
+    }
+}
+
+pub fn run(context: &Context, args: &UsageArgs) -> Result<Exit, Failure> {
+    let config = match args.inventory {
+        Some(_) => context.config_without_root()?,
+        None => context.config()?,
+    };
+    let policy = context.announced_policy(&config)?;
+    let (seen, root) = match &args.inventory {
+        Some(file) => (work::read_inventory(file)?, None),
+        None => {
+            let root = context::open(&config.root)?;
+            (work::scan_root(context, &config, &root)?, Some(root))
+        }
+    };
+    let top = usize::try_from(args.top).unwrap_or(usize::MAX);
+    let report = sums(context, &seen, &policy.policy, root.as_ref(), &args.by(), top);
+    let future = root.as_ref().and_then(|root| foresee(context, root, &report)).unwrap_or_default();
+    let page = Page {
+        root: &seen.root_shown,
+        report: &report,
+        quota_forecasts: &future.quotas,
+        space_forecast: future.space,
+        timeline: &future.timeline,
+    };
+    put(context, args, &page)?;
+    Ok(work::finish(context, &seen))
+}
+
+/// What is used, as the policy sees it.
+pub fn sums(
+    context: &Context,
+    seen: &Seen,
+    policy: &Policy,
+    root: Option<&Root>,
+    by: &[By],
+    top: usize,
+) -> Report {
+    let outcome = decide(&seen.inventory, policy, context.now);
+    let trash: Option<Vec<Trashed>> = root.map(|root| past::trash(root, &seen.inventory));
+    usage::report(&usage::Input {
+        inventory: &seen.inventory,
+        policy,
+        outcome: &outcome,
+        now: context.now,
+        trash: trash.as_deref(),
+        unrecognised_files: root.is_some().then_some(seen.unrecognised.files),
+        by,
+        top,
+    })
+}
+
+fn foresee(context: &Context, root: &Root, report: &Report) -> Option<Future> {
+    let history: History = past::read(context, root)?;
+    match past::future(&history, report) {
+        Ok(future) => Some(future),
+        Err(e) => {
+            context.ui.warn(e.to_string());
+            None
+        }
+    }
+}
+
+fn put(context: &Context, args: &UsageArgs, page: &Page<'_>) -> Result<(), Failure> {
+    let text = if args.csv {
+        render::csv(page)
+    } else if args.markdown {
+        render::markdown(page)
+    } else if args.html {
+        html::usage(page)
+    } else if context.ui.json {
+        let json =
+            serde_json::to_string_pretty(&render::json(page)).map_err(anyhow::Error::from)?;
+        json + "\n"
+    } else {
+        let table = render::table(page);
+        match &args.output {
+            // A file is no terminal.
+            Some(_) => anstream::adapter::strip_str(&table).to_string(),
+            None => table,
+        }
+    };
+    match &args.output {
+        Some(path) => save(path, &text),
+        None => context.ui.out(&text),
+    }
+}
+
+fn save(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|e| {
+        anyhow::Error::new(e).context(format!("cannot write {}", context::shown(path))).into()
+    })
+}

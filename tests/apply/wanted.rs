@@ -1,0 +1,206 @@
+//! What is pinned, or pointed at, after it was moved to the trash is not purged (I6, I10, R5, R13),
+//! and a purge has an end (R7).
+
+use crate::faulty::{Meanwhile, Moment};
+use crate::support::*;
+use retain::apply::calls::{Calls as _, Os};
+use retain::apply::{ApplyOptions, PurgeReport, Settings, What, Which, purge, remove, undo};
+use rustix::fd::AsFd as _;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+const SESSION: &str = "a/mnist/1";
+const MARKS: &str = "a/mnist/1/.retain/marks.toml";
+
+fn mark(store: &Store, body: &str) {
+    store.file(MARKS, &format!("version = 1\n{body}"));
+}
+
+/// What somebody does while the sample lies in the trash, which of session `a` stays by that, and
+/// what is said about it.
+type Case = (&'static str, fn(&Store), &'static [&'static str], &'static str);
+
+const CASES: &[Case] = &[
+    ("a pin", |s| mark(s, "[[mark]]\ncheckpoint = \"10\"\npin = {}\n"), &["10"], "it is pinned"),
+    (
+        "a pin that holds",
+        |s| mark(s, "[[mark]]\ncheckpoint = \"20\"\npin = { until = 2040-01-01T00:00:00Z }\n"),
+        &["20"],
+        "it is pinned",
+    ),
+    (
+        "a pin that has run out",
+        |s| mark(s, "[[mark]]\ncheckpoint = \"10\"\npin = { until = 2026-01-01T00:00:00Z }\n"),
+        &[],
+        "",
+    ),
+    ("a pinned session", |s| mark(s, "[[mark]]\npin = {}\n"), &["10", "20", "30"], "it is pinned"),
+    (
+        "a pin of another series",
+        |s| mark(s, "[[mark]]\nseries = \"ema\"\npin = {}\n"),
+        &["10", "20", "30"],
+        "it is pinned",
+    ),
+    ("a tag", |s| mark(s, "[[mark]]\ncheckpoint = \"10\"\ntags = [\"paper\"]\n"), &[], ""),
+    ("marks that cannot be read", |s| mark(s, "[[mark"), &["10", "20", "30"], "is damaged"),
+    (
+        "a symlink",
+        |s| symlink("checkpoint-10", s.path("a/mnist/1/latest")).unwrap(),
+        &["10"],
+        "`latest` names it",
+    ),
+    (
+        "a symlink by any name, from another machine, into it",
+        |s| symlink("/gone/checkpoint-20/model.bin", s.path("a/mnist/1/for bob")).unwrap(),
+        &["20"],
+        "`for bob` names it",
+    ),
+    (
+        "a text",
+        |s| s.file("a/mnist/1/latest_checkpoint.txt", "checkpoint-30\n"),
+        &["30"],
+        "`latest_checkpoint.txt` names it",
+    ),
+    (
+        "TensorFlow's own, which lists old ones too",
+        |s| {
+            let text = "model_checkpoint_path: \"checkpoint-20\"\n\
+                        all_model_checkpoint_paths: \"checkpoint-10\"\n";
+            s.file("a/mnist/1/checkpoint", text);
+        },
+        &["20"],
+        "`checkpoint` names it",
+    ),
+    ("a pointer at a keeper", |s| s.file("a/mnist/1/best", "checkpoint-40"), &[], ""),
+    (
+        "another of the same name, which is what the pointer means",
+        |s| {
+            s.ckpt("a/mnist/1/checkpoint-10");
+            symlink("checkpoint-10", s.path("a/mnist/1/latest")).unwrap();
+        },
+        &[],
+        "",
+    ),
+    (
+        "what is no pointer",
+        |s| {
+            s.file("a/mnist/1/notes.txt", "checkpoint-10");
+            s.file("a/mnist/1/best_of.log", "checkpoint-10\ncheckpoint-20\n");
+        },
+        &[],
+        "",
+    ),
+];
+
+fn purged(store: &Store, which: Which<'_>) -> PurgeReport {
+    purge(&store.root(), which, &settings(later(30 * HOUR)), &silent).unwrap()
+}
+
+#[test]
+fn r5_r13_what_is_wanted_since_the_move_stays_in_the_trash() {
+    for (nth, (what, deed, stays, said)) in CASES.iter().enumerate() {
+        let ways = [Which::Expired, Which::All, Which::Oldest { bytes: u64::MAX }];
+        for which in [ways[nth % 3], ways[(nth + 1) % 3]] {
+            let store = Store::sample();
+            let before = store.picture();
+            let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
+            deed(&store);
+            let report = purged(&store, which);
+            let kept: Vec<&str> = report.kept.iter().filter_map(|k| k.id.as_deref()).collect();
+            assert_eq!(kept, *stays, "{what}: {report:?}");
+            assert!(report.kept.iter().all(|k| k.session == SESSION && k.why.contains(said)));
+            assert_eq!(report.purged.checkpoints, 6 - stays.len() as u64, "{what}");
+            assert_eq!(report.faults, Vec::<String>::new(), "{what}");
+            // Again, and it is still there; no journal grows by that.
+            let journals = || fs::read_dir(store.path(".retain/journal")).unwrap().count();
+            let many = journals();
+            assert_eq!(purged(&store, which).kept, report.kept, "{what}");
+            assert_eq!(journals(), many, "{what}");
+            let all = What { run: &run, session: None, checkpoint: None };
+            let back = undo(&store.root(), &all, &settings(later(31 * HOUR)), &silent).unwrap();
+            assert_eq!(back.restored.checkpoints, stays.len() as u64, "{what}");
+            for id in *stays {
+                let part = format!("{SESSION}/checkpoint-{id}");
+                let only = |p: &Picture| Picture::default().with(p, &part);
+                only(&before).assert_same(&only(&store.picture()));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wanted_no_more_goes_with_the_next_purge() {
+    let store = Store::sample();
+    store.apply(&store.sample_plan()).unwrap();
+    mark(&store, "[[mark]]\ncheckpoint = \"10\"\npin = {}\n");
+    assert_eq!(purged(&store, Which::Expired).purged.checkpoints, 5);
+    mark(&store, "");
+    assert_eq!(purged(&store, Which::Expired).purged.checkpoints, 1);
+    assert_eq!(trash(&store), Vec::<String>::new());
+}
+
+/// R5 with the purge in the same command: the pointer moves right after the rename.
+#[test]
+fn r5_a_pointer_moved_between_the_move_and_the_purge_of_one_command() {
+    let store = Store::sample();
+    let plan = store.sample_plan();
+    let calls = Meanwhile::new(|moment, n| {
+        if (moment, n) == (Moment::After, 2) {
+            symlink("checkpoint-10", store.path("a/mnist/1/latest")).unwrap();
+        }
+    });
+    let settings = Settings { calls: &calls, ..settings(now()) };
+    let report =
+        store.apply_with(&plan, &ApplyOptions { settings, grace: None, purge_now: true }).unwrap();
+    assert_eq!((report.moved.checkpoints, report.purged.checkpoints), (6, 5));
+    let [skip] = &report.skipped[..] else { panic!("{:?}", report.skipped) };
+    assert_eq!((skip.session.as_str(), skip.id.as_deref()), (SESSION, Some("10")));
+    let all = What { run: &report.run.unwrap(), session: None, checkpoint: None };
+    let back = undo(&store.root(), &all, &crate::support::settings(now()), &silent).unwrap();
+    assert_eq!(back.restored.checkpoints, 1);
+}
+
+/// R7: somebody adds a file for each that is removed; after so many there is an end to it, and the
+/// next purge goes on from there.
+#[test]
+fn r7_a_purge_gives_up_after_so_many_entries() {
+    struct Writer(std::sync::atomic::AtomicU64);
+    impl Writer {
+        fn more(&self, dir: rustix::fd::BorrowedFd<'_>) {
+            let n = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let name = std::ffi::CString::new(format!("new-{n}")).unwrap();
+            drop(Os.create(dir, &name, 0o644).unwrap());
+        }
+    }
+    // Sixteen times the six entries are listed again, if there is no other end.
+    for (writes, most, ends) in [
+        (false, 6, Ok(())),
+        (false, 5, Err("no end to it")),
+        (true, 50, Err("no end to it")),
+        (true, 500, Err("not empty")),
+    ] {
+        let store = Store::quick();
+        for n in 0..6 {
+            store.file(format!("slot/tree/{n}"), "");
+        }
+        let writer = Writer(0.into());
+        let calls = crate::faulty::OnUnlink(|dir| {
+            if writes {
+                writer.more(dir);
+            }
+        });
+        let slot = fs::File::open(store.path("slot")).unwrap();
+        let done = remove::tree(&calls, slot.as_fd(), c"tree", most);
+        match (&done, ends) {
+            (Ok(()), Ok(())) => {}
+            (Err(e), Err(said)) => assert!(e.to_string().contains(said), "{writes} {most}: {e}"),
+            other => panic!("{writes} {most}: {other:?}"),
+        }
+        assert_eq!(store.path("slot/tree").exists(), done.is_err());
+        assert!(writer.0.into_inner() <= most);
+        let left: Vec<_> = fs::read_dir(store.path("slot/tree")).into_iter().flatten().collect();
+        remove::tree(&Os, slot.as_fd(), c"tree", 1000)
+            .unwrap_or_else(|e| panic!("{writes} {most}: {e}; {left:?}"));
+        assert!(!store.path("slot/tree").exists());
+    }
+}

@@ -1,0 +1,222 @@
+//! `usage`: who uses what, in every format; writes nothing; and the history that apply writes.
+
+use crate::nsml::{self, LAST_TWO, SESSION, world};
+use crate::support::{Snapshot, Tree, World};
+use serde_json::Value;
+
+fn storage() -> Tree {
+    let tree = nsml::storage();
+    nsml::write_as(&tree, "other/cifar/1");
+    tree
+}
+
+fn group<'a>(json: &'a Value, by: &str) -> &'a Vec<Value> {
+    let groups = json["groups"].as_array().unwrap();
+    groups.iter().find(|g| g["by"] == by).unwrap()["rows"].as_array().unwrap()
+}
+
+#[test]
+fn who_uses_what_and_what_could_go() {
+    let tree = storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let before = Snapshot::of(tree.path());
+    let run = world.run(["usage", "--policy", &policy]).ok();
+    assert!(run.stdout.starts_with("Owner "), "{run}");
+    run.says("nsmlteam").says("reclaimable: no rule").says("kept: last (policy \"two\", rule 1)");
+    let json = world.run(["usage", "--json", "--policy", &policy]).ok().json();
+    assert_eq!(json["format"], "retain-usage/1");
+    assert_eq!(json["total"]["checkpoints"], 18);
+    assert_eq!(json["total"]["delete_checkpoints"], 14);
+    let plan = world.run(["plan", "--json", "--policy", &policy]).ok().json();
+    assert_eq!(json["total"]["reclaimable_bytes"], plan["totals"]["delete_bytes"]);
+    assert_eq!(json["total"]["bytes"], plan["totals"]["bytes"]);
+    assert!(json["total"]["apparent_bytes"].as_u64().unwrap() > 18 * 5000);
+    for args in [
+        &["--csv"][..],
+        &["--markdown"],
+        &["--html"],
+        &["--by", "session,age,layout,dataset"],
+        &["-q"],
+    ] {
+        world.run([&["usage", "--policy", &policy], args].concat()).ok();
+    }
+    before.assert_same(&Snapshot::of(tree.path()));
+}
+
+#[test]
+fn the_formats_exclude_each_other() {
+    let tree = storage();
+    world(&tree).run(["usage", "--csv", "--html"]).code(2);
+    world(&tree).run(["usage", "--csv", "--json"]).code(2);
+    world(&tree).run(["usage", "--by", "weather"]).code(2);
+    world(&tree).run(["usage", "--top", "0"]).code(2);
+}
+
+#[test]
+fn csv_is_one_table() {
+    let tree = storage();
+    let world = world(&tree);
+    let run = world.run(["usage", "--csv", "--by", "owner,session", "--top", "1"]).ok();
+    let lines: Vec<Vec<&str>> = run.stdout.lines().map(|l| l.split(',').collect()).collect();
+    assert!(lines.iter().all(|l| l.len() == 15), "{run}");
+    assert_eq!(lines.len(), 6, "header, two of each, total\n{run}");
+    assert_eq!(lines[5][..4], ["total", "", "2", "18"]);
+}
+
+#[test]
+fn from_an_inventory_file_as_from_the_root() {
+    let tree = storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let file = world.home().join("inventory.jsonl");
+    let file = file.to_str().unwrap();
+    world.run(["inventory", "-o", file]).ok();
+    let own = world.run(["usage", "--json", "--policy", &policy]).ok().json();
+    let args = ["usage", "--json", "--policy", &policy, "--inventory", file];
+    let read = World::new().run(args).ok().json();
+    assert_eq!(read["total"], own["total"]);
+    assert_eq!(group(&read, "outcome"), group(&own, "outcome"));
+    assert_eq!(read["trash"], Value::Null, "an inventory does not know");
+    assert_eq!(own["trash"]["bytes"], 0);
+}
+
+#[test]
+fn trash_is_apart_and_apply_writes_history() {
+    let tree = storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    world.run(["apply", "--yes", "--policy", &policy]).ok();
+    assert!(tree.at(".retain/history.sqlite").is_file());
+    let json = world.run(["usage", "--json", "--policy", &policy]).ok().json();
+    assert_eq!(json["total"]["checkpoints"], 4);
+    assert_eq!(json["trash"]["checkpoints"], 14);
+    let owners = group(&json, "owner");
+    assert!(owners.iter().all(|o| o["trash_bytes"].as_u64().unwrap() > 0), "{owners:?}");
+    // The point is of what was left, and says what went.
+    let timeline = json["timeline"].as_array().unwrap();
+    assert_eq!(timeline.len(), 1);
+    assert_eq!(timeline[0]["bytes"], json["total"]["bytes"]);
+    assert_eq!(timeline[0]["trash_bytes"], json["trash"]["bytes"]);
+    world.run(["usage", "--policy", &policy]).ok().says("in the trash besides: 14 checkpoints");
+}
+
+#[test]
+fn what_changes_nothing_writes_no_history() {
+    let tree = storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let before = Snapshot::of(tree.path());
+    world.run(["plan", "--policy", &policy]).ok();
+    world.run(["usage", "--policy", &policy]).ok();
+    world.run(["apply", "-n", "--policy", &policy]).ok();
+    before.assert_same(&Snapshot::of(tree.path()));
+}
+
+#[test]
+fn a_trend_says_when_it_is_full() {
+    let tree = Tree::new();
+    nsml::write_as(&tree, SESSION);
+    world(&tree).run(["init"]).ok();
+    let keep_all = "[[policy]]\nname = \"all\"\nkeep = [{ all = true }]\n\
+                    [[quota]]\nname = \"team\"\nper = \"owner\"\nmax-bytes = \"1MiB\"\n";
+    for day in 1..=6 {
+        nsml::write_as(&tree, &format!("nsmlteam/mnist/{}", 10 + day));
+        let world = world(&tree).at_time(&format!("2040-06-{:02}T03:00:00Z", 15 + day));
+        let policy = nsml::policy(&world, keep_all);
+        world.run(["apply", "--yes", "--policy", &policy]).ok();
+    }
+    let world = world(&tree).at_time("2040-06-21T04:00:00Z");
+    let policy = nsml::policy(&world, keep_all);
+    let run = world.run(["usage", "--policy", &policy]).ok();
+    run.says("quota \"team\" of nsmlteam: ").says("; full in ").says("growing ");
+    let json = world.run(["usage", "--json", "--policy", &policy]).ok().json();
+    let forecast = &json["quotas"][0]["forecast"];
+    assert_eq!(forecast["points"], 6, "{forecast}");
+    let (used, rate) = (
+        json["quotas"][0]["used_bytes"].as_f64().unwrap(),
+        forecast["bytes_per_day"].as_f64().unwrap(),
+    );
+    let days = ((1_048_576.0 - used) / rate).floor();
+    assert_eq!(forecast["days"].as_f64(), Some(days), "{forecast}");
+    world.run(["usage", "--html", "--policy", &policy]).ok().says("class=\"line\" d=\"M");
+}
+
+/// A damaged history never stops a clean-up: it is set aside, and said.
+#[test]
+fn a_damaged_history_is_set_aside_and_the_clean_up_done() {
+    let tree = storage();
+    tree.file(".retain/history.sqlite", "not a database");
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let run = world.run(["usage", "--policy", &policy]).ok();
+    run.warns("damaged");
+    assert_eq!(std::fs::read(tree.at(".retain/history.sqlite")).unwrap(), b"not a database");
+    let run = world.run(["apply", "--yes", "--policy", &policy]).ok();
+    run.warns("is now .retain/history.sqlite.damaged-20400615-120000");
+    let aside = tree.at(".retain/history.sqlite.damaged-20400615-120000");
+    assert_eq!(std::fs::read(aside).unwrap(), b"not a database");
+    assert_eq!(nsml::left(&tree, SESSION), ["31", "41"]);
+    let json = world.run(["usage", "--json", "--policy", &policy]).ok().json();
+    assert_eq!(json["timeline"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_history_that_is_a_symlink_is_left_alone() {
+    let tree = storage();
+    let outside = Tree::new();
+    outside.file("precious", "data");
+    std::os::unix::fs::symlink(outside.at("precious"), tree.at(".retain/history.sqlite")).unwrap();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    world.run(["apply", "--yes", "--policy", &policy]).ok().warns("symlink");
+    assert_eq!(std::fs::read(outside.at("precious")).unwrap(), b"data");
+    assert_eq!(nsml::left(&tree, SESSION), ["31", "41"]);
+}
+
+/// A name from a disk is text on the page, and the page loads nothing and runs nothing.
+#[test]
+fn the_page_is_self_contained_and_escaped() {
+    let tree = Tree::new();
+    let nasty = "<img src=x onerror=alert(1)>\"'&\u{202e}";
+    nsml::write_as(&tree, &format!("{nasty}/mnist/1"));
+    let page = world(&tree).run(["usage", "--html"]).ok().stdout;
+    assert!(page.starts_with("<!doctype html>"));
+    for bad in [
+        "<img",
+        "onerror=alert(1)>",
+        "<script",
+        "http://",
+        "https://",
+        "\u{202e}",
+        "url(",
+        "@import",
+    ] {
+        assert!(!page.contains(bad), "{bad}");
+    }
+    assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"), "{page}");
+    assert!(page.contains("prefers-color-scheme: dark"));
+    assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+    let csv = world(&tree).run(["usage", "--csv"]).ok().stdout;
+    assert!(csv.contains("\"<img src=x onerror=alert(1)>\"\"'&"), "{csv}");
+    let markdown = world(&tree).run(["usage", "--markdown"]).ok().stdout;
+    assert!(!markdown.contains("<img"), "{markdown}");
+}
+
+#[test]
+fn output_goes_to_a_file_and_a_full_disk_is_an_error() {
+    let tree = storage();
+    let world = world(&tree);
+    let file = world.home().join("usage.html");
+    let run = world.run(["usage", "--html", "-o", file.to_str().unwrap()]).ok();
+    assert!(run.stdout.is_empty());
+    assert!(std::fs::read_to_string(&file).unwrap().ends_with("</html>\n"));
+    world.run(["usage", "--html", "-o", "/dev/full"]).code(1).warns("cannot write /dev/full");
+}
+
+#[test]
+fn an_empty_root_is_no_error() {
+    let tree = Tree::new();
+    world(&tree).run(["usage"]).ok().says("0 checkpoints in 0 sessions");
+    world(&tree).run(["usage", "--html"]).ok().says("Nothing is there.");
+}
