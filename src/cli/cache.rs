@@ -82,9 +82,9 @@ fn directory(base: &Path, root: &Path) -> io::Result<OwnedFd> {
         Err(e) => Err(io::Error::from(e)),
     };
     let root = root.canonicalize()?;
-    let outside = |dir: PathBuf| match dir.starts_with(&root) {
-        true => Err(io::Error::other("the cache directory lies in the root")),
-        false => Ok(dir),
+    let outside = |dir: PathBuf| {
+        let inside = dir.starts_with(&root);
+        if inside { Err(io::Error::other("the cache directory lies in the root")) } else { Ok(dir) }
     };
     if let (Some(above), Some(name)) = (base.parent(), base.file_name())
         && !base.exists()

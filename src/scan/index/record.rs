@@ -265,7 +265,9 @@ fn put_checkpoint(out: &mut Writer, checkpoint: &Checkpoint) {
         out.u64(metric.into());
         out.f64(value);
     }
-    MARKS.iter().for_each(|m| out.bool(marks.has(*m)));
+    for mark in MARKS {
+        out.bool(marks.has(mark));
+    }
     out.bool(*complete);
     out.option(fingerprint.as_ref(), |out, f| out.fixed(f));
     out.option(extra.as_ref(), |out, extra| put_extra(out, extra));
