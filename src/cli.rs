@@ -6,6 +6,7 @@
 
 mod apply;
 mod args;
+mod cache;
 mod carry;
 mod completions;
 mod context;

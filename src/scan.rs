@@ -14,6 +14,7 @@ mod arbitrate;
 mod assemble;
 mod draft;
 pub mod examine;
+pub mod index;
 mod link;
 mod needs;
 mod touch;
@@ -37,6 +38,9 @@ pub struct ScanOptions {
     pub now: Option<Time>,
     /// In the order they are asked.
     pub layouts: Vec<Box<dyn Layout>>,
+    /// What the last scan saw; `None` to look at everything. Only a store that keeps account of what
+    /// is seen ([`crate::store::Dir::seen`]) gives the next scan something to go by.
+    pub index: Option<index::Index>,
 }
 
 impl Default for ScanOptions {
@@ -48,6 +52,7 @@ impl Default for ScanOptions {
             root_id: None,
             now: None,
             layouts: layout::builtin(),
+            index: None,
         }
     }
 }
@@ -109,6 +114,8 @@ pub struct Scan {
     pub other_mounts: Vec<Box<str>>,
     /// What was recognised and is never a candidate: a path below the root, and what it is.
     pub never: Vec<(Box<str>, Box<str>)>,
+    /// For the next scan; empty without [`ScanOptions::index`].
+    pub memory: index::Memory,
 }
 
 /// Something that could not be read or resolved.

@@ -7,6 +7,7 @@
 
 use crate::core::model::{Space, Time};
 use std::io;
+use std::sync::Arc;
 
 pub mod local;
 pub mod unit;
@@ -49,6 +50,36 @@ pub struct Stat {
     pub modified: Option<Time>,
 }
 
+/// What tells one state of an object from another: while it is the same, so is a directory's listing,
+/// and so is a file, unless it was written twice within one tick of the storage's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub kind: Kind,
+    pub inode: u64,
+    pub device: (u32, u32),
+    /// Length in bytes.
+    pub len: u64,
+    /// Seconds and nanoseconds since the epoch.
+    pub modified: (i64, u32),
+    pub changed: (i64, u32),
+}
+
+/// Something that was seen, and how to tell whether it is still so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Below the directory through which it was seen; empty for that directory itself.
+    pub path: Vec<u8>,
+    pub fact: Fact,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A directory that was listed, or another entry that was statted or read.
+    Is(Identity),
+    /// A symlink, and the inode and device that it led to in the end, if anything.
+    LeadsTo(Option<(u64, (u32, u32))>),
+}
+
 /// A place that holds sessions.
 pub trait Store: Sync {
     /// The top directory.
@@ -67,19 +98,30 @@ pub trait Store: Sync {
     fn absolute(&self) -> Option<&[u8]>;
 }
 
-/// An open directory. Names are single components.
+/// A directory. Names are single components.
+///
+/// It may be seen once: what was listed, opened or statted through it before may be handed out
+/// again, as it was then, for as long as the directory that it was opened from is held.
 pub trait Dir: Send + Sync {
     /// All entries, in byte order of their names.
     ///
     /// # Errors
     /// Also if the listing breaks off: a part of a listing is never handed out.
-    fn list(&self) -> io::Result<Vec<Entry>>;
+    fn list(&self) -> io::Result<Arc<[Entry]>>;
 
     /// Opens a directory in this one; a symlink is not one.
     ///
     /// # Errors
     /// [`io::ErrorKind::CrossesDevices`] for a mount point; and whatever the storage says.
     fn open(&self, name: &[u8]) -> io::Result<Box<dyn Dir>>;
+
+    /// As [`Dir::open`], for the last time: nothing about it has to be remembered here.
+    ///
+    /// # Errors
+    /// As [`Dir::open`].
+    fn take(&self, name: &[u8]) -> io::Result<Box<dyn Dir>> {
+        self.open(name)
+    }
 
     /// This directory itself.
     ///
@@ -111,6 +153,45 @@ pub trait Dir: Send + Sync {
     /// Anything but a regular file; and whatever the storage says.
     fn file(&self, name: &[u8]) -> io::Result<Box<dyn Blob>>;
 
+    /// All that was seen of this directory and, through it, of those below, except through what was
+    /// given away by [`Dir::take`]. `None`: the store does not keep account.
+    fn seen(&self) -> Option<Vec<Observation>> {
+        None
+    }
+
+    /// Takes an earlier listing of a subdirectory for granted if that is still what it was then; and
+    /// says whether. `false` is never wrong.
+    fn expect(&self, name: &[u8], known: &Identity, listing: Vec<Entry>) -> bool {
+        let _ = (name, known, listing);
+        false
+    }
+
+    /// Nothing about a subdirectory has to be remembered any more.
+    fn forget(&self, name: &[u8]) {
+        let _ = name;
+    }
+
+    /// Whether what was observed below this directory is still so. Here a name may be a path; what
+    /// a symlink in it leads to is no directory's identity, so that none can deceive.
+    fn is_still(&self, observation: &Observation) -> bool {
+        let _ = observation;
+        false
+    }
+
+    /// Reads a whole regular file of at most `max` bytes, see [`read_metadata`].
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`]; and as [`Dir::file`].
+    fn read(&self, name: &[u8], max: usize) -> io::Result<Vec<u8>> {
+        let file = self.file(name)?;
+        if file.len() > max as u64 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        // A file may grow while it is read, and its length may be a lie.
+        let content = file.read_at(0, max + 1)?;
+        if content.len() > max { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(content) }
+    }
+
     /// Measures entries of this directory, and of directories below it, as one unit, see
     /// [`unit::measure_parts`]. Here alone a name may be a path, with `/` between its components.
     ///
@@ -141,16 +222,11 @@ pub trait Blob {
 /// # Errors
 /// Not a regular file, longer than [`MAX_METADATA`], or unreadable.
 pub fn read_metadata(dir: &dyn Dir, name: &[u8]) -> io::Result<Vec<u8>> {
-    let file = dir.file(name)?;
     let limit = usize::try_from(MAX_METADATA).unwrap_or(usize::MAX);
-    if file.len() > MAX_METADATA {
-        return Err(too_large());
-    }
-    // A file may grow while it is read, and its length may be a lie.
-    let content = file.read_at(0, limit + 1)?;
-    if content.len() > limit { Err(too_large()) } else { Ok(content) }
-}
-
-fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, "larger than the 16 MiB that metadata may have")
+    dir.read(name, limit).map_err(|e| match e.kind() {
+        io::ErrorKind::FileTooLarge => {
+            io::Error::new(e.kind(), "larger than the 16 MiB that metadata may have")
+        }
+        _ => e,
+    })
 }

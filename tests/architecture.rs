@@ -83,6 +83,7 @@ const OWN_FILES: &[(&str, &str)] = &[
     ("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file"),
     ("src/notify/file.rs", "replaces reports of its own by finished temporary files"),
     ("src/serve/listen.rs", "removes the socket that it, or a server before it, made"),
+    ("src/cli/cache.rs", "replaces its own index in the user's cache directory the same way"),
     ("src/history/file.rs", "replaces its own history.sqlite, and sets a damaged one aside"),
 ];
 

@@ -74,7 +74,7 @@ impl Folder {
         let dir = LocalDir::new(fd)?;
         let entries = dir.list()?;
         let mut pointers = Vec::new();
-        for entry in &entries {
+        for entry in &*entries {
             let says = match entry.kind {
                 Kind::Symlink => dir.read_link(&entry.name)?,
                 Kind::File if is_pointer(&entry.name) => match text(&dir, &entry.name)? {
@@ -85,7 +85,7 @@ impl Folder {
             };
             pointers.push((name::encode(&entry.name).into_owned(), says));
         }
-        let names = entries.into_iter().map(|e| e.name).collect();
+        let names = entries.iter().map(|e| e.name.clone()).collect();
         Ok(Folder { marks: marks::read(&dir), names, pointers })
     }
 

@@ -81,9 +81,22 @@ pub struct Global {
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Time>,
 
-    /// Threads that scan and delete [default: as many as processors and file system are good for]
+    /// Threads that scan and delete
+    ///
+    /// By default a scan reads with four for each processor, at most 32, for it waits more than it
+    /// computes; apply goes by the
+    /// file system as well. A spinning disk reads fastest with 1, a
+    /// network file system with 32 or more.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+
+    /// Look at every file, whatever the last scan saw
+    ///
+    /// What a scan saw of sessions at rest is kept in `$XDG_CACHE_HOME/retain`. The next scan looks at
+    /// their directories, metadata and single files, and at the rest only if one of these changed.
+    /// Before anything is deleted, all of it is looked at in any case.
+    #[arg(long, global = true)]
+    pub no_index: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -110,7 +123,7 @@ pub enum Command {
     Ls(ls::LsArgs),
     /// Delete checkpoints by name; asks first
     Rm(rm::RmArgs),
-    /// Decide about every checkpoint and show it; changes nothing anywhere
+    /// Decide about every checkpoint and show it; changes nothing
     Plan(plan::PlanArgs),
     /// Carry out a saved plan, or plan, show, ask and carry out
     Apply(apply::ApplyArgs),

@@ -32,6 +32,8 @@ pub struct Context {
     fixed: bool,
     /// `--threads`.
     pub threads: Option<usize>,
+    /// `--no-index`.
+    pub no_index: bool,
     /// How long to wait for another run to end, if not the usual time.
     pub lock_wait: Option<Duration>,
     root: Option<PathBuf>,
@@ -62,6 +64,7 @@ impl Context {
             now: global.now.unwrap_or_else(machine::time),
             fixed: global.now.is_some(),
             threads: global.threads.map(usize::from),
+            no_index: global.no_index,
             lock_wait: None,
             root: global.root.clone(),
             policy: global.policy.clone(),

@@ -34,6 +34,7 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
     let root = context::open(&config.root)?;
     unfinished::tell(context, &root, None);
     let options = ScanOptions {
+        index: None,
         now: Some(context.now),
         layouts: work::layouts(context, &config)?,
         ..ScanOptions::default()

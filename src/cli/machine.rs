@@ -24,6 +24,12 @@ pub fn state() -> Option<PathBuf> {
     given.or_else(|| home().map(|h| h.join(".local/state"))).map(|p| p.join("retain"))
 }
 
+/// Where the caller's caches are kept, if the environment tells.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+pub fn cache() -> Option<PathBuf> {
+    super::cache::base(std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from), home())
+}
+
 /// A variable that is set to something, in UTF-8.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 pub fn variable(name: &str) -> Option<String> {

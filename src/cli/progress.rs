@@ -4,8 +4,11 @@ use super::ui::Ui;
 use crate::apply::Event;
 use crate::report::human;
 use crate::scan::ScanEvent;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 const HERTZ: u8 = 10;
 
@@ -21,34 +24,45 @@ fn bar(ui: &Ui, template: &str) -> ProgressBar {
     bar
 }
 
-/// A scan: how many sessions were found so far.
+/// A scan: how many sessions were found so far. Its threads only count; the bar looks at the counts
+/// when it is drawn.
 pub struct Scan {
     bar: ProgressBar,
+    found: Arc<Found>,
+}
+
+#[derive(Default)]
+struct Found {
     sessions: AtomicU64,
     checkpoints: AtomicU64,
 }
 
 impl Scan {
     pub fn new(ui: &Ui) -> Scan {
-        Scan {
-            bar: bar(ui, "{spinner} scanning: {msg}"),
-            sessions: AtomicU64::new(0),
-            checkpoints: AtomicU64::new(0),
+        let found = Arc::new(Found::default());
+        let bar = bar(ui, "");
+        let shown = Arc::clone(&found);
+        let told = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let count = |n: &AtomicU64, what| human::count(n.load(Ordering::Relaxed), what);
+            // What cannot be drawn is not drawn.
+            let _ = out.write_str(&count(&shown.sessions, "session"));
+            let _ = write!(out, ", {}", count(&shown.checkpoints, "checkpoint"));
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} scanning: {found}") {
+            bar.set_style(style.with_key("found", told));
         }
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(1000 / u64::from(HERTZ)));
+        }
+        Scan { bar, found }
     }
 
+    /// Called from several threads, for every directory.
     pub fn event(&self, event: ScanEvent) {
         if let ScanEvent::Session { checkpoints, .. } = event {
-            let sessions = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
-            let more = checkpoints as u64;
-            let checkpoints = self.checkpoints.fetch_add(more, Ordering::Relaxed) + more;
-            self.bar.set_message(format!(
-                "{}, {}",
-                human::count(sessions, "session"),
-                human::count(checkpoints, "checkpoint")
-            ));
+            self.found.sessions.fetch_add(1, Ordering::Relaxed);
+            self.found.checkpoints.fetch_add(checkpoints as u64, Ordering::Relaxed);
         }
-        self.bar.tick();
     }
 
     pub fn finish(&self) {

@@ -111,6 +111,15 @@ fn tidied(
         let picked = pick::sessions(&seen.inventory, std::slice::from_ref(&args.target.session))?;
         let names: HashSet<&str> =
             picked.iter().map(|i| &*seen.inventory.sessions[*i].name).collect();
+        if !args.remove && !args.target.checkpoints.is_empty() {
+            // Recovery has waited for every run that could have moved it before the mark was there.
+            pick::checkpoints(&seen.inventory, &picked, &args.target.checkpoints).map_err(|e| {
+                Failure::from(e).help(
+                    "another job moved it while it was noted: `retain log` names the run, \
+                     `retain undo RUN SESSION CHECKPOINT` brings it back",
+                )
+            })?;
+        }
         let job = job(work::plan(context, &seen, &policy, Some(&names)), consent);
         let planned = job.plan.totals.delete;
         let exit = told.carry_out(context, root, job);

@@ -1,5 +1,6 @@
 //! The steps that several verbs share: scan, decide, plan, and say what could not be read.
 
+use super::cache;
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -15,6 +16,7 @@ use crate::core::policy::Policy;
 use crate::inventory as format;
 use crate::layout::{self, Layout};
 use crate::scan::Unrecognised;
+use crate::scan::index::{Index, Memory};
 pub use crate::steps::see::Seen;
 use crate::steps::see::{self, SeeError};
 use std::collections::HashSet;
@@ -45,8 +47,16 @@ pub fn scan(context: &Context, config: &Config) -> Result<Seen, Failure> {
 pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
     let threads = context.threads.and_then(NonZeroUsize::new);
     let layouts = layouts(context, config)?;
+    let (cache, index) = cache::open(context, config, root)?.unzip();
+    let keep = |memory: &Memory, index: &Index| {
+        if let Some(cache) = &cache {
+            cache.write(context, memory, index);
+        }
+    };
     let bar = progress::Scan::new(&context.ui);
-    let seen = see::scan(root, config, layouts, threads, context.now, &|event| bar.event(event));
+    let remember = see::Remember { index, keep: &keep };
+    let event = |event| bar.event(event);
+    let seen = see::scan(root, config, layouts, threads, context.now, remember, &event);
     bar.finish();
     let seen = seen.map_err(|e| match e {
         SeeError::Io(e) => e.into(),

@@ -187,6 +187,12 @@ impl Parser<'_> {
         self.bytes.get(self.at).copied()
     }
 
+    fn take_byte(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
     fn take(&mut self, text: &str) -> bool {
         let found = self.bytes[self.at..].starts_with(text.as_bytes());
         if found {
@@ -222,7 +228,7 @@ impl Parser<'_> {
         let mut members = Vec::new();
         self.at += 1;
         self.space();
-        if self.take("}") {
+        if self.take_byte(b'}') {
             return Ok(Value::Object(members));
         }
         loop {
@@ -232,16 +238,16 @@ impl Parser<'_> {
             }
             let key = self.text()?;
             self.space();
-            if !self.take(":") {
+            if !self.take_byte(b':') {
                 return self.fail("`:` is missing");
             }
             self.space();
             members.push((key, self.value(depth + 1)?));
             self.space();
-            if self.take("}") {
+            if self.take_byte(b'}') {
                 return Ok(Value::Object(members));
             }
-            if !self.take(",") {
+            if !self.take_byte(b',') {
                 return self.fail("`,` or `}` is missing");
             }
         }
@@ -251,17 +257,17 @@ impl Parser<'_> {
         let mut items = Vec::new();
         self.at += 1;
         self.space();
-        if self.take("]") {
+        if self.take_byte(b']') {
             return Ok(Value::List(items));
         }
         loop {
             self.space();
             items.push(self.value(depth + 1)?);
             self.space();
-            if self.take("]") {
+            if self.take_byte(b']') {
                 return Ok(Value::List(items));
             }
-            if !self.take(",") {
+            if !self.take_byte(b',') {
                 return self.fail("`,` or `]` is missing");
             }
         }
@@ -269,7 +275,7 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Result<Value, JsonError> {
         let start = self.at;
-        let negative = self.take("-");
+        let negative = self.take_byte(b'-');
         if negative && self.take("Infinity") {
             return Ok(Value::Float(f64::NEG_INFINITY));
         }
@@ -292,10 +298,11 @@ impl Parser<'_> {
         let mut out = String::new();
         loop {
             let start = self.at;
-            while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..=0x1f)) {
-                self.at += 1;
-            }
-            match std::str::from_utf8(&self.bytes[start..self.at]) {
+            let rest = &self.bytes[start..];
+            let ends = |b: &u8| matches!(b, b'"' | b'\\' | 0..=0x1f);
+            let plain = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
+            self.at += plain.len();
+            match std::str::from_utf8(plain) {
                 Ok(plain) => out.push_str(plain),
                 Err(e) => return Err(error("not UTF-8", start + e.valid_up_to())),
             }

@@ -4,25 +4,21 @@ use crate::core::name::encode;
 use crate::format::json::{self, Value};
 use crate::store::{self, Dir, Entry, Kind};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Listings by the names of their directories.
-type Listings = HashMap<Box<[u8]>, Arc<[Entry]>>;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An open directory of a scan, with its listing and the directories above it.
 pub struct Folder<'a> {
     pub dir: Box<dyn Dir>,
     /// Path below the root, raw; empty for the root itself.
     pub path: Vec<u8>,
-    pub parent: Option<&'a Folder<'a>>,
+    parent: Option<&'a Folder<'a>>,
+    looked_above: AtomicBool,
     entries: Arc<[Entry]>,
     /// What a directory above claimed below this one, as paths below this one.
     claimed_below: Vec<Box<[u8]>>,
-    /// Listings of subdirectories that a recogniser looked into, so that the scan need not list
-    /// them again. Descriptors are not kept: there may be thousands of subdirectories.
-    peeked: Mutex<Listings>,
 }
 
 /// A subdirectory, open while it is looked into.
@@ -32,7 +28,7 @@ pub struct Peek {
 }
 
 impl<'a> Folder<'a> {
-    /// Lists a directory, unless its listing is known from a peek.
+    /// Lists a directory.
     ///
     /// # Errors
     /// The listing fails, or breaks off.
@@ -41,13 +37,9 @@ impl<'a> Folder<'a> {
         path: Vec<u8>,
         parent: Option<&'a Folder<'a>>,
     ) -> io::Result<Folder<'a>> {
-        let known = parent.and_then(|p| p.peeked().remove(last_component(&path)));
-        let entries = match known {
-            Some(entries) => entries,
-            None => dir.list()?.into(),
-        };
-        let claimed_below = Vec::new();
-        Ok(Folder { dir, path, parent, entries, claimed_below, peeked: Mutex::default() })
+        let entries = dir.list()?;
+        let looked_above = AtomicBool::new(false);
+        Ok(Folder { dir, path, parent, looked_above, entries, claimed_below: Vec::new() })
     }
 
     /// Takes what a directory above claimed, as paths below this one, out of the listing.
@@ -65,6 +57,17 @@ impl<'a> Folder<'a> {
         let above = self.claimed_below.iter().map(|c| &**c);
         let below = |path: &[u8]| path.strip_prefix(child)?.strip_prefix(b"/").map(Into::into);
         claims.iter().copied().chain(above).filter_map(below).collect()
+    }
+
+    /// The directory that holds this one. What is found below this one depends on it from now on.
+    pub fn parent(&self) -> Option<&'a Folder<'a>> {
+        self.looked_above.store(true, Ordering::Relaxed);
+        self.parent
+    }
+
+    /// Whether anybody asked for [`Folder::parent`].
+    pub fn looked_above(&self) -> bool {
+        self.looked_above.load(Ordering::Relaxed)
     }
 
     /// All entries, in byte order of their names.
@@ -95,17 +98,13 @@ impl<'a> Folder<'a> {
         join(&self.path, name)
     }
 
-    /// Opens a subdirectory and lists it, or takes the listing from an earlier peek.
+    /// Opens a subdirectory and lists it; the store does both once, however many layouts look.
     ///
     /// # Errors
     /// It cannot be opened or listed, or is a mount point.
     pub fn peek(&self, name: &[u8]) -> io::Result<Peek> {
         let dir = self.dir.open(name)?;
-        if let Some(entries) = self.peeked().get(name) {
-            return Ok(Peek { dir, entries: Arc::clone(entries) });
-        }
-        let entries: Arc<[Entry]> = dir.list()?.into();
-        self.peeked().insert(name.into(), Arc::clone(&entries));
+        let entries = dir.list()?;
         Ok(Peek { dir, entries })
     }
 
@@ -114,15 +113,7 @@ impl<'a> Folder<'a> {
     /// # Errors
     /// As [`Folder::peek`].
     pub fn holds(&self, subdirectory: &[u8], name: &[u8]) -> io::Result<bool> {
-        if let Some(entries) = self.peeked().get(subdirectory) {
-            return Ok(find(entries, name).is_some());
-        }
         Ok(self.peek(subdirectory)?.entry(name).is_some())
-    }
-
-    fn peeked(&self) -> MutexGuard<'_, Listings> {
-        // A map of listings is whole whatever panicked while it was locked.
-        self.peeked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

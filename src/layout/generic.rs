@@ -233,7 +233,7 @@ fn read_metrics(
 ) -> Result<(), String> {
     let (home, name) = match &metrics.file {
         MetricPlace::Inside(name) => return read_inside(folder, series, metrics, name),
-        MetricPlace::Above(name) => (folder.parent, name),
+        MetricPlace::Above(name) => (folder.parent(), name),
         MetricPlace::Beside(name) => (Some(folder), name),
     };
     let Some(home) = home.filter(|h| h.entry(name.as_bytes()).is_some()) else { return Ok(()) };

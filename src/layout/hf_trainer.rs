@@ -15,7 +15,7 @@ use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::json::Value;
 use crate::store::{Dir, Entry, Kind};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 pub struct HfTrainer;
 
@@ -110,7 +110,7 @@ impl Layout for HfTrainer {
         for claim in &mut series.claims {
             match read_state(folder, claim) {
                 Ok(Read::State(state)) => {
-                    offer(claim, &state);
+                    state.offer(claim, &state.own);
                     if newest.as_ref().is_none_or(|n| state.step > n.step) {
                         newest = Some(state);
                     }
@@ -125,8 +125,11 @@ impl Layout for HfTrainer {
             }
         }
         let Some(newest) = newest else { return };
+        // What is damaged in it was said when it was read.
+        let history = history(&newest.content, |_| true).unwrap_or_default();
         for claim in &mut series.claims {
-            offer(claim, &newest);
+            let logged = claim.step.and_then(|step| history.get(&step));
+            newest.offer(claim, logged.map_or(&[], Vec::as_slice));
             if claim.step == Some(Step::Whole(newest.step)) && !is_evaluated(claim) {
                 event_metrics(folder, claim, notes);
             }
@@ -179,9 +182,18 @@ struct State {
     /// Its path relative to the session.
     source: String,
     step: u64,
-    /// The last value of each metric at each step, in the order they were logged.
-    history: HashMap<u64, Vec<(String, f64)>>,
+    /// What was logged at its own step.
+    own: Vec<(String, f64)>,
+    content: Value,
     best: Option<String>,
+}
+
+impl State {
+    fn offer(&self, claim: &mut Claim, logged: &[(String, f64)]) {
+        for (key, value) in logged {
+            claim.metrics.offer(key, *value, Source::File(self.source.clone()));
+        }
+    }
 }
 
 enum Read {
@@ -209,7 +221,7 @@ fn read_state(folder: &Folder<'_>, claim: &mut Claim) -> Result<Read, String> {
         Some(Value::Text(best)) => Some(best.clone()),
         Some(_) => return Err("best_model_checkpoint in trainer_state.json is no path".to_owned()),
     };
-    let history = history(&value)?;
+    let own = history(&value, |s| s == step)?.remove(&Step::Whole(step)).unwrap_or_default();
     if peek.entry(b"checkpoint-is-incomplete.txt").is_some() {
         claim.complete = false;
     }
@@ -218,11 +230,14 @@ fn read_state(folder: &Folder<'_>, claim: &mut Claim) -> Result<Read, String> {
     }
     claim.epoch = value.get("epoch").and_then(Value::as_f64).and_then(Step::from_f64);
     let source = format!("{}/trainer_state.json", claim.id);
-    Ok(Read::State(State { source, step, history, best }))
+    Ok(Read::State(State { source, step, own, content: value, best }))
 }
 
-fn history(state: &Value) -> Result<HashMap<u64, Vec<(String, f64)>>, String> {
-    let mut history: HashMap<u64, Vec<(String, f64)>> = HashMap::new();
+/// The last value of each metric at each wanted step, in the order they were logged.
+type History = BTreeMap<Step, Vec<(String, f64)>>;
+
+fn history(state: &Value, wanted: impl Fn(u64) -> bool) -> Result<History, String> {
+    let mut history = History::new();
     let entries = match state.get("log_history") {
         None | Some(Value::Null) => return Ok(history),
         Some(entries) => entries,
@@ -230,7 +245,8 @@ fn history(state: &Value) -> Result<HashMap<u64, Vec<(String, f64)>>, String> {
     let damaged = || "trainer_state.json is damaged: log_history is no list of objects".to_owned();
     for entry in entries.as_list().ok_or_else(damaged)? {
         let members = entry.as_object().ok_or_else(damaged)?;
-        let Some(step) = entry.get("step").and_then(Value::as_u64) else { continue };
+        let step = entry.get("step").and_then(Value::as_u64).filter(|s| wanted(*s));
+        let Some(step) = step else { continue };
         for (key, value) in members {
             if key != "loss" && !key.starts_with("eval_") {
                 continue;
@@ -239,7 +255,7 @@ fn history(state: &Value) -> Result<HashMap<u64, Vec<(String, f64)>>, String> {
                 Value::Bool(_) | Value::List(_) | Value::Object(_) => continue,
                 other => other.as_f64().unwrap_or(f64::NAN),
             };
-            let logged = history.entry(step).or_default();
+            let logged = history.entry(Step::Whole(step)).or_default();
             match logged.iter_mut().find(|(k, _)| k == key) {
                 // A resumed run logs a step again; the later entry is what the weights went on from.
                 Some(known) => known.1 = number,
@@ -248,13 +264,6 @@ fn history(state: &Value) -> Result<HashMap<u64, Vec<(String, f64)>>, String> {
         }
     }
     Ok(history)
-}
-
-fn offer(claim: &mut Claim, state: &State) {
-    let Some(Step::Whole(step)) = claim.step else { return };
-    for (key, value) in state.history.get(&step).into_iter().flatten() {
-        claim.metrics.offer(key, *value, Source::File(state.source.clone()));
-    }
 }
 
 fn is_evaluated(claim: &Claim) -> bool {

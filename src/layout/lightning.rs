@@ -98,7 +98,7 @@ impl Layout for Lightning {
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
         recognise_copies(&mut series.claims);
-        let home = if series.own_components == 0 { None } else { folder.parent };
+        let home = if series.own_components == 0 { None } else { folder.parent() };
         let mut homes = [Some(folder), home].into_iter().flatten();
         let Some(home) = homes.find(|f| f.entry(METRICS).is_some()) else {
             return event_metrics(folder, series, notes);
@@ -132,7 +132,7 @@ fn event_metrics(folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
     let steps = events::whole(series.claims.iter().map(|c| c.step));
     let mut scalars = Scalars::default();
     let below = if series.own_components == 0 { "" } else { "checkpoints/" };
-    let home = folder.parent.filter(|_| series.own_components > 0);
+    let home = if series.own_components > 0 { folder.parent() } else { None };
     for (at, shown) in [(Some(folder), below), (home, "")] {
         if let Some(at) = at {
             scalars.read(&Place::of(at, shown), &JOIN, &steps, naming, notes);

@@ -110,7 +110,7 @@ impl Layout for Nsml {
                 notes.fault(folder.join(claim.name()), text);
             }
         }
-        let home = if series.own_components == 0 { Some(folder) } else { folder.parent };
+        let home = if series.own_components == 0 { Some(folder) } else { folder.parent() };
         if let Some(home) = home.filter(|h| h.entry(SESSION).is_some())
             && let Err(text) = read_session(&*home.dir, series)
         {

@@ -26,7 +26,7 @@ pub fn enrich(folder: &Folder<'_>, series: &mut Series, own_logs: &[&str], notes
 }
 
 fn sidecars(folder: &Folder<'_>, series: &mut Series, own_logs: &[&str], notes: &mut Notes) {
-    let home = if series.own_components == 0 { None } else { folder.parent };
+    let home = if series.own_components == 0 { None } else { folder.parent() };
     for home in [Some(folder), home].into_iter().flatten() {
         for name in SIDECARS.into_iter().filter(|n| !own_logs.contains(n)) {
             if home.entry(name.as_bytes()).is_none() {
@@ -65,10 +65,14 @@ fn joins() -> Vec<Join> {
 
 /// The run whose artifacts hold this directory, if one does.
 fn mlflow(folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
+    // Directories above are looked at only where there is something to find.
+    if !folder.path.split(|b| *b == b'/').any(|c| c == b"artifacts") {
+        return;
+    }
     let mut at = Some(folder);
     while let Some(here) = at {
         if here.name() == b"artifacts"
-            && let Some(run) = here.parent
+            && let Some(run) = here.parent()
             && run.has_file(b"meta.yaml")
             && run.entry(b"metrics").is_some_and(|e| e.kind == Kind::Dir)
         {
@@ -78,13 +82,13 @@ fn mlflow(folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
             }
             return;
         }
-        at = here.parent;
+        at = here.parent();
     }
 }
 
 /// A key with a slash lies in a directory.
 fn keys(dir: &dyn Dir, prefix: &str, series: &mut Series) -> Result<(), String> {
-    for entry in dir.list().map_err(|e| cannot_read("metrics", &e))? {
+    for entry in &*dir.list().map_err(|e| cannot_read("metrics", &e))? {
         let key = format!("{prefix}{}", encode(&entry.name));
         match entry.kind {
             Kind::File => {

@@ -63,7 +63,7 @@ impl Layout for Ultralytics {
     }
 
     fn recognise(&self, folder: &Folder<'_>, notes: &mut Notes) -> Vec<Series> {
-        if folder.name() != WEIGHTS || !folder.parent.is_some_and(is_run) {
+        if folder.name() != WEIGHTS || !folder.parent().is_some_and(is_run) {
             return Vec::new();
         }
         let mut found = Vec::new();
@@ -90,7 +90,7 @@ impl Layout for Ultralytics {
     }
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
-        let Some(run) = folder.parent else { return };
+        let Some(run) = folder.parent() else { return };
         if run.entry(RESULTS).is_none() {
             let epochs = events::whole(series.claims.iter().map(|c| c.epoch));
             let mut scalars = Scalars::default();

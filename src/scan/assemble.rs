@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::walk::Tree;
-use super::{Fault, Owner, Scan, ScanOptions, Unrecognised, link, needs};
+use super::{Fault, Owner, Scan, ScanOptions, Unrecognised, index, link, needs};
 use crate::core::model::{Inventory, Names, Pointer, Session, Status};
 use crate::core::name::natural_cmp;
 use crate::layout::folder::show;
@@ -11,7 +11,9 @@ use crate::store::Store;
 use std::collections::HashSet;
 
 pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
-    let Tree { mut drafts, faults, links, other_mounts, mut never, unclaimed, examples, .. } = tree;
+    let Tree {
+        mut drafts, faults, links, other_mounts, mut never, unclaimed, examples, kept, ..
+    } = tree;
     never.sort_by(|a, b| a.path.cmp(&b.path));
     drafts.sort_by(|a, b| (&a.folder, a.layout, &a.prefix).cmp(&(&b.folder, b.layout, &b.prefix)));
     name(&mut drafts, &options.layouts, options.owner);
@@ -58,6 +60,7 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
         faults: all_faults,
         other_mounts: other_mounts.iter().map(text).collect(),
         never: never.into_iter().map(|n| (show(&n.path).into(), n.what.into())).collect(),
+        memory: index::Memory::new(kept),
     }
 }
 

@@ -6,6 +6,7 @@
 //! pointer keeps its session: nobody knows what it was meant to protect (I6).
 
 use super::draft::Draft;
+use super::index::{Reader, Writer};
 use crate::core::model::{Guard, Pointer};
 use crate::core::name::encode;
 use crate::layout::folder::{cannot_read, join, last_component};
@@ -28,6 +29,39 @@ enum End {
     NotAsked,
     Object { inode: u64, device: (u32, u32) },
     Nothing,
+}
+
+impl Link {
+    /// For the index of the last scan.
+    pub fn put(&self, out: &mut Writer) {
+        out.bytes(&self.path);
+        out.bytes(&self.target);
+        out.bool(self.among_checkpoints);
+        out.u64(match self.end {
+            End::NotAsked => 0,
+            End::Nothing => 1,
+            End::Object { .. } => 2,
+        });
+        if let End::Object { inode, device: (major, minor) } = self.end {
+            out.u64(inode);
+            out.u64(major.into());
+            out.u64(minor.into());
+        }
+    }
+
+    pub fn get(reader: &mut Reader<'_>) -> Option<Link> {
+        Some(Link {
+            path: reader.bytes()?.to_vec(),
+            target: reader.bytes()?.to_vec(),
+            among_checkpoints: reader.bool()?,
+            end: match reader.u64()? {
+                0 => End::NotAsked,
+                1 => End::Nothing,
+                2 => End::Object { inode: reader.u64()?, device: (reader.u32()?, reader.u32()?) },
+                _ => return None,
+            },
+        })
+    }
 }
 
 /// More links than this in a row are a loop, as for the kernel.

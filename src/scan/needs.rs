@@ -8,6 +8,7 @@
 //! directory elsewhere) is never deleted here and needs no care.
 
 use super::draft::Draft;
+use super::index::{Reader, Writer};
 use super::link::{Link, Map, Place, is_like_a_checkpoint, parent_of};
 use crate::core::name::encode;
 use crate::format::json::Value;
@@ -46,6 +47,24 @@ impl Wish {
     ) -> Option<Wish> {
         let path = join(&folder.join(entries.get(link.top)?), &link.path);
         Some(Wish { checkpoint, path, target: link.target, is_text: false })
+    }
+
+    /// For the index of the last scan.
+    pub fn put(&self, out: &mut Writer) {
+        let Wish { checkpoint, path, target, is_text } = self;
+        out.u64((*checkpoint).into());
+        out.bytes(path);
+        out.bytes(target);
+        out.bool(*is_text);
+    }
+
+    pub fn get(reader: &mut Reader<'_>) -> Option<Wish> {
+        Some(Wish {
+            checkpoint: reader.u32()?,
+            path: reader.bytes()?.to_vec(),
+            target: reader.bytes()?.to_vec(),
+            is_text: reader.bool()?,
+        })
     }
 }
 

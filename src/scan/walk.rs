@@ -2,15 +2,17 @@
 //!
 //! Subdirectories are visited in parallel and their results joined in the order of their names, so
 //! that a scan of an unchanged tree always says the same. Facts travel upwards: an error or a write
-//! below a session's directory is the session's, unless another session lies in between.
+//! below a session's directory is the session's, unless another session lies in between. So does the
+//! account of what was looked at, until it is known which directory everything found rests in.
 
 use super::draft::{self, Draft};
+use super::index::Kept;
 use super::link::{Link, read_links};
 use super::{MAX_DEPTH, MAX_EXAMPLES, ScanEvent, ScanOptions, arbitrate, touch};
 use crate::core::model::Time;
 use crate::layout::folder::{cannot_read, join, show};
 use crate::layout::{Folder, Never, Note, Notes, outside, pointer};
-use crate::store::{Dir, Entry, Kind, Store};
+use crate::store::{Dir, Entry, Kind, Observation, Store};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::io;
@@ -34,7 +36,16 @@ pub struct Tree {
     pub examples: Vec<Vec<u8>>,
     /// Newest write to files of no session in it; known only inside a session.
     pub newest: Option<Time>,
+    /// What all this rests on, as paths below the root; `None` if that is not known, or of no use.
+    pub seen: Option<Vec<Observation>>,
+    /// What is worth remembering.
+    pub(super) kept: Vec<Kept>,
 }
+
+/// So many subdirectories are worth being listed at once.
+const MANY: usize = 64;
+/// A session that rests on more than this is not worth remembering.
+const MAX_SEEN: usize = 1_000_000;
 
 impl Tree {
     fn join(mut self, mut other: Tree) -> Tree {
@@ -47,7 +58,20 @@ impl Tree {
         self.examples.append(&mut other.examples);
         self.examples.truncate(MAX_EXAMPLES);
         self.newest = self.newest.max(other.newest);
+        self.seen = match (self.seen, other.seen) {
+            (Some(mut a), Some(mut b)) if a.len() + b.len() <= MAX_SEEN => {
+                a.append(&mut b);
+                Some(a)
+            }
+            _ => None,
+        };
+        self.kept.append(&mut other.kept);
         self
+    }
+
+    /// Nothing found, and nothing that this rests on.
+    fn empty() -> Tree {
+        Tree { seen: Some(Vec::new()), ..Tree::default() }
     }
 
     fn of_fault(path: Vec<u8>, text: String) -> Tree {
@@ -70,8 +94,9 @@ impl Walk<'_> {
     fn visit(&self, folder: &Folder<'_>, in_session: bool, depth: usize) -> Tree {
         (self.events)(ScanEvent::Directory);
         let mut notes = Notes::default();
+        self.look_ahead(folder, in_session);
         let found = self.recognise(folder, &mut notes);
-        let mut tree = Tree::default();
+        let mut tree = Tree::empty();
         let claimed: HashSet<&[u8]> = found
             .iter()
             .flat_map(|f| &f.series.claims)
@@ -105,12 +130,33 @@ impl Walk<'_> {
                 let hidden = folder.claimed_in(&child.name, &claimed);
                 self.child(folder, child, hidden, (below, holds_session), depth + 1)
             })
-            .reduce(Tree::default, Tree::join);
+            .reduce(Tree::empty, Tree::join);
         let found = draft::drafts(folder, found, &self.options.layouts, &mut notes);
         tree = tree.join(deeper);
         tree.faults.append(&mut notes.faults);
         tree.never.append(&mut notes.never);
         self.settle(folder, found, &children, below, tree)
+    }
+
+    /// Lists the subdirectories before the layouts, one after the other, look into them: at once
+    /// where there are many, and not at all where the last scan's listing still holds.
+    fn look_ahead(&self, folder: &Folder<'_>, in_session: bool) {
+        let index = self.options.index.as_ref().filter(|i| !in_session && !i.is_empty());
+        let dirs: Vec<&Entry> = folder.dirs().filter(|e| &*e.name != b".retain").collect();
+        let many = dirs.len() > MANY;
+        let look = |entry: &&Entry| {
+            let known = index.and_then(|i| i.listing(&folder.join(&entry.name)));
+            let holds = known.is_some_and(|(was, list)| folder.dir.expect(&entry.name, &was, list));
+            if many && !holds {
+                // A failure is met again by who needs it.
+                let _ = folder.peek(&entry.name);
+            }
+        };
+        if many {
+            dirs.par_iter().with_min_len(MANY / 8).for_each(look);
+        } else if index.is_some() {
+            dirs.iter().for_each(look);
+        }
     }
 
     /// Claims of all layouts on this directory, one for each entry, enriched.
@@ -162,14 +208,21 @@ impl Walk<'_> {
         depth: usize,
     ) -> Tree {
         let path = join(&parent.path, &entry.name);
+        // What was remembered was found by itself.
+        let by_itself = !in_session && hidden.is_empty();
+        if by_itself && let Some(tree) = self.recall(parent, &entry.name, &path) {
+            return tree;
+        }
         if depth > MAX_DEPTH {
             return Tree::of_fault(path, "nested more than 64 deep; not entered".to_owned());
         }
-        let opened = parent.dir.open(&entry.name);
+        let opened = parent.dir.take(&entry.name);
         match opened.and_then(|dir: Box<dyn Dir>| Folder::new(dir, path.clone(), Some(parent))) {
             Ok(folder) => {
                 hidden.extend(self.excluded(&folder));
-                self.visit(&folder.hide(hidden), in_session, depth)
+                let folder = folder.hide(hidden);
+                let tree = self.visit(&folder, in_session, depth);
+                self.keep(&folder, by_itself, in_session, tree)
             }
             Err(e) if e.kind() == io::ErrorKind::CrossesDevices => {
                 let mut tree = Tree { other_mounts: vec![path.clone()], ..Tree::default() };
@@ -202,10 +255,7 @@ impl Walk<'_> {
             tree.faults.append(&mut notes.faults);
         }
         for draft in &own {
-            (self.events)(ScanEvent::Session {
-                checkpoints: draft.session.checkpoints.len(),
-                bytes: draft.session.checkpoints.iter().map(|c| c.bytes).sum(),
-            });
+            self.tell(draft);
         }
         if !own.is_empty() || called_after_this {
             let faults = std::mem::take(&mut tree.faults);
@@ -218,6 +268,52 @@ impl Walk<'_> {
             tree.newest = None;
         }
         tree
+    }
+
+    /// What the last scan found in a directory, if all that it rests on is as it was.
+    fn recall(&self, parent: &Folder<'_>, name: &[u8], path: &[u8]) -> Option<Tree> {
+        let index = self.options.index.as_ref()?;
+        let tree = index.recall(path, |observation| parent.dir.is_still(observation))?;
+        parent.dir.forget(name);
+        (self.events)(ScanEvent::Directory);
+        tree.drafts.iter().for_each(|draft| self.tell(draft));
+        Some(tree)
+    }
+
+    /// Remembers what was found in a directory, if nothing above it has a part in it.
+    fn keep(&self, folder: &Folder<'_>, by_itself: bool, in_session: bool, mut tree: Tree) -> Tree {
+        let Some(index) = &self.options.index else {
+            tree.seen = None;
+            return tree;
+        };
+        let at = |o: Observation| match &*o.path {
+            [] => Observation { path: folder.path.clone(), ..o },
+            below => Observation { path: join(&folder.path, below), fact: o.fact },
+        };
+        let own = folder.dir.seen().map(|own| own.into_iter().map(at).collect());
+        tree = tree.join(Tree { seen: own, ..Tree::default() });
+        let is_below = |d: &Draft| {
+            let below = d.home().strip_prefix(&*folder.path);
+            below.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        if in_session || tree.drafts.is_empty() || !tree.drafts.iter().all(is_below) {
+            return tree;
+        }
+        if by_itself && !folder.looked_above() {
+            let above = folder.path.len() - folder.name().len();
+            let listing = folder.dir.list().unwrap_or_default();
+            let now = self.options.now;
+            tree.kept.extend(index.keep(&tree, &listing, now, &folder.path, above));
+        }
+        tree.seen = None;
+        tree
+    }
+
+    fn tell(&self, draft: &Draft) {
+        (self.events)(ScanEvent::Session {
+            checkpoints: draft.session.checkpoints.len(),
+            bytes: draft.session.checkpoints.iter().map(|c| c.bytes).sum(),
+        });
     }
 
     /// Whether a directory is looked into at all; for the walks that only look at times.

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::core::name;
 use crate::layout;
 use crate::scan::ScanEvent;
-use crate::steps::see::{self, DeclaredError, SeeError};
+use crate::steps::see::{self, DeclaredError, Remember, SeeError};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -162,7 +162,15 @@ impl Site {
                 }
             }
         };
-        let seen = see::scan(&root, &self.config, layouts, self.threads, now, &event)?;
+        let seen = see::scan(
+            &root,
+            &self.config,
+            layouts,
+            self.threads,
+            now,
+            Remember::nothing(),
+            &event,
+        )?;
         // The time of the plan is not before that of anything the scan saw.
         let view = View::new(seen, law, clock());
         view.past(&root, &Scope::Administrator);

@@ -9,6 +9,7 @@ use crate::core::policy::{self, Diagnostic};
 use crate::core::select::{Globs, Scope};
 use crate::core::{name, plan};
 use crate::layout::Layout;
+use crate::scan::index::{Index, Memory};
 use crate::scan::{self, Fault, ScanEvent, ScanOptions, Unrecognised};
 use crate::store::local::LocalStore;
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -38,6 +39,20 @@ pub enum SeeError {
     Io(#[from] io::Error),
 }
 
+/// What the last scan saw, and where to keep what this one sees.
+pub struct Remember<'a> {
+    pub index: Option<Index>,
+    /// Called if there is an index.
+    pub keep: &'a dyn Fn(&Memory, &Index),
+}
+
+impl Remember<'_> {
+    /// Every file is looked at, and nothing is kept.
+    pub fn nothing() -> Remember<'static> {
+        Remember { index: None, keep: &|_, _| {} }
+    }
+}
+
 /// Scans an open root with its settings; `now` is what the inventory is dated.
 ///
 /// # Errors
@@ -49,6 +64,7 @@ pub fn scan(
     layouts: Vec<Box<dyn Layout>>,
     threads: Option<NonZeroUsize>,
     now: Time,
+    remember: Remember<'_>,
     events: &(dyn Fn(ScanEvent) + Sync),
 ) -> Result<Seen, SeeError> {
     let options = ScanOptions {
@@ -58,9 +74,16 @@ pub fn scan(
         root_id: root.id.as_deref().map(Into::into),
         now: Some(now),
         layouts,
+        index: remember.index,
     };
-    let store = LocalStore::new(duplicate(root.fd())?);
+    let mut store = LocalStore::new(duplicate(root.fd())?);
+    if options.index.is_some() {
+        store = store.keeping_account();
+    }
     let scanned = scan::scan(&store, &options, events);
+    if let Some(index) = &options.index {
+        (remember.keep)(&scanned.memory, index);
+    }
     let root_shown = name::encode(root.path.as_os_str().as_encoded_bytes()).into_owned();
     let mut inventory = scanned.inventory;
     if let (Some(space), true) = (&mut inventory.space, root.id.is_some()) {

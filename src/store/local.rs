@@ -4,20 +4,32 @@
 //! `O_NOFOLLOW`, and compared with the mount of the root. A path is never resolved by the kernel
 //! twice, so nobody can swap a component in between (I18, I19, I20).
 
-use super::unit::{self, Part, Unit};
-use super::{Blob, Dir, Entry, Kind, Stat, Store};
+use super::unit::{self, Unit};
+use super::{Blob, Dir, Entry, Fact, Identity, Kind, Observation, Stat, Store};
 use crate::core::model::Space;
+use node::{Mount, Node, Spare, identity};
+use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, Statx, StatxFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
 use std::ffi::{CStr, CString};
 use std::io;
-use std::mem::MaybeUninit;
+use std::sync::Arc;
 
-/// Bytes of directory entries asked for at a time.
-const LISTING_BUFFER: usize = 32 << 10;
-/// A directory with more entries is refused: a listing that never ends would fill the memory.
-const MAX_ENTRIES: usize = 20_000_000;
+mod measure;
+mod node;
+
+/// Bytes of a file read at a time.
+const READ_BUFFER: usize = 256 << 10;
+
+/// Half of the descriptors that a process may have; where there is no limit, of the usual one.
+fn spare_descriptors(account: bool) -> Arc<Spare> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    Spare::new(usize::try_from(limit.unwrap_or(1024) / 2).unwrap_or(usize::MAX), account)
+}
+
+// The same statx, without AT_STATX_DONT_SYNC, as apply makes: on local file systems the flag saves
+// nothing, and on others it lets a size or a time be told that is no longer true.
 const BASIC: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
 
 /// A local directory tree.
@@ -25,6 +37,7 @@ const BASIC: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
 pub struct LocalStore {
     root: OwnedFd,
     absolute: Option<Vec<u8>>,
+    spare: Arc<Spare>,
 }
 
 impl LocalStore {
@@ -33,15 +46,20 @@ impl LocalStore {
         use std::os::fd::AsRawFd as _;
         let link = format!("/proc/self/fd/{}", root.as_raw_fd());
         let absolute = fs::readlink(link, Vec::new()).ok().map(CString::into_bytes);
-        LocalStore { root, absolute }
+        LocalStore { root, absolute, spare: spare_descriptors(false) }
+    }
+
+    /// Keeps account of what is seen, see [`Dir::seen`].
+    #[must_use]
+    pub fn keeping_account(self) -> LocalStore {
+        LocalStore { spare: spare_descriptors(true), ..self }
     }
 }
 
 impl Store for LocalStore {
     fn root(&self) -> io::Result<Box<dyn Dir>> {
         let fd = open_dir(self.root.as_fd(), c".")?;
-        let stat = stat_fd(&fd)?;
-        Ok(Box::new(LocalDir { mount: mount_of(&stat), fd, stat }))
+        Ok(Box::new(LocalDir(Node::top(fd, Arc::clone(&self.spare))?)))
     }
 
     fn space(&self) -> io::Result<Space> {
@@ -69,16 +87,9 @@ pub fn open_below(root: impl AsFd, path: &[u8]) -> io::Result<OwnedFd> {
     Ok(dir)
 }
 
-/// An open directory of this machine.
-#[derive(Debug)]
-pub struct LocalDir {
-    fd: OwnedFd,
-    stat: Statx,
-    /// The root's mount, which every directory below must share.
-    mount: Mount,
-}
-
-type Mount = (u64, u32, u32);
+/// A directory of this machine, and what was seen of it.
+#[derive(Clone, Debug)]
+pub struct LocalDir(Arc<Node>);
 
 impl LocalDir {
     /// A directory to look at by itself, not as part of a scan.
@@ -87,124 +98,115 @@ impl LocalDir {
     /// `fd` is no directory.
     pub fn new(fd: impl AsFd) -> io::Result<LocalDir> {
         let fd = open_dir(fd.as_fd(), c".")?;
-        let stat = stat_fd(&fd)?;
-        Ok(LocalDir { mount: mount_of(&stat), fd, stat })
+        Ok(LocalDir(Node::top(fd, spare_descriptors(false))?))
     }
 
-    fn enter(&self, fd: &OwnedFd, name: &[u8]) -> io::Result<(OwnedFd, Statx)> {
-        let fd = open_dir(fd.as_fd(), &c_name(name)?)?;
-        let stat = stat_fd(&fd)?;
-        if mount_of(&stat) != self.mount {
-            return Err(io::Error::new(io::ErrorKind::CrossesDevices, "on another file system"));
-        }
-        Ok((fd, stat))
-    }
-
-    /// Opens a directory below this one, component by component.
-    fn descend(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        let mut components = path.split(|b| *b == b'/');
-        let mut fd = self.enter(&self.fd, components.next().unwrap_or_default())?.0;
-        for component in components {
-            fd = self.enter(&fd, component)?.0;
-        }
-        Ok(fd)
+    /// Never follows a symlink, and never waits for a writer.
+    fn open_file(&self, name: &[u8]) -> io::Result<OwnedFd> {
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let (dir, name) = (self.0.fd()?, c_name(name)?);
+        Ok(retry_on_intr(|| fs::openat(&dir, &*name, flags, Mode::empty()))?)
     }
 }
 
 impl Dir for LocalDir {
-    fn list(&self) -> io::Result<Vec<Entry>> {
-        // A descriptor has one position: the listing gets a descriptor of its own.
-        let fd = open_dir(self.fd.as_fd(), c".")?;
-        let mut buffer = vec![MaybeUninit::uninit(); LISTING_BUFFER];
-        let mut raw = RawDir::new(&fd, &mut buffer);
-        let mut entries = Vec::new();
-        while let Some(entry) = raw.next() {
-            let entry = match entry {
-                // F10: nothing was read yet, and the next call reads it.
-                Err(Errno::INTR) => continue,
-                other => other?,
-            };
-            let name = entry.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
-            let kind = match entry.file_type() {
-                FileType::Unknown => {
-                    kind_of(&stat_at(fd.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)?)
-                }
-                known => kind(known),
-            };
-            entries.push(Entry { name: name.to_bytes().into(), kind, inode: entry.ino() });
-            if entries.len() > MAX_ENTRIES {
-                return Err(io::Error::other("more than 20 million entries"));
-            }
-        }
-        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        if entries.windows(2).any(|w| w[0].name == w[1].name) {
-            return Err(io::Error::other("the listing names an entry twice"));
-        }
-        Ok(entries)
+    fn list(&self) -> io::Result<Arc<[Entry]>> {
+        self.0.list()
     }
 
     fn open(&self, name: &[u8]) -> io::Result<Box<dyn Dir>> {
-        let (fd, stat) = self.enter(&self.fd, name)?;
-        Ok(Box::new(LocalDir { fd, stat, mount: self.mount }))
+        Ok(Box::new(LocalDir(self.0.open(name)?)))
+    }
+
+    fn take(&self, name: &[u8]) -> io::Result<Box<dyn Dir>> {
+        Ok(Box::new(LocalDir(self.0.take(name)?)))
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        Ok(facts(&self.stat))
+        Ok(facts(&self.0.stat))
     }
 
     fn stat_entry(&self, name: &[u8]) -> io::Result<Stat> {
-        Ok(facts(&stat_at(self.fd.as_fd(), &c_name(name)?, AtFlags::SYMLINK_NOFOLLOW)?))
+        Ok(facts(&self.0.stat(name)?))
     }
 
     fn stat_target(&self, name: &[u8]) -> io::Result<Stat> {
-        Ok(facts(&stat_at(self.fd.as_fd(), &c_name(name)?, AtFlags::empty())?))
+        let stat = stat_at(self.0.fd()?.as_fd(), &c_name(name)?, AtFlags::empty());
+        self.0.remember_target(name, stat.as_ref().ok().map(object));
+        Ok(facts(&stat?))
+    }
+
+    fn seen(&self) -> Option<Vec<Observation>> {
+        let mut out = Vec::new();
+        self.0.spare.account.then(|| self.0.observe(&[], &mut out))?;
+        Some(out)
+    }
+
+    fn expect(&self, name: &[u8], known: &Identity, listing: Vec<Entry>) -> bool {
+        // What cannot be seen now is seen when it is looked at.
+        self.0.expect(name, known, listing).unwrap_or(false)
+    }
+
+    fn forget(&self, name: &[u8]) {
+        self.0.forget(name);
+    }
+
+    fn is_still(&self, observation: &Observation) -> bool {
+        let Ok(path) = CString::new(&*observation.path) else { return false };
+        let stat = |follow| stat_at(self.0.fd()?.as_fd(), &path, follow);
+        match observation.fact {
+            Fact::Is(known) => match self.0.known(&observation.path) {
+                Some(node) => identity(&node.stat) == known,
+                None => stat(AtFlags::SYMLINK_NOFOLLOW)
+                    .is_ok_and(|s| identity(&s) == known && self.0.is_on_mount(&s)),
+            },
+            Fact::LeadsTo(known) => stat(AtFlags::empty()).ok().as_ref().map(object) == known,
+        }
     }
 
     fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
-        let name = c_name(name)?;
-        Ok(retry_on_intr(|| fs::readlinkat(&self.fd, &*name, Vec::new()))?.into_bytes())
+        let (dir, name) = (self.0.fd()?, c_name(name)?);
+        Ok(retry_on_intr(|| fs::readlinkat(&dir, &*name, Vec::new()))?.into_bytes())
     }
 
     fn file(&self, name: &[u8]) -> io::Result<Box<dyn Blob>> {
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let name = c_name(name)?;
         // Opening a device can act on it: look first, and again at what was opened.
-        let regular = |s: &Statx| kind_of(s) == Kind::File;
-        if !regular(&stat_at(self.fd.as_fd(), &name, AtFlags::SYMLINK_NOFOLLOW)?) {
+        let known = match self.0.kind(name) {
+            Some(kind) => kind == Kind::File,
+            None => is_regular(&self.0.stat_now(name)?),
+        };
+        if !known {
             return Err(not_a_file());
         }
-        let fd = retry_on_intr(|| fs::openat(&self.fd, &*name, flags, Mode::empty()))?;
+        let fd = self.open_file(name)?;
         let stat = stat_fd(&fd)?;
-        if !regular(&stat) {
+        if !is_regular(&stat) {
             return Err(not_a_file());
         }
+        self.0.remember(name, &stat);
         Ok(Box::new(LocalFile { fd, len: stat.stx_size }))
     }
 
-    fn measure(&self, names: &[&[u8]]) -> io::Result<Unit> {
-        let mut parents = Vec::new();
-        let mut leaves = Vec::new();
-        for name in names {
-            let (parent, leaf) = match name.iter().rposition(|b| *b == b'/') {
-                Some(at) => (Some(self.descend(&name[..at])?), &name[at + 1..]),
-                None => (None, *name),
-            };
-            parents.push(parent);
-            leaves.push(c_name(leaf)?);
+    fn read(&self, name: &[u8], max: usize) -> io::Result<Vec<u8>> {
+        let stat = self.0.stat(name)?;
+        if !is_regular(&stat) {
+            return Err(not_a_file());
         }
-        let parts: Vec<Part<'_>> = parents
-            .iter()
-            .zip(&leaves)
-            .map(|(parent, name)| Part {
-                parent: parent.as_ref().unwrap_or(&self.fd).as_fd(),
-                name,
-            })
-            .collect();
-        unit::measure_parts(&parts)
+        if stat.stx_size > max as u64 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let file = LocalFile { fd: self.open_file(name)?, len: stat.stx_size };
+        let content = file.read_at(0, max + 1)?;
+        // As long as it was said to be is what was looked at; anything else is looked at again.
+        if content.len() as u64 != stat.stx_size && !is_regular(&stat_fd(&file.fd)?) {
+            return Err(not_a_file());
+        }
+        if content.len() > max { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(content) }
+    }
+
+    fn measure(&self, names: &[&[u8]]) -> io::Result<Unit> {
+        measure::measure(&self.0, names)
     }
 }
 
@@ -220,19 +222,28 @@ impl Blob for LocalFile {
 
     fn read_at(&self, offset: u64, max: usize) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        let mut chunk = vec![0; max.min(64 << 10)];
         while out.len() < max {
-            let want = chunk.len().min(max - out.len());
             let at = offset.saturating_add(out.len() as u64);
-            match rustix::io::pread(&self.fd, &mut chunk[..want], at) {
+            let left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+            // One byte more than there should be, so that the end of the file shows.
+            let want = left.saturating_add(1).min(max - out.len()).min(READ_BUFFER);
+            out.reserve_exact(want);
+            let read = rustix::io::pread(&self.fd, spare_capacity(&mut out), at);
+            match read {
                 Ok(0) => break,
-                Ok(n) => out.extend_from_slice(&chunk[..n]),
-                Err(Errno::INTR) => {}
+                Ok(n) if n < want && n >= left => break,
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
         }
+        // There may have been more room than was asked for.
+        out.truncate(max);
         Ok(out)
     }
+}
+
+fn is_regular(stat: &Statx) -> bool {
+    kind_of(stat) == Kind::File
 }
 
 fn not_a_file() -> io::Error {
@@ -257,6 +268,11 @@ fn stat_fd(fd: &OwnedFd) -> io::Result<Statx> {
 
 fn stat_at(dir: BorrowedFd<'_>, name: &CStr, follow: AtFlags) -> io::Result<Statx> {
     Ok(retry_on_intr(|| fs::statx(dir, name, follow | AtFlags::NO_AUTOMOUNT, BASIC))?)
+}
+
+/// Inode and device.
+fn object(stat: &Statx) -> (u64, (u32, u32)) {
+    (stat.stx_ino, (stat.stx_dev_major, stat.stx_dev_minor))
 }
 
 fn mount_of(stat: &Statx) -> Mount {

@@ -107,8 +107,10 @@ pub fn measure_parts(parts: &[Part<'_>]) -> io::Result<Unit> {
     Ok(walk.finish())
 }
 
+/// A unit while its entries are folded in: the named ones in the order given, each followed by what
+/// is in it, in byte order of the names.
 #[derive(Default)]
-struct Walk {
+pub(super) struct Walk {
     unit: Unit,
     /// Everything but ctimes, and the ctimes in two ways: hashed once each, combined at the end.
     facts: blake3::Hasher,
@@ -116,6 +118,8 @@ struct Walk {
     kept_ctimes: blake3::Hasher,
     /// Room for directory entries.
     buffer: Vec<u8>,
+    /// The bytes of one entry, as they are hashed.
+    record: Vec<u8>,
     /// Inodes of files with several links, to count each once.
     seen: HashSet<u64>,
     /// Mount id of the first entry and device of the first directory; all others must agree.
@@ -171,17 +175,11 @@ impl Walk {
     ) -> io::Result<Option<OwnedFd>> {
         let top = below.is_none();
         let (stat, opened) = look(dir, name, likely)?;
-        self.mounts(&stat);
-        if top {
-            self.unit.tops.push(Top { inode: stat.stx_ino, kind: file_type(&stat) });
-        }
         if let (FileType::Symlink, Some(below)) = (file_type(&stat), below) {
             let target = retry_on_intr(|| fs::readlinkat(dir, name, Vec::new()))?.into_bytes();
-            let (top, path) = (self.unit.tops.len() - 1, path[below..].to_vec());
-            self.unit.links.push(InnerLink { top, path, target });
+            self.fold_link(&path[below..], target);
         }
-        self.count(&stat);
-        self.digest(&stat, path, top);
+        self.fold(&stat, path, top);
         Ok(opened)
     }
 
@@ -202,6 +200,22 @@ impl Walk {
         }
         names.sort_unstable_by(|a, b| b.0.cmp(&a.0));
         Ok(names)
+    }
+
+    /// Adds where a symlink below the newest named entry leads to.
+    pub(super) fn fold_link(&mut self, path: &[u8], target: Vec<u8>) {
+        let top = self.unit.tops.len() - 1;
+        self.unit.links.push(InnerLink { top, path: path.to_vec(), target });
+    }
+
+    /// Folds in one entry; `path` begins with the name of the one that is on `top`.
+    pub(super) fn fold(&mut self, stat: &Statx, path: &[u8], top: bool) {
+        self.mounts(stat);
+        if top {
+            self.unit.tops.push(Top { inode: stat.stx_ino, kind: file_type(stat) });
+        }
+        self.count(stat);
+        self.digest(stat, path, top);
     }
 
     /// I20: a mount shows by its id; where the kernel gives none, by its device. Devices count for
@@ -253,17 +267,21 @@ impl Walk {
     }
 
     fn digest(&mut self, stat: &Statx, path: &[u8], top: bool) {
-        let mut record = Vec::with_capacity(path.len() + 64);
-        record.extend_from_slice(&(path.len() as u64).to_le_bytes());
-        record.extend_from_slice(path);
-        record.extend_from_slice(&stat.stx_ino.to_le_bytes());
-        record.extend_from_slice(&(u32::from(stat.stx_mode) & 0o170_000).to_le_bytes());
         // A directory's own size and times follow from its entries on some file systems only.
         let is_dir = file_type(stat) == FileType::Directory;
-        record.extend_from_slice(&(if is_dir { 0 } else { stat.stx_size }).to_le_bytes());
-        record.extend_from_slice(&stat.stx_mtime.tv_sec.to_le_bytes());
-        record.extend_from_slice(&stat.stx_mtime.tv_nsec.to_le_bytes());
-        self.facts.update(&record);
+        let size = if is_dir { 0 } else { stat.stx_size };
+        let mut numbers = [0; 32];
+        numbers[..8].copy_from_slice(&stat.stx_ino.to_le_bytes());
+        numbers[8..12].copy_from_slice(&(u32::from(stat.stx_mode) & 0o170_000).to_le_bytes());
+        numbers[12..20].copy_from_slice(&size.to_le_bytes());
+        numbers[20..28].copy_from_slice(&stat.stx_mtime.tv_sec.to_le_bytes());
+        numbers[28..].copy_from_slice(&stat.stx_mtime.tv_nsec.to_le_bytes());
+        let record = &mut self.record;
+        record.clear();
+        record.extend_from_slice(&(path.len() as u64).to_le_bytes());
+        record.extend_from_slice(path);
+        record.extend_from_slice(&numbers);
+        self.facts.update(record);
         let mut ctime = [0; 12];
         ctime[..8].copy_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
         ctime[8..].copy_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
@@ -273,7 +291,7 @@ impl Walk {
         }
     }
 
-    fn finish(mut self) -> Unit {
+    pub(super) fn finish(mut self) -> Unit {
         let lasting = self.facts.finalize();
         let with = |ctimes: &blake3::Hasher| {
             let mut both = blake3::Hasher::new();

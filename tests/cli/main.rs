@@ -10,10 +10,12 @@ mod support;
 #[allow(dead_code, reason = "only the files it writes are used here")]
 mod layout_files;
 
+mod calls;
 mod consent;
 mod demo;
 mod docs;
 mod exits;
+mod index;
 mod layout;
 mod listing;
 mod mail;

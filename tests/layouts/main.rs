@@ -17,6 +17,7 @@ mod flax;
 mod fuzz;
 mod generic;
 mod hf_trainer;
+mod index;
 mod lightning;
 mod links;
 mod lying;

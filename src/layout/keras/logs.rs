@@ -62,7 +62,7 @@ fn has_parts(place: &Place<'_>) -> bool {
 /// A directory below a [`Place`], opened and listed.
 struct Opened {
     dir: Box<dyn Dir>,
-    entries: Vec<Entry>,
+    entries: std::sync::Arc<[Entry]>,
     path: Vec<u8>,
     shown: String,
 }

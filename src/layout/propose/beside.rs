@@ -64,7 +64,7 @@ pub fn metrics(folder: &Folder<'_>, claims: &[Claim], is_dir: bool) -> Option<Me
         return Some(MetricFile { file, format: Format::Json, join: None, keys: Vec::new() });
     }
     let homes: [(Option<&Folder<'_>>, fn(String) -> MetricPlace); 2] =
-        [(Some(folder), MetricPlace::Beside), (folder.parent, MetricPlace::Above)];
+        [(Some(folder), MetricPlace::Beside), (folder.parent(), MetricPlace::Above)];
     for (home, place) in homes {
         let Some(home) = home else { continue };
         for entry in home.entries().iter().filter(|e| e.kind == Kind::File) {
