@@ -4,6 +4,7 @@
 //! [`crate::report`]; it decides nothing. Errors become sentences with a remedy here and nowhere
 //! below, and only [`exit`] knows the codes.
 
+mod advise;
 mod apply;
 mod args;
 mod by_hand;
@@ -32,6 +33,7 @@ mod purge;
 mod rm;
 mod shell;
 mod signal;
+mod simulate;
 mod space;
 mod submitted;
 mod ui;
@@ -116,6 +118,8 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Tag(args) => marks::tag(context, args),
         Command::Submitted(args) => submitted::run(context, args),
         Command::Usage(args) => usage::run(context, args),
+        Command::Simulate(args) => simulate::run(context, args),
+        Command::Advise(args) => advise::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
         Command::Layout(command) => layout::run(context, command),

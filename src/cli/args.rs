@@ -5,8 +5,8 @@
 
 use super::exit::Exit;
 use super::{
-    apply, completions, demo, init, inventory, layout, log, ls, man, marks, plan, policy, purge,
-    rm, submitted, undo, usage, why,
+    advise, apply, completions, demo, init, inventory, layout, log, ls, man, marks, plan, policy,
+    purge, rm, simulate, submitted, undo, usage, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -132,6 +132,10 @@ pub enum Command {
     Submitted(submitted::SubmittedArgs),
     /// Who uses what, what of it could be reclaimed, and when it will be full
     Usage(usage::UsageArgs),
+    /// What a policy would have done, had it run all the time; changes nothing
+    Simulate(simulate::SimulateArgs),
+    /// Numbers for the policy in force, so that what it keeps fits; changes nothing
+    Advise(advise::AdviseArgs),
     /// Declare a directory a root, so that unattended runs may clean it
     Init(init::InitArgs),
     /// Check, test, show or begin a policy

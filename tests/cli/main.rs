@@ -14,6 +14,7 @@ mod consent;
 mod demo;
 mod docs;
 mod exits;
+mod foresight;
 mod layout;
 mod listing;
 mod marks;
