@@ -24,6 +24,7 @@ mod ls;
 mod machine;
 mod man;
 mod marks;
+mod monitor;
 mod past;
 mod pick;
 mod plan;
@@ -36,6 +37,7 @@ mod signal;
 mod simulate;
 mod space;
 mod submitted;
+mod tell;
 mod ui;
 mod unattended;
 mod undo;
@@ -116,10 +118,11 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Pin(args) => marks::pin(context, args),
         Command::Unpin(args) => marks::unpin(context, args),
         Command::Tag(args) => marks::tag(context, args),
-        Command::Submitted(args) => submitted::run(context, args),
         Command::Usage(args) => usage::run(context, args),
         Command::Simulate(args) => simulate::run(context, args),
         Command::Advise(args) => advise::run(context, args),
+        Command::Monitor(args) => monitor::run(context, args),
+        Command::Submitted(args) => submitted::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
         Command::Layout(command) => layout::run(context, command),

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("apply", &["core", "store", "format", "marks"]),
     ("history", &["core"]),
     ("report", &["core"]),
+    ("notify", &["core", "report"]),
     ("demo", &["core", "store", "marks"]),
     ("config", &["core", "scan"]),
     (
@@ -33,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "apply",
             "history",
             "report",
+            "notify",
             "demo",
             "config",
         ],
@@ -57,6 +59,7 @@ const DELETING: &[&str] = &[
 /// Files elsewhere that replace or remove a file of their own making, and why that is no deletion.
 const OWN_FILES: &[(&str, &str)] = &[
     ("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file"),
+    ("src/notify/file.rs", "replaces reports of its own by finished temporary files"),
     ("src/history/file.rs", "replaces its own history.sqlite, and sets a damaged one aside"),
 ];
 

@@ -5,8 +5,8 @@
 
 use super::exit::Exit;
 use super::{
-    advise, apply, completions, demo, init, inventory, layout, log, ls, man, marks, plan, policy,
-    purge, rm, simulate, submitted, undo, usage, why,
+    advise, apply, completions, demo, init, inventory, layout, log, ls, man, marks, monitor, plan,
+    policy, purge, rm, simulate, submitted, undo, usage, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -81,7 +81,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Time>,
 
-    /// Threads that scan and delete [default: one for each processor]
+    /// Threads that scan and delete [default: as many as processors and file system are good for]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
@@ -132,6 +132,8 @@ pub enum Command {
     Submitted(submitted::SubmittedArgs),
     /// Who uses what, what of it could be reclaimed, and when it will be full
     Usage(usage::UsageArgs),
+    /// Check the quotas, and tell whoever is over or near what would bring them under
+    Monitor(monitor::MonitorArgs),
     /// What a policy would have done, had it run all the time; changes nothing
     Simulate(simulate::SimulateArgs),
     /// Numbers for the policy in force, so that what it keeps fits; changes nothing

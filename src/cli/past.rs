@@ -79,7 +79,12 @@ pub fn update<T>(
             return None;
         }
         Err(e) => {
-            context.ui.warn(format!("no history of usage: {e}"));
+            let text = format!("no history of usage: {e}");
+            if e.kind() == std::io::ErrorKind::PermissionDenied {
+                context.ui.detail(text);
+            } else {
+                context.ui.warn(text);
+            }
             return None;
         }
     };
@@ -104,10 +109,14 @@ pub fn update<T>(
 }
 
 /// The history, if there is one that can be read.
-pub fn read(context: &Context, root: &Root) -> Option<History> {
+fn read(context: &Context, root: &Root) -> Option<History> {
     let ours = root.ours().ok().flatten()?;
     match History::read(ours.as_fd()) {
         Ok(history) => history,
+        Err(e) if e.is_not_ours() => {
+            context.ui.detail(e.to_string());
+            None
+        }
         Err(e) => {
             context.ui.warn(e.to_string());
             None
@@ -124,11 +133,18 @@ pub struct Future {
     pub quotas: Vec<Option<Forecast>>,
 }
 
-/// Reads the history and draws the trends of a report.
-///
-/// # Errors
-/// The database cannot be read.
-pub fn future(history: &History, report: &Report) -> Result<Future, HistoryError> {
+/// The trends of a report, as far as there is a history.
+pub fn foresee(context: &Context, root: &Root, report: &Report) -> Option<Future> {
+    match future(&read(context, root)?, report) {
+        Ok(future) => Some(future),
+        Err(e) => {
+            context.ui.warn(e.to_string());
+            None
+        }
+    }
+}
+
+fn future(history: &History, report: &Report) -> Result<Future, HistoryError> {
     let all = history.totals(Time::from_nanos(i64::MIN))?;
     let recent = Time::from_nanos(report.now.nanos().saturating_sub(TREND_DAYS * DAY));
     // What a clock that was ahead wrote is no past.
