@@ -12,4 +12,5 @@ mod nsml;
 mod ci;
 mod metrics;
 mod shell;
+mod ten_minutes;
 mod timers;

@@ -131,6 +131,9 @@ fn an_epilog_works_as_the_jobs_user_needs_root() {
     assert_eq!(place.left(), IDS);
 }
 
+const UNITS: [&str; 4] =
+    ["retain@.service", "retain@.timer", "retain-monitor@.service", "retain-monitor@.timer"];
+
 /// `ExecStart=` of a unit, its continued lines joined.
 fn exec_start(unit: &str) -> String {
     let joined = unit.replace("\\\n", " ");
@@ -164,6 +167,29 @@ fn the_units_start_what_works() {
     }
 }
 
+#[test]
+fn the_monitors_unit_tells_who_is_over() {
+    let place = Place::new();
+    let quota = "[[quota]]\nname = \"team\"\nper = \"owner\"\nmax-bytes = \"1KB\"\n";
+    let policy = place.tree.read("policies/two.toml");
+    place.tree.file("policy.toml", format!("{policy}{quota}"));
+    let sink = "version = 1\n[[sink]]\nname = \"all\"\nkind = \"markdown\"\npath = \"state.md\"\n";
+    place.tree.file("monitor.toml", sink);
+    let line = exec_start(&text("systemd/system/retain-monitor@.service"))
+        .replace("/usr/local/bin/retain", "retain")
+        .replace("/etc/retain", &place.at(""))
+        .replace("%f", &place.at("runs"));
+    assert!(!line.contains('%'), "{line}");
+    let output = place.command("/bin/sh").args(["-c", &line]).output().unwrap();
+    assert!(
+        matches!(output.status.code(), Some(0 | 4)),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(place.tree.read("state.md").contains("nsmlteam"));
+    assert_eq!(place.left(), IDS, "it deletes nothing");
+}
+
 /// What systemd itself says of the units; programs and paths that this machine lacks are put in.
 #[test]
 fn systemd_takes_the_units() {
@@ -192,7 +218,7 @@ fn systemd_takes_the_units() {
         assert!(!ours(&said), "{said}");
         (output.status.success(), said)
     };
-    let system = verify("system", &["retain@.service", "retain@.timer"], &[]);
+    let system = verify("system", &UNITS, &[]);
     assert!(system.0, "{}", system.1);
     let user = verify("user", &["retain.service", "retain.timer"], &["--user"]);
     assert!(user.0, "{}", user.1);

@@ -19,3 +19,4 @@ mod rules;
 mod simulate;
 mod support;
 mod usage;
+mod year;
