@@ -20,6 +20,7 @@ mod listing;
 mod marks;
 mod monitor;
 mod needs;
+mod nights;
 mod nsml;
 mod planning;
 mod plans;
