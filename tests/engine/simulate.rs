@@ -13,11 +13,11 @@ use std::collections::BTreeSet;
 const EVERY: u64 = 86_400;
 
 /// What was deleted, as (run counted from the end, session, checkpoint).
-type Gone = BTreeSet<(i64, usize, usize)>;
+type Gone = BTreeSet<(usize, usize, usize)>;
 
 fn gone(s: &Simulation) -> Gone {
     let last = s.runs.len() - 1;
-    s.deletions.iter().map(|d| ((last - d.run) as i64, d.session, d.checkpoint)).collect()
+    s.deletions.iter().map(|d| (last - d.run, d.session, d.checkpoint)).collect()
 }
 
 /// Every run from scratch: what was saved by then and is not gone, decided as of then.
@@ -32,13 +32,13 @@ fn replay(inventory: &Inventory, policy: &Policy) -> Gone {
     let known = all.iter().map(|&(s, c)| saved(s, c)).filter(|t| *t > i64::MIN);
     let first = known.min().unwrap_or(NOW.nanos());
     let mut gone: Gone = Gone::new();
-    let mut back = 0;
+    let mut runs = 0;
     let every = EVERY.cast_signed() * Time::NANOS_PER_SEC;
-    while NOW.nanos() - (back + 1) * every >= first {
-        back += 1;
+    while NOW.nanos() - (runs + 1) * every >= first {
+        runs += 1;
     }
-    for back in (0..=back).rev() {
-        let at = NOW.nanos() - back * every;
+    let times = (0..=runs).map(|back| NOW.nanos() - back * every);
+    for (back, at) in times.enumerate().collect::<Vec<_>>().into_iter().rev() {
         let there: Vec<(usize, usize)> = all
             .iter()
             .copied()
@@ -110,7 +110,7 @@ proptest! {
             prop_assert!(r.after <= r.before && r.before <= s.peak && s.peak <= s.peak_with_trash);
         }
         let all: usize = inventory.sessions.iter().map(|s| s.checkpoints.len()).sum();
-        prop_assert_eq!(s.left.1 as usize + s.deletions.len(), all);
+        prop_assert_eq!(s.left.1 + s.deletions.len() as u64, all as u64);
     }
 
     #[test]

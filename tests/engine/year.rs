@@ -143,7 +143,8 @@ impl Storage {
         let all: Vec<(usize, usize)> = there
             .flat_map(|(s, session)| (0..session.checkpoints.len()).map(move |c| (s, c)))
             .collect();
-        let (s, c) = all[self.dice.below(all.len() as u64) as usize];
+        let pick = usize::try_from(self.dice.below(all.len() as u64)).unwrap();
+        let (s, c) = all[pick];
         let session = &mut self.inventory.sessions[s];
         let key = (session.name.to_string(), session.checkpoints[c].id.to_string());
         let checkpoint = &mut session.checkpoints[c];
