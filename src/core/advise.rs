@@ -11,7 +11,6 @@ use super::limit::usage::Usage;
 use super::model::{Inventory, MetricId, Session, Time};
 use super::policy::{Across, Best, Bucket, Direction, Policy, Rule, RuleKind, SessionPolicy, Ties};
 use super::simulate::{SimulateError, simulate};
-use rayon::prelude::*;
 
 /// How much is kept in one combination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +84,9 @@ pub fn advise(
             }
         }
     }
+    // One after the other: each decision is parallel by itself, and holds its outcome in memory.
     let mut all: Vec<Candidate> = all
-        .into_par_iter()
+        .into_iter()
         .map(|numbers| weigh(inventory, with(policy, numbers), numbers, now, &ranked))
         .collect();
     all.sort_by(|a, b| {
