@@ -4,6 +4,7 @@
 //! [`crate::report`]; it decides nothing. Errors become sentences with a remedy here and nowhere
 //! below, and only [`exit`] knows the codes.
 
+mod advise;
 mod apply;
 mod args;
 mod cache;
@@ -33,6 +34,7 @@ mod rm;
 mod serve;
 mod shell;
 mod signal;
+mod simulate;
 mod space;
 mod submitted;
 mod tell;
@@ -117,6 +119,8 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Unpin(args) => marks::unpin(context, args),
         Command::Tag(args) => marks::tag(context, args),
         Command::Usage(args) => usage::run(context, args),
+        Command::Simulate(args) => simulate::run(context, args),
+        Command::Advise(args) => advise::run(context, args),
         Command::Monitor(args) => monitor::run(context, args),
         Command::Submitted(args) => submitted::run(context, args),
         Command::Serve(args) => serve::run(context, args),

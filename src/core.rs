@@ -4,6 +4,7 @@
 //! always a parameter. That is what makes a plan reproducible, a decision testable by tables,
 //! and a deletion explainable a year later.
 
+pub mod advise;
 pub mod calendar;
 pub mod decide;
 pub mod decision;
@@ -17,5 +18,6 @@ pub mod order;
 pub mod plan;
 pub mod policy;
 pub mod select;
+pub mod simulate;
 pub mod trend;
 pub mod usage;

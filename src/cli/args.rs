@@ -5,8 +5,8 @@
 
 use super::exit::Exit;
 use super::{
-    apply, completions, demo, init, inventory, layout, log, ls, man, marks, monitor, plan, policy,
-    purge, rm, serve, submitted, undo, usage, why,
+    advise, apply, completions, demo, init, inventory, layout, log, ls, man, marks, monitor, plan,
+    policy, purge, rm, serve, simulate, submitted, undo, usage, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -149,6 +149,10 @@ pub enum Command {
     Usage(usage::UsageArgs),
     /// Check the quotas, and tell whoever is over or near what would bring them under
     Monitor(monitor::MonitorArgs),
+    /// What a policy would have done, had it run all the time; changes nothing
+    Simulate(simulate::SimulateArgs),
+    /// Numbers for the policy in force, so that what it keeps fits; changes nothing
+    Advise(advise::AdviseArgs),
     /// Declare a directory a root, so that unattended runs may clean it
     Init(init::InitArgs),
     /// Check, test, show or begin a policy

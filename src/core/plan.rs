@@ -6,6 +6,7 @@
 
 mod build;
 
+pub(in crate::core) use build::brake;
 pub use build::{Input, build, head};
 
 use super::model::Time;

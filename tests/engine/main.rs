@@ -7,6 +7,7 @@
     reason = "tests fail by panicking, and their numbers are small and exact"
 )]
 
+mod advise;
 mod draws;
 mod explain;
 mod ladder;
@@ -15,5 +16,7 @@ mod limits;
 mod plan;
 mod restic;
 mod rules;
+mod simulate;
 mod support;
 mod usage;
+mod year;

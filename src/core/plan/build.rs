@@ -148,7 +148,7 @@ fn totals(inventory: &Inventory, outcome: &Outcome, chosen: &[usize]) -> Totals 
 }
 
 /// I11: says by how much `[safety]` is exceeded, if it is.
-fn brake(policy: &Policy, totals: &Totals) -> Option<String> {
+pub(in crate::core) fn brake(policy: &Policy, totals: &Totals) -> Option<String> {
     let Totals { delete, checkpoints, delete_bytes, bytes, .. } = *totals;
     #[expect(clippy::cast_precision_loss, reason = "counts of checkpoints")]
     let too_many = policy.safety.max_delete.and_then(|max| match max {

@@ -1,0 +1,72 @@
+//! Advice: what is chosen fits, and nothing that fits loses less.
+
+use crate::draws::{limited, sessions};
+use crate::support::{NOW, Root, best, policy, rule, steps};
+use proptest::prelude::*;
+use retain::core::advise::advise;
+use retain::core::decide::decide;
+use retain::core::decision::Verdict;
+use retain::core::model::Inventory;
+use retain::core::policy::{Policy, RuleKind};
+
+const WEEK: u64 = 7 * 86_400;
+
+fn bytes_kept(inventory: &Inventory, policy: &Policy) -> u64 {
+    let outcome = decide(inventory, policy, NOW);
+    let sessions = inventory.sessions.iter().zip(&outcome.sessions);
+    let kept = sessions.flat_map(|(s, d)| {
+        s.checkpoints.iter().enumerate().filter(|(c, _)| d.verdict(*c) != Verdict::Delete)
+    });
+    kept.map(|(_, c)| c.bytes).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_chosen_fits(
+        inventory in sessions(), policy in limited(), fit in 1..4000_u64,
+    ) {
+        let advice = advise(&inventory, &policy, NOW, fit, WEEK).unwrap();
+        let chosen = &advice.table[advice.chosen];
+        prop_assert_eq!(chosen.bytes, bytes_kept(&inventory, &chosen.policy));
+        prop_assert_eq!(chosen.bytes <= fit, advice.fits);
+        for other in &advice.table {
+            prop_assert!(!advice.fits || other.bytes > fit || other.loss >= chosen.loss);
+            prop_assert!((0.0..=1.0).contains(&other.loss));
+        }
+        for pair in advice.table.windows(2) {
+            prop_assert!(pair[0].bytes <= pair[1].bytes);
+        }
+        // What was hard, and what names checkpoints, is as it was.
+        for (before, after) in policy.policies.iter().zip(&chosen.policy.policies) {
+            let hard = |p: &retain::core::policy::SessionPolicy| p.keep.iter().filter(|r| r.hard).count();
+            prop_assert_eq!(hard(before), hard(after));
+            prop_assert_eq!(before.keep.is_empty(), after.keep.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_tight_place_costs_the_best() {
+    let values: Vec<_> = (0..20).map(|i| Some(f64::from((i * 7) % 20))).collect();
+    let root = Root::new().session("o/d/1", steps(20)).metric("loss", &values);
+    let of = |fit| {
+        let policy =
+            policy(vec![rule(RuleKind::Best(best(3, &["loss"]))), rule(RuleKind::Last(2))]);
+        advise(&root.0, &policy, NOW, fit, WEEK).unwrap()
+    };
+    let wide = of(2000);
+    let chosen = &wide.table[wide.chosen];
+    assert!(wide.fits && chosen.loss == 0.0);
+    assert_eq!((chosen.bytes, chosen.kept), (2000, 20), "what fits is kept");
+    let tight = of(200);
+    let chosen = &tight.table[tight.chosen];
+    assert!(tight.fits && chosen.loss > 0.0 && chosen.bytes == 200, "{chosen:?}");
+    assert_eq!((chosen.numbers.best, chosen.numbers.last), (1, 1));
+    let past = chosen.past.unwrap();
+    assert!(past.peak <= 2000 && past.regrets == 0);
+    let none = of(50);
+    assert!(!none.fits);
+    assert_eq!(none.table[none.chosen].bytes, 100, "the newest always stays");
+}
