@@ -56,7 +56,11 @@ fn main() -> ExitCode {
         "peak memory per checkpoint: {bytes:.0} bytes, of which the inventory {inventory:.0} \
          (promised: {MAX_BYTES})"
     );
-    if wall <= MAX_RATIO && bytes <= MAX_BYTES { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if wall <= MAX_RATIO && cpu <= MAX_RATIO && bytes <= MAX_BYTES {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Wall and CPU seconds; the result is dropped after the clock has stopped.

@@ -29,6 +29,7 @@ pub mod root;
 pub mod run;
 pub mod runs;
 mod site;
+mod threads;
 pub mod trash;
 pub mod undo;
 mod wanted;

@@ -22,6 +22,7 @@ mod ls;
 mod machine;
 mod man;
 mod marks;
+mod monitor;
 mod past;
 mod plan;
 mod policy;
@@ -33,6 +34,7 @@ mod shell;
 mod signal;
 mod space;
 mod submitted;
+mod tell;
 mod ui;
 mod unattended;
 mod undo;
@@ -113,9 +115,10 @@ fn dispatch(mut context: Context, command: &Command) -> Result<Exit, Failure> {
         Command::Pin(args) => marks::pin(context, args),
         Command::Unpin(args) => marks::unpin(context, args),
         Command::Tag(args) => marks::tag(context, args),
-        Command::Submitted(args) => submitted::run(context, args),
         Command::Serve(args) => serve::run(context, args),
         Command::Usage(args) => usage::run(context, args),
+        Command::Monitor(args) => monitor::run(context, args),
+        Command::Submitted(args) => submitted::run(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Policy(command) => policy::run(context, command),
         Command::Layout(command) => layout::run(context, command),

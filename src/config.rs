@@ -27,6 +27,8 @@ pub struct Config {
     /// The `retain.toml` that was read.
     pub file: Option<PathBuf>,
     pub policy: Option<PathBuf>,
+    /// Whom a monitor tells what.
+    pub monitor: Option<PathBuf>,
     pub owner: Owner,
     /// Globs of paths below the root that no scan enters.
     pub exclude: Vec<String>,
@@ -85,6 +87,7 @@ pub enum ConfigError {
 struct Raw {
     roots: Option<Vec<PathBuf>>,
     policy: Option<PathBuf>,
+    monitor: Option<PathBuf>,
     owner: Option<String>,
     #[serde(default)]
     exclude: Vec<String>,
@@ -98,6 +101,7 @@ struct Settings {
     /// Absolute or relative to the working directory; at least one.
     roots: Vec<PathBuf>,
     policy: Option<PathBuf>,
+    monitor: Option<PathBuf>,
     owner: Owner,
     exclude: Vec<String>,
     layouts: Vec<Definition>,
@@ -195,6 +199,7 @@ impl Settings {
         Ok(Some(Settings {
             layouts,
             policy: raw.policy.map(|p| dir.join(p)),
+            monitor: raw.monitor.map(|p| dir.join(p)),
             owner,
             exclude: raw.exclude,
             roots,
@@ -223,6 +228,7 @@ impl Settings {
             how,
             file: Some(self.file),
             policy: self.policy,
+            monitor: self.monitor,
             owner: self.owner,
             exclude: self.exclude,
             layouts: self.layouts,

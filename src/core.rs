@@ -11,6 +11,7 @@ pub mod declared;
 pub mod explain;
 pub mod limit;
 pub mod model;
+pub mod monitor;
 pub mod name;
 pub mod order;
 pub mod plan;

@@ -16,6 +16,7 @@ mod record;
 mod schema;
 mod series;
 
+pub use file::Lock;
 pub use notes::{Note, Sent};
 pub use record::{Measured, OwnerPoint, Recorded, SessionPoint};
 pub use series::Sample;
@@ -79,6 +80,14 @@ impl History {
     pub fn read(ours: BorrowedFd<'_>) -> Result<Option<History>, HistoryError> {
         let Some(bytes) = file::read(ours).map_err(HistoryError::Read)? else { return Ok(None) };
         schema::open(&bytes).map(|db| Some(History { db }))
+    }
+
+    /// Held by the one monitor that may tell anybody; `None`: another has it.
+    ///
+    /// # Errors
+    /// The lock cannot be made: this user may not write here.
+    pub fn only_monitor(ours: BorrowedFd<'_>) -> Result<Option<Lock>, HistoryError> {
+        file::lock_monitor(ours)
     }
 
     /// Changes the history, which is made if there is none. If `change` fails, nothing is written.

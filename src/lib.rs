@@ -25,6 +25,7 @@ pub mod history;
 pub mod inventory;
 pub mod layout;
 pub mod marks;
+pub mod notify;
 pub mod report;
 pub mod scan;
 pub mod serve;

@@ -8,6 +8,8 @@ pub mod json;
 pub mod junit;
 pub mod listing;
 pub mod markdown;
+pub mod message;
+pub mod monitor;
 pub mod plan;
 pub mod prometheus;
 pub mod sanitize;

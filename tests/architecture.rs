@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("apply", &["core", "store", "format", "marks"]),
     ("history", &["core"]),
     ("report", &["core"]),
+    ("notify", &["core", "report"]),
     ("demo", &["core", "store", "marks"]),
     ("config", &["core", "scan"]),
     (
@@ -53,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "apply",
             "history",
             "report",
+            "notify",
             "demo",
             "config",
             "steps",
@@ -80,6 +82,7 @@ const DELETING: &[&str] = &[
 const OWN_FILES: &[(&str, &str)] = &[
     ("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file"),
     ("src/serve/listen.rs", "removes the socket that it, or a server before it, made"),
+    ("src/notify/file.rs", "replaces reports of its own by finished temporary files"),
     ("src/history/file.rs", "replaces its own history.sqlite, and sets a damaged one aside"),
 ];
 

@@ -185,6 +185,14 @@ fn a_line_without_end_is_refused() {
     assert_eq!(parsed(&text).unwrap_err(), "line 1: longer than 16 MiB");
 }
 
+/// Checkpoints in forms that only just are, or are not, what `retain` writes.
+const LINES: [&str; 4] = [
+    r#"{"v":1,"session":"a/b","id":"7","step":10,"epoch":0.5,"saved_at":"2026-01-31T10:00:00Z","bytes":5,"files":1,"metrics":{"loss":0.25,"lo":1},"marks":["pinned"],"complete":true}"#,
+    r#"{"session":"a","id":"1","elapsed":25.0316,"metrics":{"b":-0.0,"a":5e-324},"tags":["t"],"needs":["0"],"paths":["a/1"],"apparent":3,"summary":"x\u00e9\n","fingerprint":"00112233445566778899aabbccddeeff"}"#,
+    r#"{"session":"a","id":"1","step":18446744073709551615,"epoch":1e3,"last_write":"2026-02-28T23:59:59.123456789Z","sources":{"loss":"log","acc":"name"},"metrics":{"loss":"NaN"}}"#,
+    r#"{"session":"a","id":"1","step":null,"metrics":{},"marks":[],"summary":null,"bytes":12.0,"files":07}"#,
+];
+
 fn checkpoint(names: &mut Names, id: &str) -> Checkpoint {
     Checkpoint {
         id: id.into(),
@@ -364,6 +372,42 @@ proptest! {
         let file = parsed(&written(&inventory)).unwrap();
         prop_assert!(file.applicable);
         prop_assert_eq!(content(&file.inventory), content(&inventory));
+    }
+
+    // Lines as they are written are read without a tree of values; an unknown member sends the same
+    // line the long way.
+    #[test]
+    fn both_ways_of_reading_agree(inventory in any_inventory()) {
+        let text = written(&inventory);
+        let long = text.replace("{\"v\":1,\"session\":", "{\"v\":1,\"surprise\":0,\"session\":");
+        let checkpoints = inventory.sessions.iter().any(|s| !s.checkpoints.is_empty());
+        prop_assert_eq!(long != text, checkpoints);
+        let (quick, long) = (parsed(&text).unwrap(), parsed(&long).unwrap());
+        prop_assert_eq!(content(&quick.inventory), content(&long.inventory));
+    }
+
+    // One byte changed anywhere: read the same way, or refused in the same words.
+    #[test]
+    fn both_ways_of_reading_refuse_the_same(
+        line in proptest::sample::select(LINES.to_vec()),
+        at in any::<proptest::sample::Index>(),
+        byte in proptest::sample::select(b"0129.-eE\"\\,:{}[]nulTZ \x00\xff".to_vec()),
+    ) {
+        let mut changed = line.as_bytes().to_vec();
+        let at = at.index(changed.len());
+        changed[at] = byte;
+        let shown = |bytes: &[u8]| {
+            read(&mut &bytes[..]).map(|f| content(&f.inventory)).map_err(|e| {
+                // Where it is at fault moves with the unknown member.
+                let text = e.to_string();
+                text.split(" at byte ").next().unwrap_or_default().to_owned()
+            })
+        };
+        let mut long = br#"{"surprise":0,"#.to_vec();
+        long.extend_from_slice(&changed[1..]);
+        if changed[0] == b'{' {
+            prop_assert_eq!(shown(&changed), shown(&long), "{}", String::from_utf8_lossy(&changed));
+        }
     }
 
     #[test]

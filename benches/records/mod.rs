@@ -119,7 +119,7 @@ pub fn global(inventory: &Inventory) -> Policy {
     keep(3, 5, Per::Root, bytes(inventory) / 25)
 }
 
-fn bytes(inventory: &Inventory) -> u64 {
+pub fn bytes(inventory: &Inventory) -> u64 {
     inventory.sessions.iter().flat_map(|s| &s.checkpoints).map(|c| c.bytes).sum()
 }
 

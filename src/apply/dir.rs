@@ -6,7 +6,7 @@
 
 use crate::core::name;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -15,6 +15,9 @@ use std::sync::OnceLock;
 
 /// The directory of our own state, in a root and beside checkpoints.
 pub const OURS: &CStr = c".retain";
+
+/// Bytes of directory entries asked for at a time.
+const LISTING_BUFFER: usize = 32 << 10;
 
 /// A directory below the root: plain components, none of them `.`, `..` or our own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -259,19 +262,28 @@ pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     Ok(out)
 }
 
-/// Directories in a directory, sorted; symlinks to directories are none.
+/// Directories in a directory just opened, sorted; symlinks to directories are none.
 ///
 /// # Errors
 /// Any entry that cannot be read.
-pub fn folders(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
+pub fn folders(dir: &OwnedFd) -> io::Result<Vec<CString>> {
     let mut out = Vec::new();
-    for entry in retry(|| fs::Dir::read_from(dir))? {
-        let entry = entry?;
+    let mut buffer: Vec<u8> = Vec::with_capacity(LISTING_BUFFER);
+    let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            Err(Errno::INTR) => continue,
+            // It was removed after it was opened.
+            Err(Errno::NOENT) => break,
+            other => other?,
+        };
         let name = entry.file_name();
         let folder = match entry.file_type() {
             _ if name == c"." || name == c".." => false,
             FileType::Directory => true,
-            FileType::Unknown => look(dir, name)?.is_some_and(|s| kind(&s) == FileType::Directory),
+            FileType::Unknown => {
+                look(dir.as_fd(), name)?.is_some_and(|s| kind(&s) == FileType::Directory)
+            }
             _ => false,
         };
         if folder {

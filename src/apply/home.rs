@@ -6,6 +6,7 @@
 
 use super::calls::Calls;
 use super::dir::{self, OURS, Rel};
+use super::parallel;
 use super::root::{self, Root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, Access, AtFlags};
@@ -116,34 +117,51 @@ pub type Faults = Vec<(Rel, io::Error)>;
 ///
 /// # Errors
 /// The root itself cannot be read.
-pub fn find(root: &Root) -> io::Result<(Vec<Home>, Faults)> {
+pub fn find(root: &Root, threads: usize) -> io::Result<(Vec<Home>, Faults)> {
     let (mut homes, mut faults) = (Vec::new(), Vec::new());
-    let mut todo = vec![Rel::default()];
-    while let Some(at) = todo.pop() {
-        let listed = dir::open(root.fd(), &at, dir::how()).and_then(|fd| {
-            let names = dir::folders(fd.as_fd())?;
-            Ok((names, fd))
+    let mut level = vec![Rel::default()];
+    while !level.is_empty() {
+        let listed = parallel::map(threads, &level, |at| {
+            dir::open(root.fd(), at, dir::how()).and_then(|fd| dir::folders(&fd))
         });
-        let names = match listed {
-            Ok((names, _)) => names,
-            Err(e) if at.components().is_empty() => return Err(e),
-            Err(e) => {
-                faults.push((at, e));
-                continue;
-            }
-        };
-        for name in names.into_iter().rev() {
-            if name.as_c_str() != OURS {
-                todo.push(at.join(name));
-                continue;
-            }
-            match Home::existing(root, &at) {
-                Ok(Some(home)) => homes.push(home),
-                Ok(None) => {}
-                Err(e) => faults.push((at.clone(), e)),
+        let mut below = Vec::new();
+        for (at, listed) in level.into_iter().zip(listed) {
+            let names = match listed {
+                Ok(names) => names,
+                Err(e) if at.components().is_empty() => return Err(e),
+                Err(e) => {
+                    faults.push((at, e));
+                    continue;
+                }
+            };
+            for name in names {
+                if name.as_c_str() != OURS {
+                    below.push(at.join(name));
+                    continue;
+                }
+                match Home::existing(root, &at) {
+                    Ok(Some(home)) => homes.push(home),
+                    Ok(None) => {}
+                    Err(e) => faults.push((at.clone(), e)),
+                }
             }
         }
+        level = below;
     }
     homes.sort_by(|a, b| a.at.cmp(&b.at));
+    faults.sort_by(|a, b| a.0.cmp(&b.0));
     Ok((homes, faults))
+}
+
+/// The homes at these places, as far as they are there still.
+pub fn at(root: &Root, places: &[Rel]) -> (Vec<Home>, Faults) {
+    let (mut homes, mut faults) = (Vec::new(), Vec::new());
+    for place in places {
+        match Home::existing(root, place) {
+            Ok(home) => homes.extend(home),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => faults.push((place.clone(), e)),
+        }
+    }
+    (homes, faults)
 }

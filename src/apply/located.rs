@@ -190,10 +190,8 @@ impl Located {
                 if trash::is_there(slot, &name, top)? {
                     remove::tree(calls, slot, &name, most)?;
                 }
-            } else if trash::is_there(slot, &doomed, top)?
-                || trash::claim(calls, slot, &name, top, &doomed)?
-            {
-                remove::tree(calls, slot, &doomed, most)?;
+            } else if let Some(fd) = trash::claim(calls, slot, &name, top, &doomed)? {
+                remove::opened(calls, slot, &doomed, fd, most)?;
             }
             if restored()? {
                 return Ok(false);
@@ -217,21 +215,40 @@ impl Located {
         slots.into_iter().try_for_each(|s| s.sync(calls))
     }
 
-    /// Removes slots that are empty now, and syncs that; gives those that are not, by their path.
+    /// Removes slots that are empty now.
     ///
     /// # Errors
-    /// A directory cannot be removed or synced. Not being empty is no error.
-    pub fn tidy(self, calls: &dyn Calls) -> io::Result<Vec<String>> {
-        let mut left = Vec::new();
+    /// A directory cannot be removed. Not being empty is no error.
+    pub fn tidy(self, calls: &dyn Calls) -> io::Result<Tidied> {
+        let mut tidied = Tidied::default();
         for ((dir, name), slot) in self.slots {
             drop(slot);
             let Some(parent) = self.parents.get(&dir) else { continue };
             match trash::tidy(calls, parent.as_fd(), &self.run, &name)? {
-                Some(changed) => calls.sync(changed.as_fd())?,
-                None => left.push(format!("{dir}/.retain/trash/{}/{name}", self.run)),
+                Some(changed) => tidied.changed.push(changed),
+                None => tidied.left.push(format!("{dir}/.retain/trash/{}/{name}", self.run)),
             }
         }
-        Ok(left)
+        Ok(tidied)
+    }
+}
+
+/// What [`Located::tidy`] did.
+#[derive(Debug, Default)]
+pub struct Tidied {
+    /// Slots that are not empty, by their path.
+    pub left: Vec<String>,
+    changed: Vec<OwnedFd>,
+}
+
+impl Tidied {
+    /// Makes it durable. Whoever tidies up after many sessions does so after the last of them: where
+    /// one sync makes all that came before it durable, the others then find nothing to do.
+    ///
+    /// # Errors
+    /// Fatal (I24).
+    pub fn sync(&self, calls: &dyn Calls) -> io::Result<()> {
+        self.changed.iter().try_for_each(|d| calls.sync(d.as_fd()))
     }
 }
 

@@ -3,7 +3,8 @@
 use super::calls::{Calls, Os};
 use super::journal::history;
 use super::recover::Recovery;
-use super::root::RootError;
+use super::root::{Root, RootError};
+use super::threads;
 use crate::core::model::Time;
 use crate::core::plan::PlanError;
 use std::io;
@@ -15,7 +16,8 @@ use std::time::Duration;
 pub struct Settings<'a> {
     /// The caller's clock; nothing below reads one.
     pub now: Time,
-    /// Sessions, or trash slots, worked on at once. With 1 all system calls come from one thread.
+    /// Sessions, or trash slots, worked on at once. With 1 all system calls come from one thread;
+    /// with 0 as many as the root's file system is good for.
     pub threads: usize,
     /// How long to wait for another run to end.
     pub lock_wait: Duration,
@@ -25,10 +27,13 @@ pub struct Settings<'a> {
 }
 
 impl<'a> Settings<'a> {
-    /// Defaults: one thread per core up to 8, five seconds for the lock.
+    /// Defaults: threads by the file system, five seconds for the lock.
     pub fn new(now: Time, stop: &'a AtomicBool) -> Settings<'a> {
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
-        Settings { now, threads, lock_wait: Duration::from_secs(5), stop, calls: &Os }
+        Settings { now, threads: 0, lock_wait: Duration::from_secs(5), stop, calls: &Os }
+    }
+
+    pub(super) fn threads_on(&self, root: &Root) -> usize {
+        if self.threads == 0 { threads::good_for(root.fd()) } else { self.threads }
     }
 }
 

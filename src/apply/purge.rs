@@ -7,7 +7,7 @@
 use super::home::{self, Home};
 use super::journal::history::{Item, Run, State};
 use super::journal::record::{Intent, Record, Work};
-use super::located::Located;
+use super::located::{Located, Tidied};
 use super::outcome::{ApplyError, Event, Progress, PurgeReport, Settings, Skip};
 use super::parallel;
 use super::recover::{self, by_session};
@@ -44,7 +44,14 @@ pub fn purge(
     settings: &Settings<'_>,
     progress: Progress<'_>,
 ) -> Result<PurgeReport, ApplyError> {
-    let (homes, faults) = home::find(root).map_err(ApplyError::io("find journals"))?;
+    // The recovery before it has just walked the root. A run that began since is not expired.
+    let known = if which == Which::Expired { root.recall() } else { None };
+    let (homes, faults) = match known {
+        Some(places) => home::at(root, &places),
+        None => {
+            home::find(root, settings.threads_on(root)).map_err(ApplyError::io("find journals"))?
+        }
+    };
     let mut report = PurgeReport::default();
     for (at, e) in faults {
         report.faults.push(format!("{at}: {e}"));
@@ -142,18 +149,27 @@ pub(super) fn purge_run(
             let all = open.get(group[0].intent.session.as_str()) == Some(&group.len());
             remove(site, &run.id, group, all, progress)
         });
+        // I24: what a record will say must be on disk before it.
+        let synced = parallel::map(site.settings.threads, &results, |removed| {
+            removed.tidied.as_ref().map_or(Ok(()), |tidied| tidied.sync(calls))
+        });
+        synced
+            .into_iter()
+            .collect::<io::Result<()>>()
+            .map_err(ApplyError::io("sync what was purged"))?;
         let mut purged = Vec::new();
-        for (done, faults) in results {
-            for item in done {
+        for removed in results {
+            for item in removed.done {
                 report.purged.add(item.bytes);
                 purged.push(item.item);
             }
-            report.faults.extend(faults);
+            report.faults.extend(removed.faults);
         }
+        // Written with what comes next: until then it is known to be purged or half purged, and
+        // whoever looks finds nothing of it.
         if !purged.is_empty() {
             journal.add(&Record::Purged { items: purged });
         }
-        journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
     }
     journal.map_or(Ok(()), |journal| site.finish(journal, &run.id, stopped))
 }
@@ -177,49 +193,65 @@ fn unwanted<'i>(site: &Site<'_>, group: &[&'i Item]) -> (Vec<&'i Item>, Vec<Skip
     (purge, kept)
 }
 
-/// Removes checkpoints of one session, perhaps `all` that it has in the trash; gives those that are
-/// gone, and what went wrong.
+/// What became of the checkpoints of one session.
+#[derive(Default)]
+struct Removed<'a> {
+    /// Gone, once `tidied` is synced.
+    done: Vec<&'a Intent>,
+    tidied: Option<Tidied>,
+    faults: Vec<String>,
+}
+
+/// Removes checkpoints of one session, perhaps `all` that it has in the trash.
 fn remove<'a>(
     site: &Site<'_>,
     run: &str,
     group: &[&'a Item],
     all: bool,
     progress: Progress<'_>,
-) -> (Vec<&'a Intent>, Vec<String>) {
+) -> Removed<'a> {
+    let calls = site.settings.calls;
     let intents: Vec<&Intent> = group.iter().map(|i| &i.intent).collect();
+    let mut out = Removed::default();
     let fault = |item: &Intent, e: &io::Error| {
         format!("{} {} stays in the trash: {e}", item.session, item.id)
     };
     let found = match Located::open(site.root, run, &intents) {
         Ok(found) => found,
-        Err(e) => return (Vec::new(), vec![fault(intents[0], &e)]),
+        Err(e) => {
+            out.faults.push(fault(intents[0], &e));
+            return out;
+        }
     };
-    let (mut done, mut taken, mut faults) = (Vec::new(), 0, Vec::new());
+    let mut taken = 0;
     for item in intents {
-        match found.remove(site.settings.calls, item) {
-            Ok(true) => done.push(item),
+        match found.remove(calls, item) {
+            Ok(true) => out.done.push(item),
             // Somebody restored it since its state was read: theirs (I28).
             Ok(false) => taken += 1,
-            Err(e) => faults.push(fault(item, &e)),
+            Err(e) => out.faults.push(fault(item, &e)),
         }
     }
-    // A slot that is not empty by now holds what no journal names: it stays, and is said (I25).
-    match found.tidy(site.settings.calls) {
-        Ok(strange) => faults.extend(
-            strange
-                .into_iter()
-                .filter(|_| all && done.len() + taken == group.len())
-                .map(|path| format!("`{path}` holds something that no journal names; it stays")),
-        ),
+    match found.tidy(calls) {
+        Ok(tidied) => {
+            // A slot that is not empty by now holds what no journal names: it stays, and is said (I25).
+            if all && out.done.len() + taken == group.len() {
+                out.faults.extend(tidied.left.iter().map(|path| {
+                    format!("`{path}` holds something that no journal names; it stays")
+                }));
+            }
+            out.tidied = Some(tidied);
+        }
         Err(e) => {
-            faults.push(format!("the trash of {} cannot be tidied: {e}", group[0].intent.session));
-            return (Vec::new(), faults);
+            out.done.clear();
+            let session = &group[0].intent.session;
+            out.faults.push(format!("the trash of {session} cannot be tidied: {e}"));
         }
     }
-    for item in &done {
+    for item in &out.done {
         progress(Event::Purged { session: &item.session, id: &item.id, bytes: item.bytes });
     }
-    (done, faults)
+    out
 }
 
 /// Homes are passed so that a caller with a lock need not find them again.

@@ -90,7 +90,11 @@ pub fn recover(
     settings: &Settings<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Recovery>, ApplyError> {
-    let (homes, _) = home::find(root).map_err(ApplyError::io("find journals"))?;
+    let found = home::find(root, settings.threads_on(root));
+    let (homes, faults) = found.map_err(ApplyError::io("find journals"))?;
+    if faults.is_empty() {
+        root.remember(homes.iter().map(|h| h.at.clone()).collect());
+    }
     let mut all = Recovery::default();
     for home in homes.iter().filter(|h| h.is_writable()) {
         let site = Site::enter(root, home, *settings)?;
@@ -151,7 +155,8 @@ fn recover_run(site: &Site<'_>, run: &Run) -> Result<Recovery, ApplyError> {
         }
         // I24: what a record will say must be on disk before it.
         found.sync(site.settings.calls).map_err(ApplyError::io("sync the trash"))?;
-        if let Err(e) = found.tidy(site.settings.calls) {
+        let calls = site.settings.calls;
+        if let Err(e) = found.tidy(calls).and_then(|tidied| tidied.sync(calls)) {
             done.faults.push(format!("an empty trash folder of run {} stays: {e}", run.id));
         }
         journal.commit(site.settings.calls).map_err(ApplyError::io("write the journal"))?;

@@ -44,12 +44,26 @@ pub fn tree(calls: &dyn Calls, slot: BorrowedFd<'_>, name: &CStr, most: u64) -> 
     if dir::kind(&stat) != FileType::Directory {
         return gone_is_fine(calls.unlink(slot, name));
     }
+    match dir::child(slot, name) {
+        Ok(fd) => opened(calls, slot, name, fd, most),
+        other => gone_is_fine(other.map(drop)),
+    }
+}
+
+/// As [`tree`], for a directory that is open already.
+///
+/// # Errors
+/// As [`tree`].
+pub fn opened(
+    calls: &dyn Calls,
+    slot: BorrowedFd<'_>,
+    name: &CStr,
+    fd: OwnedFd,
+    most: u64,
+) -> io::Result<()> {
     let mut walk =
         Walk { calls, buffer: Vec::with_capacity(BUFFER), left: most, levels: Vec::new() };
-    match dir::child(slot, name) {
-        Ok(fd) => walk.descend(fd, name.to_owned())?,
-        other => return gone_is_fine(other.map(drop)),
-    }
+    walk.descend(fd, name.to_owned())?;
     while let Some(level) = walk.levels.last_mut() {
         let Some(fd) = &level.fd else { return Err(Errno::BADF.into()) };
         if let Some(folder) = level.pending.pop() {
@@ -101,7 +115,10 @@ impl Walk<'_> {
         level.cut = false;
         let mut entries = RawDir::new(fd, self.buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
-            let entry = entry?;
+            let entry = match entry {
+                Err(Errno::INTR) => continue,
+                other => other?,
+            };
             let name = entry.file_name();
             if name == c"." || name == c".." {
                 continue;

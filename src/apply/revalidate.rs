@@ -6,6 +6,7 @@
 
 use super::calls::{self, Calls};
 use super::dir::{self, OURS, Rel};
+use super::parallel;
 use super::root::Root;
 use super::work::{Deletion, Keeper, Place, SessionWork};
 use crate::core::model::Fingerprint;
@@ -13,17 +14,19 @@ use crate::store::unit::{self, Part, Unit};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
-/// The directories of a session's checkpoints, each opened once.
+/// The directories of a session's checkpoints, each opened once, and their owners.
 #[derive(Debug, Default)]
-pub struct Dirs(HashMap<Rel, OwnedFd>);
+pub struct Dirs(HashMap<Rel, (OwnedFd, u32)>);
 
 impl Dirs {
     fn open(&mut self, root: &Root, rel: &Rel) -> io::Result<()> {
         if !self.0.contains_key(rel) {
-            self.0.insert(rel.clone(), dir::open(root.fd(), rel, dir::how())?);
+            let fd = dir::open(root.fd(), rel, dir::how())?;
+            let owner = dir::stat_fd(fd.as_fd())?.stx_uid;
+            self.0.insert(rel.clone(), (fd, owner));
         }
         Ok(())
     }
@@ -33,7 +36,11 @@ impl Dirs {
     /// # Errors
     /// It was not.
     pub fn get(&self, rel: &Rel) -> io::Result<BorrowedFd<'_>> {
-        self.0.get(rel).map(AsFd::as_fd).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.0.get(rel).map(|(fd, _)| fd.as_fd()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn owner(&self, rel: &Rel) -> Option<u32> {
+        self.0.get(rel).map(|(_, owner)| *owner)
     }
 
     /// Measures the entries at `places` as one unit.
@@ -97,18 +104,29 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
     let (mut deletions, mut gone) = (Vec::new(), Vec::new());
     for d in &work.deletions {
         let fail = |e: io::Error| format!("{} cannot be read: {e}", d.id);
+        // I33: gone is what is seen to be gone, twice; one answer may be wrong.
+        let missing = |e: &io::Error| e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1;
         match open_all(root, &mut dirs, &d.parts) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => {
-                gone.push(d.item);
-                continue;
+            Err(e) if missing(&e) => {
+                if open_all(root, &mut dirs, &d.parts).is_err_and(|e| missing(&e)) {
+                    gone.push(d.item);
+                    continue;
+                }
+                return Err(fail(e));
             }
             other => other.map_err(fail)?,
         }
-        if all_gone(&dirs, &d.parts).map_err(fail)? {
-            gone.push(d.item);
-            continue;
-        }
-        let unit = dirs.measure(&d.parts).map_err(fail)?;
+        let unit = match dirs.measure(&d.parts) {
+            Ok(unit) => unit,
+            Err(e)
+                if e.kind() == io::ErrorKind::NotFound
+                    && all_gone(&dirs, &d.parts).map_err(fail)? =>
+            {
+                gone.push(d.item);
+                continue;
+            }
+            Err(e) => return Err(fail(e)),
+        };
         if unit.fingerprint != d.fingerprint {
             return Err(format!("{} has changed since the plan was made", d.id));
         }
@@ -120,6 +138,14 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
 
 fn open_all(root: &Root, dirs: &mut Dirs, places: &[Place]) -> io::Result<()> {
     places.iter().try_for_each(|p| dirs.open(root, &p.dir))
+}
+
+/// I33: whether `error` is because the one entry of a checkpoint is not there any more, as a second
+/// look shows.
+pub fn is_gone(dirs: &Dirs, d: &Deletion, error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        && d.parts.len() == 1
+        && all_gone(dirs, &d.parts).is_ok_and(|gone| gone)
 }
 
 fn all_gone(dirs: &Dirs, places: &[Place]) -> io::Result<bool> {
@@ -156,8 +182,7 @@ fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
     };
     if rustix::process::geteuid().is_root() {
         for place in &d.parts {
-            let parent = dirs.get(&place.dir).and_then(dir::stat_fd).map_err(|e| e.to_string())?;
-            if parent.stx_uid != owner {
+            if dirs.owner(&place.dir) != Some(owner) {
                 return Err(format!("{} belongs to another user than its folder", d.id));
             }
         }
@@ -224,34 +249,35 @@ pub fn claim(
     Ok(held)
 }
 
-/// T22: the root of somebody else that lies inside this one, on the way to any of `dirs`.
+/// T22: the root of somebody else that lies inside this one, on the way to any deletion.
 ///
 /// # Errors
 /// A directory cannot be looked into.
-pub fn inner_root(root: &Root, work: &[SessionWork]) -> io::Result<Option<Rel>> {
-    let mut seen = std::collections::HashSet::new();
+pub fn inner_root(root: &Root, work: &[SessionWork], threads: usize) -> io::Result<Option<Rel>> {
+    let mut seen = BTreeSet::new();
     let places = work.iter().flat_map(|w| w.deletions.iter().flat_map(|d| &d.parts));
     for place in places {
         let mut at = place.dir.clone();
         while !at.components().is_empty() && seen.insert(at.clone()) {
-            if let Ok(fd) = dir::open(root.fd(), &at, dir::how()) {
-                let ours = fs::openat(
-                    &fd,
-                    OURS,
-                    OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                    Mode::empty(),
-                );
-                if let Ok(ours) = ours
-                    && kind_is_dir(ours.as_fd())?
-                    && dir::look(ours.as_fd(), c"root.toml")?.is_some()
-                {
-                    return Ok(Some(at));
-                }
-            }
             at = at.split().map(|(up, _)| up).unwrap_or_default();
         }
     }
+    let on_the_way: Vec<Rel> = seen.into_iter().collect();
+    let found = parallel::map(threads, &on_the_way, |at| is_root(root, at));
+    for (at, found) in on_the_way.into_iter().zip(found) {
+        if found? {
+            return Ok(Some(at));
+        }
+    }
     Ok(None)
+}
+
+/// Whether a directory below the root has a marker of its own.
+fn is_root(root: &Root, at: &Rel) -> io::Result<bool> {
+    let Ok(fd) = dir::open(root.fd(), at, dir::how()) else { return Ok(false) };
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(ours) = fs::openat(&fd, OURS, flags, Mode::empty()) else { return Ok(false) };
+    Ok(kind_is_dir(ours.as_fd())? && dir::look(ours.as_fd(), c"root.toml")?.is_some())
 }
 
 fn kind_is_dir(fd: BorrowedFd<'_>) -> io::Result<bool> {

@@ -10,12 +10,13 @@ mod refuse;
 pub use marker::{Marker, init};
 
 use super::calls;
-use super::dir::{self, OURS};
+use super::dir::{self, OURS, Rel};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, Mode, OFlags};
+use rustix::fs::{self, Mode, OFlags, Statx};
 use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// An open root. Scans may use it without marker; [`crate::apply::apply`] may not.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Root {
     /// Owner of the root directory.
     pub uid: u32,
     fd: OwnedFd,
+    /// Where the last recovery found journals.
+    homes: Mutex<Option<Vec<Rel>>>,
 }
 
 /// Why a directory is no root. The CLI shows the text as it is.
@@ -76,10 +79,25 @@ impl Root {
         refuse::check(&absolute, fd.as_fd(), home)?;
         let stat = dir::stat_fd(fd.as_fd())
             .map_err(|source| RootError::Io { path: absolute.clone(), source })?;
-        let mut root =
-            Root { path: absolute, id: None, inode: stat.stx_ino, uid: stat.stx_uid, fd };
+        let mut root = Root::new(absolute, fd, &stat);
         root.id = marker::read(&root)?.map(|m| m.id);
         Ok(root)
+    }
+
+    fn new(path: PathBuf, fd: OwnedFd, stat: &Statx) -> Root {
+        let (inode, uid) = (stat.stx_ino, stat.stx_uid);
+        Root { path, id: None, inode, uid, fd, homes: Mutex::default() }
+    }
+
+    /// The places of journals that a walk over the whole root found, for the next step of the same
+    /// command.
+    pub(super) fn remember(&self, homes: Vec<Rel>) {
+        *self.homes.lock().unwrap_or_else(PoisonError::into_inner) = Some(homes);
+    }
+
+    /// What was remembered; once, so that nothing old is relied on.
+    pub(super) fn recall(&self) -> Option<Vec<Rel>> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The descriptor everything else is relative to.

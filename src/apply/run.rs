@@ -49,9 +49,8 @@ pub fn apply(
     let work = work::read(plan)?;
     let bytes = work.iter().flat_map(|w| &w.deletions).map(|d| d.bytes).sum();
     let checkpoints = work.iter().map(|w| w.deletions.len() as u64).sum();
-    if let Some(inner) =
-        revalidate::inner_root(root, &work).map_err(ApplyError::io("look for other roots"))?
-    {
+    let inner = revalidate::inner_root(root, &work, options.settings.threads_on(root));
+    if let Some(inner) = inner.map_err(ApplyError::io("look for other roots"))? {
         return Err(ApplyError::BadPlan(format!("`{inner}` is a root of its own")));
     }
     progress(Event::Begin { checkpoints, bytes });
@@ -189,9 +188,12 @@ impl AtHome<'_> {
         let mut journal: Option<Journal> = None;
         let mut kept: Kept<'_> = Vec::new();
         let ended = self.batches(site, work, &mut journal, &mut kept);
-        let Some(journal) = journal else { return ended };
-        // With an error the journal stays open: the next command sees that this run was cut off.
+        let Some(mut journal) = journal else { return ended };
+        // What the last batch did is recorded, also if the run ends with it. With an error the
+        // journal stays open: the next command sees that this run was cut off.
+        let recorded = journal.commit(site.settings.calls);
         ended?;
+        recorded.map_err(ApplyError::io("write the journal"))?;
         let verified = verify_keepers(site, &kept, |unit, was| unit.identity == was.1);
         let stopped =
             verified.as_ref().err().map(ToString::to_string).or(self.report.stopped.clone());

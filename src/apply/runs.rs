@@ -70,7 +70,7 @@ pub struct RunSummary {
 /// # Errors
 /// The root cannot be read.
 pub fn runs(root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
-    let (homes, faults) = home::find(root).map_err(ApplyError::io("find journals"))?;
+    let (homes, faults) = home::find(root, 1).map_err(ApplyError::io("find journals"))?;
     let mut faults: Vec<String> = faults.into_iter().map(|(at, e)| format!("{at}: {e}")).collect();
     let mut all: Vec<RunSummary> = Vec::new();
     for home in &homes {

@@ -29,8 +29,9 @@ impl<'a> Site<'a> {
     pub fn enter(
         root: &'a Root,
         home: &'a Home,
-        settings: Settings<'a>,
+        mut settings: Settings<'a>,
     ) -> Result<Site<'a>, ApplyError> {
+        settings.threads = settings.threads_on(root);
         let lock = Lock::take(settings.calls, home.ours(), settings.lock_wait, settings.stop)?;
         let site = Site { root, home, settings, lock };
         site.check()?;

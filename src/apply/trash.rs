@@ -198,29 +198,47 @@ pub fn put(
 }
 
 /// Gives a directory in a slot a name that no undo knows, so that it is purged or restored, never
-/// both. `Ok(false)`: it is gone, or somebody was quicker.
+/// both, and opens it. `None`: it is gone, or somebody was quicker.
 ///
 /// # Errors
-/// It keeps its name.
+/// It cannot be opened, is a mount point, or keeps its name.
 pub fn claim(
     calls: &dyn Calls,
     slot: BorrowedFd<'_>,
     name: &CStr,
     top: Top,
     doomed: &CStr,
-) -> io::Result<bool> {
-    if !is_there(slot, name, top)? {
-        return Ok(false);
-    }
+) -> io::Result<Option<OwnedFd>> {
+    let Some(fd) = open_if(slot, name, top)? else {
+        // A purge that was cut off had claimed it before.
+        return open_if(slot, doomed, top);
+    };
     let mut done = calls.rename_new(slot, name, slot, doomed);
     if done.as_ref().is_err_and(calls::unsupported) {
         done = calls.rename(slot, name, slot, doomed);
     }
     match done {
-        _ if is_there(slot, doomed, top)? => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && !is_there(slot, name, top)? => Ok(false),
+        _ if is_there(slot, doomed, top)? => Ok(Some(fd)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !is_there(slot, name, top)? => Ok(None),
         Err(e) => Err(e),
         Ok(()) => Err(io::Error::other("it was not renamed, although the system says so")),
+    }
+}
+
+/// The directory called `name`, if it is the one that is meant.
+fn open_if(dir: BorrowedFd<'_>, name: &CStr, top: Top) -> io::Result<Option<OwnedFd>> {
+    match dir::child(dir, name) {
+        Ok(fd) => Ok((dir::stat_fd(fd.as_fd())?.stx_ino == top.inode).then_some(fd)),
+        // It is not there, or something else bears its name.
+        Err(e)
+            if matches!(
+                Errno::from_io_error(&e),
+                Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(e) => Err(e),
     }
 }
 

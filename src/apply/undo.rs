@@ -43,7 +43,8 @@ pub fn undo(
     settings: &Settings<'_>,
     progress: Progress<'_>,
 ) -> Result<UndoReport, ApplyError> {
-    let (homes, _) = home::find(root).map_err(ApplyError::io("find journals"))?;
+    let (homes, _) =
+        home::find(root, settings.threads_on(root)).map_err(ApplyError::io("find journals"))?;
     let run = pick(&homes, what.run)?;
     let mut report = UndoReport::default();
     let (mut asked, mut met) = (0, false);
@@ -181,7 +182,10 @@ impl Undoing<'_> {
             return Ok(());
         }
         found.sync(calls).map_err(ApplyError::io("sync what was restored"))?;
-        found.tidy(calls).map_err(ApplyError::io("remove an empty trash folder"))?;
+        found
+            .tidy(calls)
+            .and_then(|tidied| tidied.sync(calls))
+            .map_err(ApplyError::io("remove an empty trash folder"))?;
         let Some(journal) = &mut self.journal else { return Ok(()) };
         journal.add(&Record::Restored { items: restored });
         journal.commit(calls).map_err(ApplyError::io("write the journal"))

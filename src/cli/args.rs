@@ -5,8 +5,8 @@
 
 use super::exit::Exit;
 use super::{
-    apply, completions, demo, init, inventory, layout, log, ls, man, marks, plan, policy, purge,
-    rm, serve, submitted, undo, usage, why,
+    apply, completions, demo, init, inventory, layout, log, ls, man, marks, monitor, plan, policy,
+    purge, rm, serve, submitted, undo, usage, why,
 };
 use crate::core::model::Time;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -81,7 +81,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<Time>,
 
-    /// Threads that scan and delete [default: one for each processor]
+    /// Threads that scan and delete [default: as many as processors and file system are good for]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
@@ -134,6 +134,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// Who uses what, what of it could be reclaimed, and when it will be full
     Usage(usage::UsageArgs),
+    /// Check the quotas, and tell whoever is over or near what would bring them under
+    Monitor(monitor::MonitorArgs),
     /// Declare a directory a root, so that unattended runs may clean it
     Init(init::InitArgs),
     /// Check, test, show or begin a policy

@@ -90,6 +90,12 @@ impl Context {
         }
     }
 
+    /// The policy file that `--policy` named, made absolute.
+    pub fn named_policy(&self) -> Option<PathBuf> {
+        let path = self.policy.as_ref()?;
+        Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+    }
+
     /// Before anything is changed: the kernel is asked to refuse changes outside the root.
     pub fn confine(&self, root: &Root) {
         if self.confined.replace(true) {

@@ -1,5 +1,7 @@
 //! `retain demo`: everything once, on a storage made for it.
 
+mod year;
+
 use super::args::Consent;
 use super::carry::{self, Job};
 use super::context::{self, Context, InForce};
@@ -7,7 +9,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::serve::{self, ServeArgs};
 use super::{machine, work};
-use crate::apply::Root;
+use crate::apply::{ApplyOptions, Root};
 use crate::config::{self, Config};
 use crate::core::policy;
 use crate::report::plan::Detail;
@@ -16,6 +18,7 @@ use crate::serve::Address;
 use crate::steps::{by_hand, pick};
 use crate::{apply, demo};
 use clap::Args;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -56,7 +59,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
     context.look_at_clock();
     context.work_on(&storage);
     let context = &*context;
-    let policy = policy(context, dir)?;
+    let policy = policy(context, dir, args.serve.then_some(sample.bytes))?;
     let ui = &context.ui;
     ui.note(format!(
         "made {place}/storage: {}, {}, {}\n\
@@ -105,15 +108,21 @@ const TRASHED: (&str, [&str; 3]) = ("nsmlteam/mnist/4", ["0", "1", "2"]);
 
 fn page(context: &Context, args: &DemoArgs, config: &Config, root: Root) -> Result<Exit, Failure> {
     let seen = work::scan_root(context, config, &root)?;
+    year::record(&root, &seen.inventory, context.now)?;
     let s = pick::session(&seen.inventory, TRASHED.0)?;
     let chosen = pick::checkpoints(&seen.inventory, &[s], &TRASHED.1.map(str::to_owned))?;
     let grace = policy::load(policy::DEFAULT).policy.map(|p| p.grace).unwrap_or_default();
     let judged = by_hand::judge(&seen.inventory, &chosen, &[], grace, context.now);
     let plan = by_hand::plan(&seen.inventory, seen.root.clone(), &judged, context.now);
-    let consent = Consent { yes: true, dry_run: false };
-    let detail = Detail::default();
-    let job = Job { plan, what: String::new(), purge: false, upkeep: false, consent, detail };
-    let exit = carry::carry_out(context, root, &job)?.exit;
+    // Not by `carry`, which confines this process to the storage for good: the server writes its
+    // tokens beside it.
+    let critical = context.signals.critical();
+    let settings = carry::settings(context, critical.stop());
+    let options = ApplyOptions { settings, grace: None, purge_now: false };
+    apply::apply(&root, &plan, &options, &|_| {}).map_err(carry::failure)?;
+    drop(critical);
+    let (session, ids) = TRASHED;
+    context.ui.note(format!("moved {} of {session} to the trash, to be undone", ids.join(", ")));
     context.ui.note("open the link in a browser; Ctrl-C ends it\n");
     let serving = ServeArgs {
         roots: vec![config.root.clone()],
@@ -124,12 +133,20 @@ fn page(context: &Context, args: &DemoArgs, config: &Config, root: Root) -> Resu
         tokens: Some(args.dir.join("serve-tokens.toml")),
         ..ServeArgs::default()
     };
-    Ok(serve::run(context, &serving)?.and(exit))
+    serve::run(context, &serving)
 }
 
 /// Puts the policy and the settings beside the storage.
-fn policy(context: &Context, dir: &Path) -> Result<InForce, Failure> {
-    let text = policy::DEFAULT.replacen("version = 1\n", "version = 1\nmin-age = \"0s\"\n", 1);
+/// `in_use`: with a quota of twice that, which recommends.
+fn policy(context: &Context, dir: &Path, in_use: Option<u64>) -> Result<InForce, Failure> {
+    let mut text = policy::DEFAULT.replacen("version = 1\n", "version = 1\nmin-age = \"0s\"\n", 1);
+    if let Some(bytes) = in_use {
+        let _ = write!(
+            text,
+            "\n[[quota]]\nname = \"team storage\"\nper = \"root\"\nmax-bytes = \"{}KiB\"\non-exceed = \"report\"\n",
+            bytes * 2 / 1024
+        );
+    }
     let write = |name: &str, text: &str| {
         std::fs::write(dir.join(name), text)
             .map_err(|e| anyhow::Error::new(e).context(format!("cannot write {name}")))

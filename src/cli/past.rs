@@ -2,8 +2,10 @@
 
 use super::context::Context;
 use crate::apply::Root;
+use crate::core::usage::Report;
 use crate::history::{History, HistoryError, Measured};
-pub use crate::steps::past::{Future, future, measured, trash};
+use crate::steps::past::future;
+pub use crate::steps::past::{Future, measured, trash};
 use std::os::fd::AsFd as _;
 
 /// Adds a point to the history of a declared root.
@@ -24,7 +26,12 @@ pub fn update<T>(
             return None;
         }
         Err(e) => {
-            context.ui.warn(format!("no history of usage: {e}"));
+            let text = format!("no history of usage: {e}");
+            if e.kind() == std::io::ErrorKind::PermissionDenied {
+                context.ui.detail(text);
+            } else {
+                context.ui.warn(text);
+            }
             return None;
         }
     };
@@ -49,10 +56,25 @@ pub fn update<T>(
 }
 
 /// The history, if there is one that can be read.
-pub fn read(context: &Context, root: &Root) -> Option<History> {
+fn read(context: &Context, root: &Root) -> Option<History> {
     let ours = root.ours().ok().flatten()?;
     match History::read(ours.as_fd()) {
         Ok(history) => history,
+        Err(e) if e.is_not_ours() => {
+            context.ui.detail(e.to_string());
+            None
+        }
+        Err(e) => {
+            context.ui.warn(e.to_string());
+            None
+        }
+    }
+}
+
+/// The trends of a report, as far as there is a history.
+pub fn foresee(context: &Context, root: &Root, report: &Report) -> Option<Future> {
+    match future(&read(context, root)?, report) {
+        Ok(future) => Some(future),
         Err(e) => {
             context.ui.warn(e.to_string());
             None

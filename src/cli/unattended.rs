@@ -41,7 +41,7 @@ pub struct UnattendedArgs {
 
     /// A file with the address to call when the run has ended; after a failure `/fail` is appended
     ///
-    /// The variable RETAIN_PING_URL serves as well. The address is a secret: it is never printed.
+    /// The variable `RETAIN_PING_URL` serves as well. The address is a secret: it is never printed.
     #[arg(long, value_name = "FILE")]
     ping_file: Option<PathBuf>,
 }

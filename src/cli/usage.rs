@@ -4,13 +4,13 @@
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::past::{self, Future};
+use super::past;
 use super::work::{self, Seen};
 use crate::apply::Root;
 use crate::core::decide::decide;
+use crate::core::decision::Outcome;
 use crate::core::policy::Policy;
 use crate::core::usage::{self, By, Report, Trashed};
-use crate::history::History;
 use crate::report::html;
 use crate::report::usage::{self as render, Page};
 use clap::{Args, ValueEnum};
@@ -101,7 +101,8 @@ pub fn run(context: &Context, args: &UsageArgs) -> Result<Exit, Failure> {
     };
     let top = usize::try_from(args.top).unwrap_or(usize::MAX);
     let report = sums(context, &seen, &policy.policy, root.as_ref(), &args.by(), top);
-    let future = root.as_ref().and_then(|root| foresee(context, root, &report)).unwrap_or_default();
+    let future =
+        root.as_ref().and_then(|root| past::foresee(context, root, &report)).unwrap_or_default();
     let page = Page {
         root: &seen.root_shown,
         report: &report,
@@ -123,28 +124,30 @@ pub fn sums(
     top: usize,
 ) -> Report {
     let outcome = decide(&seen.inventory, policy, context.now);
+    sums_of(context, seen, policy, &outcome, root, by, top)
+}
+
+/// As [`sums`], of a decision that was made already.
+pub fn sums_of(
+    context: &Context,
+    seen: &Seen,
+    policy: &Policy,
+    outcome: &Outcome,
+    root: Option<&Root>,
+    by: &[By],
+    top: usize,
+) -> Report {
     let trash: Option<Vec<Trashed>> = root.map(|root| past::trash(root, &seen.inventory));
     usage::report(&usage::Input {
         inventory: &seen.inventory,
         policy,
-        outcome: &outcome,
+        outcome,
         now: context.now,
         trash: trash.as_deref(),
         unrecognised_files: root.is_some().then_some(seen.unrecognised.files),
         by,
         top,
     })
-}
-
-fn foresee(context: &Context, root: &Root, report: &Report) -> Option<Future> {
-    let history: History = past::read(context, root)?;
-    match past::future(&history, report) {
-        Ok(future) => Some(future),
-        Err(e) => {
-            context.ui.warn(e.to_string());
-            None
-        }
-    }
 }
 
 fn put(context: &Context, args: &UsageArgs, page: &Page<'_>) -> Result<(), Failure> {

@@ -15,8 +15,8 @@ pub use matching::last_write;
 
 use super::decision::{Notice, Outcome, Reason, SessionDecision, Verdict};
 use super::limit::quota;
-use super::model::{Checkpoint, Inventory, Marks, Session, Time};
-use super::order::Order;
+use super::model::{Checkpoint, Inventory, Session, Time};
+use super::order::{Keys, Order};
 use super::policy::{Across, Policy, SessionPolicy};
 use group::AcrossAnswers;
 use rayon::prelude::*;
@@ -30,35 +30,43 @@ use std::collections::HashMap;
 pub fn decide(inventory: &Inventory, policy: &Policy, now: Time) -> Outcome {
     let context = matching::Context::new(inventory, policy, now);
     let needed = needed(inventory);
-    let view = |i: usize| {
+    let question = Question { inventory, file: policy, needed: &needed, now };
+    let view = |i: usize, keys: &mut Keys| {
         let index = context.policy_of(policy, i)?;
         let protections = context.protections(policy, i);
-        Some(SessionView::new(inventory, i, policy, index, protections, &needed, now))
+        Some(SessionView::new(question, i, index, protections, keys))
     };
     let all = 0..inventory.sessions.len();
     let looks_across = |p: &SessionPolicy| p.keep.iter().any(|r| r.across != Across::Session);
-    let (across, mut drafts): (AcrossAnswers, Vec<Draft>) =
-        if policy.policies.iter().any(looks_across) {
-            let views: Vec<_> = all.clone().into_par_iter().map(view).collect();
-            let across = group::evaluate(&views, &inventory.names);
-            let drafts = all
-                .into_par_iter()
-                .map_init(Scratch::default, |scratch, i| {
-                    draft(scratch, inventory, i, views[i].as_ref(), &across)
-                })
-                .collect();
-            (across, drafts)
-        } else {
-            // A session at a time, while what was read of it is at hand.
-            let none = AcrossAnswers::default();
-            let drafts = all
-                .into_par_iter()
-                .map_init(Scratch::default, |scratch, i| {
-                    draft(scratch, inventory, i, view(i).as_ref(), &none)
-                })
-                .collect();
-            (none, drafts)
-        };
+    let (across, mut drafts): (AcrossAnswers, Vec<Draft>) = if policy
+        .policies
+        .iter()
+        .any(looks_across)
+    {
+        let views: Vec<_> =
+            all.clone().into_par_iter().map_init(Keys::default, |keys, i| view(i, keys)).collect();
+        let across = group::evaluate(&views, &inventory.names);
+        let drafts = all
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, i| {
+                draft(scratch, inventory, i, views[i].as_ref(), &across)
+            })
+            .collect();
+        (across, drafts)
+    } else {
+        // A session at a time, while what was read of it is at hand.
+        let none = AcrossAnswers::default();
+        let drafts = all
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, i| {
+                let view = view(i, &mut scratch.keys);
+                let draft = draft(scratch, inventory, i, view.as_ref(), &none);
+                scratch.keys.spare = view.map_or_else(Vec::new, |v| v.members);
+                draft
+            })
+            .collect();
+        (none, drafts)
+    };
 
     let mut notices = Vec::new();
     for draft in &mut drafts {
@@ -82,6 +90,15 @@ fn draft<'a>(
         Some(view) => session::draft(scratch, view, &inventory.names, across),
         None => untouched(&inventory.sessions[index]),
     }
+}
+
+/// What a decision is asked about.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    inventory: &'a Inventory,
+    file: &'a Policy,
+    needed: &'a Needed,
+    now: Time,
 }
 
 /// One session with everything its decision depends on.
@@ -111,18 +128,17 @@ type Needed = HashMap<(u32, u32), Vec<(u32, u32)>>;
 
 impl<'a> SessionView<'a> {
     fn new(
-        inventory: &'a Inventory,
+        question: Question<'a>,
         index: usize,
-        file: &'a Policy,
         policy_index: u16,
         protections: Vec<u16>,
-        needed: &'a Needed,
-        now: Time,
+        keys: &mut Keys,
     ) -> SessionView<'a> {
+        let Question { inventory, file, needed, now } = question;
         let session = &inventory.sessions[index];
         let policy = &file.policies[usize::from(policy_index)];
         let order = Order::of(session, policy.restarted);
-        let members = order.newest_first(session, |c| c.complete && !c.marks.has(Marks::AMBIGUOUS));
+        let members = order.newest_first(session, rules::sees, keys);
         let restarted = (order == Order::Step
             && policy.restarted == super::policy::Restarted::Keep)
             .then(|| super::order::restarted(session, &members, now))
@@ -174,7 +190,7 @@ fn untouched(session: &Session) -> Draft {
 fn needed(inventory: &Inventory) -> Needed {
     let mut needed = Needed::new();
     let has_needs = |s: &Session| s.checkpoints.iter().any(|c| !c.needs().is_empty());
-    if !inventory.sessions.iter().any(has_needs) {
+    if !inventory.sessions.par_iter().any(has_needs) {
         return needed;
     }
     let mut by_name: HashMap<(&str, &str), (u32, u32)> = HashMap::new();

@@ -200,24 +200,30 @@ impl SessionDecision {
         self.decisions.push(Decision { len, ..decision });
     }
 
-    /// Turns kept checkpoints into deleted ones: each gets its reason in front of those that kept it.
-    pub fn evict(&mut self, evicted: &[(u32, Reason)]) {
-        for &(checkpoint, reason) in evicted {
-            let mut decision = self.decisions[checkpoint as usize];
-            if decision.room {
-                decision.start -= 1;
-                self.reasons[decision.start as usize] = reason;
-            } else {
-                let old =
-                    decision.start as usize..decision.start as usize + usize::from(decision.len);
-                decision.start = self.next_reason();
-                self.reasons.push(reason);
-                self.reasons.extend_from_within(old);
-            }
-            decision.len = decision.len.checked_add(1).expect("fewer than 2^16 reasons");
-            self.decisions[checkpoint as usize] =
-                Decision { verdict: Verdict::Delete, room: false, ..decision };
+    /// Adds a checkpoint that no rule keeps, with each rule's nearest miss.
+    pub fn push_missed(&mut self, misses: impl Iterator<Item = Reason>) {
+        let start = self.next_reason();
+        for reason in misses {
+            self.reasons.push(reason);
         }
+        self.close(Decision { verdict: Verdict::Delete, room: false, len: 0, start });
+    }
+
+    /// Turns a kept checkpoint into a deleted one: the reason comes in front of those that kept it.
+    pub fn evict(&mut self, checkpoint: u32, reason: Reason) {
+        let mut decision = self.decisions[checkpoint as usize];
+        if decision.room {
+            decision.start -= 1;
+            self.reasons[decision.start as usize] = reason;
+        } else {
+            let start = decision.start as usize;
+            decision.start = self.next_reason();
+            self.reasons.push(reason);
+            self.reasons.extend_from_within(start..start + usize::from(decision.len));
+        }
+        let len = decision.len.checked_add(1).expect("fewer than 2^16 reasons for one checkpoint");
+        self.decisions[checkpoint as usize] =
+            Decision { verdict: Verdict::Delete, room: false, len, ..decision };
     }
 
     pub fn verdict(&self, checkpoint: usize) -> Verdict {

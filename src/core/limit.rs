@@ -38,6 +38,8 @@ pub struct Candidate {
     pub worse: u32,
     /// Newest is 0; settles what is left.
     pub place: u32,
+    /// Of the checkpoint.
+    pub bytes: u64,
 }
 
 impl Candidate {

@@ -12,7 +12,7 @@ pub use time::Time;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
 /// A training step or an epoch: non-negative; whole, or (Flax, Hugging Face epochs) fractional.
@@ -232,10 +232,8 @@ pub type Fingerprint = [u8; 16];
 
 /// A fingerprint as plans and inventories write it: 32 lower-case hex digits.
 pub fn hex(fingerprint: &Fingerprint) -> String {
-    fingerprint.iter().fold(String::with_capacity(32), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n)]);
+    fingerprint.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The unit that is kept or deleted whole.

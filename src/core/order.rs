@@ -8,6 +8,15 @@ use super::name::natural_cmp;
 use super::policy::Restarted;
 use std::cmp::{Ordering, Reverse};
 
+/// Lists of [`Order::newest_first`], for use again.
+#[derive(Default)]
+pub struct Keys {
+    /// A key and an index each.
+    sorted: Vec<(u64, u32)>,
+    /// What it returns next: a list that is no longer needed.
+    pub spare: Vec<u32>,
+}
+
 /// What newness goes by first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -24,8 +33,16 @@ impl Order {
     }
 
     /// Indices of the session's checkpoints that `wanted` takes, newest first.
-    pub fn newest_first(self, session: &Session, wanted: impl Fn(&Checkpoint) -> bool) -> Vec<u32> {
-        let mut keys: Vec<(u64, u32)> = Vec::with_capacity(session.checkpoints.len());
+    pub fn newest_first(
+        self,
+        session: &Session,
+        wanted: impl Fn(&Checkpoint) -> bool,
+        keys: &mut Keys,
+    ) -> Vec<u32> {
+        let Keys { sorted: keys, spare } = keys;
+        keys.clear();
+        let mut indices = std::mem::take(spare);
+        indices.clear();
         for (i, c) in (0..).zip(&session.checkpoints) {
             if wanted(c) {
                 keys.push((self.key(c), i));
@@ -33,14 +50,16 @@ impl Order {
         }
         // Scans list the oldest first: backwards, there is nothing left to sort.
         if keys.is_sorted_by(|a, b| a.0 < b.0) {
-            return keys.iter().rev().map(|k| k.1).collect();
+            indices.extend(keys.iter().rev().map(|k| k.1));
+            return indices;
         }
         keys.sort_unstable_by_key(|k| Reverse(k.0));
         let at = |i: u32| &session.checkpoints[i as usize];
         for equal in keys.chunk_by_mut(|a, b| a.0 == b.0).filter(|k| k.len() > 1) {
             equal.sort_unstable_by(|a, b| self.cmp(at(b.1), at(a.1)));
         }
-        keys.iter().map(|k| k.1).collect()
+        indices.extend(keys.iter().map(|k| k.1));
+        indices
     }
 
     /// A number that is never lower for the newer of two; if equal, only [`Order::cmp`] knows.

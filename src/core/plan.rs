@@ -10,6 +10,7 @@ pub use build::{Input, build, head};
 
 use super::model::Time;
 use serde::{Deserialize, Serialize};
+use std::io::{BufWriter, Write as _};
 
 /// The `format` of plans this version writes; it reads no other.
 pub const FORMAT: &str = "retain-plan/1";
@@ -153,18 +154,20 @@ impl PlanFile {
 
     /// Fills in the digest; the last step of making a plan.
     pub fn seal(mut self) -> PlanFile {
-        self.digest = self.compute_digest();
+        self.digest.clear();
+        self.digest = self.digest_of_all();
         self
     }
 
-    fn compute_digest(&self) -> String {
+    /// Of everything as it stands, the field `digest` included.
+    fn digest_of_all(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        let blank = PlanFile { digest: String::new(), ..self.clone() };
+        // The hasher is fast on large pieces only.
+        let mut out = BufWriter::with_capacity(1 << 16, &mut hasher);
         // Writing plain data to a hasher cannot fail.
-        if serde_json::to_writer(&mut hasher, &blank).is_err() {
-            return String::new();
-        }
-        hasher.finalize().to_hex().to_string()
+        let written = serde_json::to_writer(&mut out, self).is_ok() && out.flush().is_ok();
+        drop(out);
+        if written { hasher.finalize().to_hex().to_string() } else { String::new() }
     }
 
     /// Checks that it is of this format and unchanged since it was sealed.
@@ -175,7 +178,8 @@ impl PlanFile {
         if self.format != FORMAT {
             return Err(PlanError::Format(self.format.clone()));
         }
-        if self.digest.is_empty() || self.digest != self.compute_digest() {
+        let blank = PlanFile { digest: String::new(), ..self.clone() };
+        if self.digest.is_empty() || self.digest != blank.digest_of_all() {
             return Err(PlanError::Digest);
         }
         Ok(())

@@ -145,6 +145,8 @@ fn days(bytes: u64, per_day: f64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "small numbers")]
+
     use super::*;
     use proptest::prelude::*;
 

@@ -302,7 +302,9 @@ fn group(by: By, sums: &Sums<'_>, input: &Input<'_>) -> Group {
     let rest = (!beyond.is_empty()).then(|| {
         let mut sum = Tally::default();
         let count = beyond.len() as u64;
-        beyond.into_iter().for_each(|(_, _, t)| sum.add(t));
+        for (_, _, tally) in beyond {
+            sum.add(tally);
+        }
         (count, sum.amount())
     });
     let row = |(name, amount, _): (String, Amount, Tally)| {

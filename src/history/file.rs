@@ -12,6 +12,7 @@ use std::time::Duration;
 /// A history of ten years of a big storage has a tenth of that.
 const LIMIT: u64 = 1 << 30;
 const LOCK: &str = "history.lock";
+const MONITOR: &str = "monitor.lock";
 /// How often, and how far apart, the lock is tried for.
 const TRIES: u32 = 250;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -38,22 +39,35 @@ pub fn read(ours: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Held until it is dropped.
+#[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "closing it lets go")] OwnedFd);
 
 /// One writer at a time, where the file system has locks; else the last one wins whole.
 pub fn lock(ours: BorrowedFd<'_>) -> Result<Lock, HistoryError> {
+    take(ours, LOCK, TRIES)?.ok_or(HistoryError::Busy)
+}
+
+/// One monitor at a time; `None`: another is at work.
+pub fn lock_monitor(ours: BorrowedFd<'_>) -> Result<Option<Lock>, HistoryError> {
+    take(ours, MONITOR, 1)
+}
+
+fn take(ours: BorrowedFd<'_>, name: &str, tries: u32) -> Result<Option<Lock>, HistoryError> {
     check(ours)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let write = |e: Errno| HistoryError::Write(e.into());
-    let fd = fs::openat(ours, LOCK, flags | OFlags::NONBLOCK, Mode::from(0o644)).map_err(write)?;
-    for _ in 0..TRIES {
+    let fd = fs::openat(ours, name, flags | OFlags::NONBLOCK, Mode::from(0o644)).map_err(write)?;
+    for n in 1..=tries {
         match fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) | Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK) => return Ok(Lock(fd)),
-            Err(Errno::AGAIN | Errno::INTR) => std::thread::sleep(PAUSE),
+            Ok(()) | Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK) => {
+                return Ok(Some(Lock(fd)));
+            }
+            Err(Errno::AGAIN | Errno::INTR) if n < tries => std::thread::sleep(PAUSE),
+            Err(Errno::AGAIN | Errno::INTR) => {}
             Err(e) => return Err(write(e)),
         }
     }
-    Err(HistoryError::Busy)
+    Ok(None)
 }
 
 /// I30: root writes only where nobody else can put anything in the way.
@@ -70,14 +84,18 @@ fn check(ours: BorrowedFd<'_>) -> Result<(), HistoryError> {
 /// Replaces the file in one step, after it has reached the disk.
 pub fn replace(ours: BorrowedFd<'_>, content: &[u8]) -> io::Result<()> {
     let temporary = format!(".{FILE}.new");
-    // Under the lock; left by a run that was killed.
-    match fs::unlinkat(ours, &*temporary, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(e) => return Err(e.into()),
-    }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // The web page of another user may show it; the umask says whether.
-    let mut file = File::from(fs::openat(ours, &*temporary, flags, Mode::from(0o644))?);
+    let create = || fs::openat(ours, &*temporary, flags, Mode::from(0o644));
+    let fd = match create() {
+        // Under the lock, it is of a run that was killed.
+        Err(Errno::EXIST) => {
+            fs::unlinkat(ours, &*temporary, AtFlags::empty())?;
+            create()?
+        }
+        other => other?,
+    };
+    let mut file = File::from(fd);
     let written = file
         .write_all(content)
         .and_then(|()| file.sync_all())

@@ -209,7 +209,7 @@ fn thin_out(tx: &Transaction<'_>, now: i64) -> Result<(), HistoryError> {
     Ok(())
 }
 
-/// SQLite's integers are signed.
+/// Integers in the database are signed.
 pub(super) fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

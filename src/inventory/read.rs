@@ -4,14 +4,16 @@
 //! such as "the newest three" would choose others.
 
 use super::{InventoryFile, MAX_LINE, ReadErrors, VERSION};
-use crate::core::model::{Inventory, Session, Space};
+use crate::core::model::{Checkpoint, Inventory, Session, Space};
 use crate::core::name::natural_cmp;
 use crate::format::json::{self, Value};
 use fields::{Fields, checkpoint, guards, status};
+use quick::Quick;
 use std::collections::HashMap;
 use std::io::BufRead;
 
 mod fields;
+mod quick;
 
 /// Reads JSON Lines as [`super::write()`] writes them, or as other tools do: without header and
 /// trailer, and with as few fields as `session` and `id`.
@@ -52,6 +54,8 @@ fn read_line(mut input: &mut dyn BufRead, buffer: &mut Vec<u8>) -> std::io::Resu
 struct Reader {
     inventory: Inventory,
     index: HashMap<Box<str>, usize>,
+    /// Of the session that was found last.
+    last: usize,
     /// The line of each session's own record, and of each of its checkpoints.
     lines: Vec<(Option<u64>, Vec<u64>)>,
     has_header: bool,
@@ -70,6 +74,11 @@ impl Reader {
         if self.trailer.is_some() {
             self.errors.push(number, "more lines after the trailer");
             return;
+        }
+        if let Some(Quick { session, checkpoint }) =
+            quick::checkpoint(line, &mut self.inventory.names)
+        {
+            return self.push(number, &session, checkpoint);
         }
         let value = match json::parse(line) {
             Ok(value) if value.as_object().is_some() => value,
@@ -160,9 +169,21 @@ impl Reader {
         Ok(())
     }
 
+    fn push(&mut self, number: u64, session: &str, checkpoint: Checkpoint) {
+        self.checkpoint_lines += 1;
+        let i = self.find(session);
+        self.inventory.sessions[i].checkpoints.push(checkpoint);
+        self.lines[i].1.push(number);
+    }
+
     /// The index of a session; made if it was not met before.
     fn find(&mut self, name: &str) -> usize {
+        // Mostly it is the session of the line before.
+        if self.inventory.sessions.get(self.last).is_some_and(|s| *s.name == *name) {
+            return self.last;
+        }
         if let Some(&i) = self.index.get(name) {
+            self.last = i;
             return i;
         }
         let i = self.inventory.sessions.len();
@@ -171,6 +192,7 @@ impl Reader {
         self.inventory.sessions.push(session);
         self.lines.push((None, Vec::new()));
         self.index.insert(name.into(), i);
+        self.last = i;
         i
     }
 
@@ -205,13 +227,18 @@ impl Reader {
         }
         self.inventory.sessions.sort_by(|a, b| natural_cmp(&a.name, &b.name));
         for session in &mut self.inventory.sessions {
-            session.checkpoints.sort_by(|a, b| natural_cmp(&a.id, &b.id));
+            if !in_order(session) {
+                session.checkpoints.sort_by(|a, b| natural_cmp(&a.id, &b.id));
+            }
         }
         Ok(InventoryFile { inventory: self.inventory, applicable: self.has_header })
     }
 
     fn duplicates(&mut self) {
         for (session, (_, lines)) in self.inventory.sessions.iter().zip(&self.lines) {
+            if in_order(session) {
+                continue;
+            }
             let id = |i: usize| &*session.checkpoints[i].id;
             let mut order: Vec<usize> = (0..lines.len()).collect();
             order.sort_by_key(|&i| (id(i), lines[i]));
@@ -226,4 +253,9 @@ impl Reader {
             }
         }
     }
+}
+
+/// Natural order, in which no id stands twice.
+fn in_order(session: &Session) -> bool {
+    session.checkpoints.is_sorted_by(|a, b| natural_cmp(&a.id, &b.id).is_lt())
 }

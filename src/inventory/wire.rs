@@ -1,5 +1,7 @@
 //! The lines as they are written.
 
+use crate::core::model::{Fingerprint, Metrics, Names, Time};
+use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -8,7 +10,7 @@ pub struct Header<'a> {
     #[serde(rename = "retain-inventory")]
     pub version: u64,
     pub root: Option<&'a str>,
-    pub now: Option<String>,
+    pub now: Option<When>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub space: Option<Space>,
 }
@@ -25,7 +27,7 @@ pub struct SessionLine<'a> {
     pub owner: &'a str,
     pub layout: Option<&'a str>,
     pub status: &'a str,
-    pub last_write: Option<String>,
+    pub last_write: Option<When>,
     pub tainted: &'a [Box<str>],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub tags: &'a [Box<str>],
@@ -46,15 +48,15 @@ pub struct CheckpointLine<'a> {
     pub id: &'a str,
     pub step: Option<Step>,
     pub epoch: Option<Step>,
-    pub saved_at: Option<String>,
+    pub saved_at: Option<When>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_write: Option<String>,
+    pub last_write: Option<When>,
     pub elapsed: Option<Number>,
     pub bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apparent: Option<u64>,
     pub files: u32,
-    pub metrics: BTreeMap<&'a str, Number>,
+    pub metrics: Values<'a>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -72,12 +74,12 @@ pub struct CheckpointLine<'a> {
     pub shared: Vec<Shared>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub paths: &'a [Box<str>],
-    pub fingerprint: Option<String>,
+    pub fingerprint: Option<Hex>,
 }
 
 #[derive(Serialize)]
 pub struct Pin<'a> {
-    pub until: Option<String>,
+    pub until: Option<When>,
     pub why: Option<&'a str>,
 }
 
@@ -99,6 +101,45 @@ pub struct Trailer {
     pub end: bool,
     pub sessions: usize,
     pub checkpoints: usize,
+}
+
+/// Metrics by name.
+pub struct Values<'a> {
+    pub metrics: &'a Metrics,
+    pub names: &'a Names,
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = |(id, value)| (self.names.name(id), Number(value));
+        if self.metrics.len() < 2 {
+            return serializer.collect_map(self.metrics.iter().map(value));
+        }
+        serializer.collect_map(self.metrics.iter().map(value).collect::<BTreeMap<_, _>>())
+    }
+}
+
+/// An instant, as its text.
+pub struct When(pub Time);
+
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A fingerprint, as its digits.
+pub struct Hex(pub Fingerprint);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let digit = |n: u8| b"0123456789abcdef"[usize::from(n)];
+        let mut digits = [0; 2 * size_of::<Fingerprint>()];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(&self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        serializer.serialize_str(std::str::from_utf8(&digits).map_err(S::Error::custom)?)
+    }
 }
 
 /// A number that JSON may not have: NaN and the infinities are texts.

@@ -2,7 +2,8 @@
 
 use super::VERSION;
 use super::wire::{
-    CheckpointLine, Guard, Header, Number, Pin, Pointer, SessionLine, Shared, Space, Step, Trailer,
+    CheckpointLine, Guard, Header, Hex, Number, Pin, Pointer, SessionLine, Shared, Space, Step,
+    Trailer, Values, When,
 };
 use crate::core::model::{Checkpoint, Inventory, Session, Time, hex};
 use serde::Serialize;
@@ -13,7 +14,7 @@ use std::io::{self, Write};
 /// # Errors
 /// The sink refuses.
 pub fn write(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = io::BufWriter::new(out);
+    let mut out = io::BufWriter::with_capacity(1 << 18, out);
     let space = inventory.space.map(|s| Space { total: s.total, free: s.free });
     let now = text(inventory.now);
     line(&mut out, &Header { version: VERSION, root: inventory.root.as_deref(), now, space })?;
@@ -33,8 +34,8 @@ fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-fn text(time: Option<Time>) -> Option<String> {
-    time.map(|t| t.to_string())
+fn text(time: Option<Time>) -> Option<When> {
+    time.map(When)
 }
 
 fn session_line(session: &Session) -> SessionLine<'_> {
@@ -72,7 +73,7 @@ fn checkpoint_line<'a>(
         bytes: c.bytes,
         apparent: c.extra.as_ref().map(|e| e.apparent).filter(|a| *a != 0),
         files: c.files,
-        metrics: c.metrics.iter().map(|(id, v)| (name(id), Number(v))).collect(),
+        metrics: Values { metrics: &c.metrics, names: &inventory.names },
         sources: c.sources().iter().map(|(id, source)| (name(*id), &**source)).collect(),
         conflicts: c.conflicts(),
         summary: c.summary(),
@@ -92,6 +93,6 @@ fn checkpoint_line<'a>(
             .map(|s| Shared { inode: s.inode, bytes: s.bytes, links: s.links })
             .collect(),
         paths: c.paths(),
-        fingerprint: c.fingerprint.as_ref().map(hex),
+        fingerprint: c.fingerprint.map(Hex),
     }
 }

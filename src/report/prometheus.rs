@@ -64,6 +64,7 @@ struct Owner {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(clippy::struct_field_names, reason = "the names of the labels")]
 struct Quota {
     root: String,
     quota: String,

@@ -64,6 +64,21 @@ pub fn markdown(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// For a chat such as Slack's or Mattermost's: no link, no mention, no code span.
+///
+/// Not lossless: an `@` becomes a full-width one, because `@channel` wakes everybody in it.
+pub fn chat(text: &str) -> Cow<'_, str> {
+    let special = |c: char| is_treacherous(c) || "<>&@`".contains(c);
+    escape(text, special, |out, c| match c {
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '&' => out.push_str("&amp;"),
+        '@' => out.push('\u{ff20}'),
+        '`' => out.push('\''),
+        c => push_escape(out, c),
+    })
+}
+
 /// For text and quoted attribute values of HTML.
 pub fn html(text: &str) -> Cow<'_, str> {
     let special = |c: char| is_treacherous(c) || "<>&\"'`".contains(c);
@@ -188,7 +203,7 @@ mod tests {
         #[test]
         fn nothing_treacherous_comes_through(text in any::<String>(), at in 0..NASTY.len()) {
             for text in [text.as_str(), NASTY[at]] {
-                for out in [terminal(text), log(text), markdown(text), html(text)] {
+                for out in [terminal(text), log(text), markdown(text), html(text), chat(text)] {
                     prop_assert!(!out.chars().any(is_treacherous), "{:?}", out);
                 }
                 prop_assert!(!terminal_lines(text).chars().any(|c| c != '\n' && is_treacherous(c)));

@@ -110,7 +110,7 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
     for ((d, c), (other, target)) in needed {
         let id = &drafts[other].session.checkpoints[target as usize].id;
         let name: Box<str> = if d == other {
-            id.as_str().into()
+            (**id).into()
         } else {
             format!("{}/{id}", drafts[other].session.name).into()
         };

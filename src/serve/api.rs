@@ -22,6 +22,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/api/v1/roots/{site}/session", get(read::session))
         .route("/api/v1/roots/{site}/why", get(read::why))
         .route("/api/v1/roots/{site}/curve", get(read::curve))
+        .route("/api/v1/roots/{site}/usage", get(read::usage))
         .route("/api/v1/roots/{site}/plan", get(read::plan))
         .route("/api/v1/roots/{site}/policy", get(read::policy))
         .route("/api/v1/roots/{site}/runs", get(read::runs))

@@ -16,6 +16,7 @@ const ALL: &[(&str, &str, &str)] = &[
     ("app.css", CSS, include_str!("assets/app.css")),
     ("app.js", JS, include_str!("assets/app.js")),
     ("curve.js", JS, include_str!("assets/curve.js")),
+    ("history.js", JS, include_str!("assets/history.js")),
     ("uPlot.min.js", JS, include_str!("assets/uPlot.min.js")),
     ("uPlot.min.css", CSS, include_str!("assets/uPlot.min.css")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),

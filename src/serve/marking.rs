@@ -7,6 +7,7 @@ use super::form::Form;
 use super::site::Site;
 use super::state::App;
 use super::view::View;
+use crate::apply;
 use crate::core::model::{Pin, Time};
 use crate::marks::Mark;
 use crate::steps::mark;
@@ -104,15 +105,25 @@ pub fn mark(
     // I29: what cannot be written down is not done.
     app.audit.write(app.now(), &act, &json!("asked for")).map_err(|e| internal(&e))?;
     let (folders, count) = mark::of_checkpoints(view.inventory(), &[(s, chosen.to_vec())]);
-    let mut changed = 0_u64;
-    for (folder, subjects) in &folders {
-        let written = mark::write(&root, folder, subjects, |mark| change.make(mark));
-        changed += u64::from(written.map_err(|e| internal(&e))?);
-    }
+    // A mark in the middle of a run would stop it.
+    let _claim = site.claim();
+    // On a thread of its own, which the kernel lets change nothing outside the root.
+    let written = std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            if let Err(e) = apply::confine(&root) {
+                tracing::info!("not confined by Landlock, which needs Linux 5.19: {e}");
+            }
+            folders.iter().try_fold(0_u64, |changed, (folder, subjects)| {
+                let written = mark::write(&root, folder, subjects, |mark| change.make(mark))?;
+                Ok::<_, mark::MarkError>(changed + u64::from(written))
+            })
+        });
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    let changed = written.map_err(|e| internal(&e))?;
     app.audit
         .write(app.now(), &act, &json!({ "files_changed": changed }))
         .map_err(|e| internal(&e))?;
-    let _claim = site.claim();
     let _ = site.look(&app.clock);
     Ok(format!("{} {count}", change.action()))
 }

@@ -1,5 +1,6 @@
 //! One root of a running server: its newest view, and the one place where it is changed.
 
+use super::auth::Scope;
 use super::state::Clock;
 use super::view::{Law, View};
 use crate::apply::{Root, RootError};
@@ -163,7 +164,9 @@ impl Site {
         };
         let seen = see::scan(&root, &self.config, layouts, self.threads, now, &event)?;
         // The time of the plan is not before that of anything the scan saw.
-        Ok(Arc::new(View::new(seen, law, clock())))
+        let view = View::new(seen, law, clock());
+        view.past(&root, &Scope::Administrator);
+        Ok(Arc::new(view))
     }
 
     /// Scans now, whenever asked to, and at least every `pause`; until the site is dropped.

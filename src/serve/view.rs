@@ -5,7 +5,7 @@
 
 pub mod index;
 mod law;
-pub mod quota;
+pub mod past;
 pub mod tree;
 
 pub use index::{Index, Standing};
@@ -15,6 +15,7 @@ pub use law::Law;
 mod tests;
 
 use super::auth::{Principal, Scope};
+use crate::apply::Root;
 use crate::core::decide::decide;
 use crate::core::decision::{Outcome, Verdict};
 use crate::core::explain::Explainer;
@@ -23,6 +24,7 @@ use crate::core::plan::{self, PlanFile, PlanReason, Totals};
 use crate::report::sanitize::terminal;
 use crate::steps::by_hand::{self, ByHand};
 use crate::steps::see::Seen;
+use past::Past;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tree::Node;
@@ -37,6 +39,7 @@ pub struct View {
     /// Made once for everybody who asks: over a million checkpoints they take a moment.
     heads: Mutex<HashMap<Scope, Arc<Head>>>,
     trees: Mutex<HashMap<Scope, Arc<Vec<Node>>>>,
+    pasts: Mutex<HashMap<Scope, Arc<Past>>>,
 }
 
 /// What a plan says before its decisions, and what it would do, as a digest.
@@ -67,8 +70,16 @@ impl View {
     pub fn new(seen: Seen, law: Law, now: Time) -> View {
         let outcome = decide(&seen.inventory, &law.policy, now);
         let index = Index::new(&seen.inventory, &law.policy, &outcome);
-        let (heads, trees) = (Mutex::default(), Mutex::default());
-        let view = View { seen, now, law, outcome, index, heads, trees };
+        let view = View {
+            seen,
+            now,
+            law,
+            outcome,
+            index,
+            heads: Mutex::default(),
+            trees: Mutex::default(),
+            pasts: Mutex::default(),
+        };
         // While nobody waits for it.
         view.head(&Scope::Administrator);
         view.tree(&Scope::Administrator);
@@ -93,6 +104,13 @@ impl View {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || tree::tree(self.inventory(), &self.index.rows, |o| scope.sees(o));
         Arc::clone(trees.entry(scope.clone()).or_insert_with(|| Arc::new(make())))
+    }
+
+    /// Usage over time, of what is theirs, as it was when somebody first asked.
+    pub fn past(&self, root: &Root, scope: &Scope) -> Arc<Past> {
+        let mut pasts = self.pasts.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || Arc::new(past::of(self, root, scope));
+        Arc::clone(pasts.entry(scope.clone()).or_insert_with(make))
     }
 
     pub fn inventory(&self) -> &Inventory {

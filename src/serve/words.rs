@@ -198,4 +198,8 @@ words! {
     newly_deleted: "newly deleted", "새로 삭제";
     newly_kept: "newly kept", "새로 유지";
     policy_long: "The text is too long for a policy. Nothing was changed.", "정책으로는 너무 긴 텍스트입니다. 아무것도 변경되지 않았습니다.";
+    over_time: "Usage over time", "시간별 사용량";
+    no_history: "There is no history yet: each `retain apply` and each `retain monitor` adds a point.", "아직 기록이 없습니다. `retain apply`나 `retain monitor`를 실행할 때마다 한 점이 추가됩니다.";
+    as_table: "The same as a table", "같은 내용을 표로 보기";
+    disk: "{} of {} are free on its file system.", "파일 시스템에 {} / {} 여유가 있습니다.";
 }

@@ -7,14 +7,19 @@
 pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
-use rustix::io::retry_on_intr;
+use rustix::fs::{
+    self, AtFlags, FileType, Mode, OFlags, RawDir, Statx, StatxAttributes, StatxFlags,
+};
+use rustix::io::{Errno, retry_on_intr};
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
 
 /// Deeper checkpoints than this are refused: a recogniser's claim that is wrong, or an attack.
 pub const MAX_DEPTH: usize = 64;
+
+/// Bytes of directory entries asked for at a time.
+const LISTING_BUFFER: usize = 32 << 10;
 
 /// What [`measure`] found.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +114,8 @@ struct Walk {
     facts: blake3::Hasher,
     ctimes: blake3::Hasher,
     kept_ctimes: blake3::Hasher,
+    /// Room for directory entries.
+    buffer: Vec<u8>,
     /// Inodes of files with several links, to count each once.
     seen: HashSet<u64>,
     /// Mount id of the first entry and device of the first directory; all others must agree.
@@ -116,10 +123,11 @@ struct Walk {
     device: Option<(u32, u32)>,
 }
 
-/// A directory being walked: its entries are taken from the end.
+/// A directory being walked: its entries are taken from the end, each with what the listing says
+/// that it is.
 struct Level {
     fd: OwnedFd,
-    entries: Vec<CString>,
+    entries: Vec<(CString, FileType)>,
     path_len: usize,
 }
 
@@ -127,24 +135,25 @@ impl Walk {
     fn top(&mut self, parent: BorrowedFd<'_>, name: &CStr, called: &CStr) -> io::Result<()> {
         let mut path = called.to_bytes().to_vec();
         let mut levels: Vec<Level> = Vec::new();
-        if let Some(fd) = self.entry(parent, name, &path, None)? {
-            levels.push(Level { entries: list(&fd)?, fd, path_len: path.len() });
+        // Most named entries are directories; what is none is not opened by asking.
+        if let Some(fd) = self.entry(parent, name, FileType::Directory, &path, None)? {
+            levels.push(Level { entries: inside(self.list(&fd))?, fd, path_len: path.len() });
         }
         while let Some(level) = levels.last_mut() {
             path.truncate(level.path_len);
-            let Some(entry) = level.entries.pop() else {
+            let Some((entry, kind)) = level.entries.pop() else {
                 levels.pop();
                 continue;
             };
             path.push(b'/');
             path.extend_from_slice(entry.to_bytes());
             let below = called.to_bytes().len() + 1;
-            let opened = self.entry(level.fd.as_fd(), &entry, &path, Some(below))?;
+            let opened = inside(self.entry(level.fd.as_fd(), &entry, kind, &path, Some(below)))?;
             if let Some(fd) = opened {
                 if levels.len() >= MAX_DEPTH {
                     return Err(io::Error::other("directories nested too deeply"));
                 }
-                levels.push(Level { entries: list(&fd)?, fd, path_len: path.len() });
+                levels.push(Level { entries: inside(self.list(&fd))?, fd, path_len: path.len() });
             }
         }
         Ok(())
@@ -156,22 +165,12 @@ impl Walk {
         &mut self,
         dir: BorrowedFd<'_>,
         name: &CStr,
+        likely: FileType,
         path: &[u8],
         below: Option<usize>,
     ) -> io::Result<Option<OwnedFd>> {
         let top = below.is_none();
-        let mut stat = stat(dir, name)?;
-        let mut opened = None;
-        if file_type(&stat) == FileType::Directory {
-            let fd = open_dir(dir, name)?;
-            // What was opened is what counts, whatever the name means by now.
-            let again = stat_fd(&fd)?;
-            if again.stx_ino != stat.stx_ino {
-                return Err(io::Error::other("changed while it was read"));
-            }
-            stat = again;
-            opened = Some(fd);
-        }
+        let (stat, opened) = look(dir, name, likely)?;
         self.mounts(&stat);
         if top {
             self.unit.tops.push(Top { inode: stat.stx_ino, kind: file_type(&stat) });
@@ -184,6 +183,25 @@ impl Walk {
         self.count(&stat);
         self.digest(&stat, path, top);
         Ok(opened)
+    }
+
+    /// Entries of a directory just opened, without `.` and `..`, in reverse byte order.
+    fn list(&mut self, dir: &OwnedFd) -> io::Result<Vec<(CString, FileType)>> {
+        self.buffer.reserve(LISTING_BUFFER);
+        let mut names = Vec::new();
+        let mut entries = RawDir::new(dir, self.buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Err(Errno::INTR) => continue,
+                other => other?,
+            };
+            let name = entry.file_name();
+            if name != c"." && name != c".." {
+                names.push((name.to_owned(), entry.file_type()));
+            }
+        }
+        names.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        Ok(names)
     }
 
     /// I20: a mount shows by its id; where the kernel gives none, by its device. Devices count for
@@ -290,18 +308,41 @@ pub fn unhex(text: &str) -> Option<Fingerprint> {
     Some(out)
 }
 
-/// Entries of a directory without `.` and `..`, in reverse byte order.
-fn list(dir: &OwnedFd) -> io::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    for entry in retry_on_intr(|| fs::Dir::read_from(dir))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name != c"." && name != c".." {
-            names.push(name.to_owned());
+/// The facts about an entry, and its descriptor if it is a directory. `likely` is what it was said
+/// to be, and only spares a call: what counts is what the system says of it now.
+fn look(
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    likely: FileType,
+) -> io::Result<(Statx, Option<OwnedFd>)> {
+    if likely == FileType::Directory {
+        match open_dir(dir, name) {
+            Ok(fd) => return Ok((stat_fd(&fd)?, Some(fd))),
+            // Something else, or a symlink: nothing was opened.
+            Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::NOTDIR | Errno::LOOP)) => {}
+            Err(e) => return Err(e),
         }
     }
-    names.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(names)
+    let found = stat(dir, name)?;
+    if file_type(&found) != FileType::Directory {
+        return Ok((found, None));
+    }
+    let fd = open_dir(dir, name)?;
+    // What was opened is what counts, whatever the name means by now.
+    let again = stat_fd(&fd)?;
+    if again.stx_ino != found.stx_ino {
+        return Err(changed());
+    }
+    Ok((again, Some(fd)))
+}
+
+fn changed() -> io::Error {
+    io::Error::other("changed while it was read")
+}
+
+/// Missing is the unit itself; an entry of it that is not there any more is a change of the unit.
+fn inside<T>(found: io::Result<T>) -> io::Result<T> {
+    found.map_err(|e| if e.kind() == io::ErrorKind::NotFound { changed() } else { e })
 }
 
 const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);

@@ -1,7 +1,7 @@
 //! `usage`: who uses what, in every format; writes nothing; and the history that apply writes.
 
 use crate::nsml::{self, LAST_TWO, SESSION, world};
-use crate::support::{Snapshot, Tree, World};
+use crate::support::{Run, Snapshot, Tree, World};
 use serde_json::Value;
 
 fn storage() -> Tree {
@@ -172,6 +172,96 @@ fn a_history_that_is_a_symlink_is_left_alone() {
     world.run(["apply", "--yes", "--policy", &policy]).ok().warns("symlink");
     assert_eq!(std::fs::read(outside.at("precious")).unwrap(), b"data");
     assert_eq!(nsml::left(&tree, SESSION), ["31", "41"]);
+}
+
+/// Runs a script as root in a mount namespace of its own, on a file system of `size` at `$M`.
+fn on_a_small_disk(size: &str, script: &str) -> Run {
+    let place = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_retain");
+    let mut command = std::process::Command::new("unshare");
+    command
+        .args(["--mount", "--propagation", "private", "--", "sh", "-euc"])
+        .arg(format!("mount -t tmpfs -o size={size} none \"$M\"; mountpoint -q \"$M\"; {script}"))
+        .env("M", place.path())
+        .env("RETAIN", program);
+    let output = command.output().expect("unshare starts");
+    Run::new(&command, &output)
+}
+
+/// A disk that is full while the history is written: it is said, the clean-up is done, and the
+/// history is as it was.
+#[test]
+fn f1_a_full_disk_costs_a_point_and_nothing_else_needs_root() {
+    let tree = storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let keep = world.home().join("keep.toml");
+    std::fs::write(&keep, "version = 1\n[[policy]]\nname = \"k\"\nkeep = [{ all = true }]\n")
+        .unwrap();
+    let script = format!(
+        "mkdir \"$M/r\"; cp -a {tree}/. \"$M/r\"; rm -r \"$M/r/.retain\"; cd \"$M/r\"; now='--now 2040-06-1'\n\
+         $RETAIN init . ${{now}}5T12:00:00Z >&2\n\
+         $RETAIN apply --yes -q --policy {keep} ${{now}}5T13:00:00Z\n\
+         before=$(sha256sum < .retain/history.sqlite)\n\
+         # Room for the journal of a run and not for another history.\n\
+         dd if=/dev/zero of=fill bs=4k 2>/dev/null || true; truncate -s -24k fill\n\
+         $RETAIN monitor --policy {keep} ${{now}}6T12:00:00Z; echo monitor=$?\n\
+         $RETAIN apply --yes -q --policy {policy} ${{now}}7T12:00:00Z; echo apply=$?\n\
+         test \"$before\" = \"$(sha256sum < .retain/history.sqlite)\"; echo same\n\
+         ls nsmlteam/mnist/4/nsml_model; ls -A .retain\n\
+         rm fill; $RETAIN apply --yes -q --policy {policy} ${{now}}8T12:00:00Z\n\
+         test \"$before\" != \"$(sha256sum < .retain/history.sqlite)\"; echo added",
+        tree = tree.path().display(),
+        keep = keep.display(),
+    );
+    let run = on_a_small_disk("2m", &script).ok();
+    assert_eq!(
+        run.stderr.matches("cannot write the history of usage: No space left").count(),
+        2,
+        "{run}"
+    );
+    let run =
+        run.says("monitor=0").says("apply=0").says("same\n").says("added\n").says("\n31\n41\n");
+    assert!(!run.stdout.contains("history.sqlite.new"), "{run}");
+}
+
+/// Who may not write in the root's `.retain` cleans up without a history, and only -v says so.
+#[test]
+fn a_user_of_an_administrators_root_has_no_history_needs_root() {
+    use std::os::unix::fs::{PermissionsExt as _, lchown};
+    let tree = storage();
+    let world = world(&tree);
+    for entry in walkdir::WalkDir::new(tree.at("nsmlteam")) {
+        lchown(entry.unwrap().path(), Some(1234), Some(1234)).unwrap();
+    }
+    std::fs::set_permissions(tree.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let public = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(public.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (program, policy) = (public.path().join("retain"), public.path().join("p.toml"));
+    std::fs::copy(env!("CARGO_BIN_EXE_retain"), &program).unwrap();
+    std::fs::write(&policy, format!("version = 1\n{LAST_TWO}")).unwrap();
+    let as_user = |args: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", "1234", "--regid", "1234", "--clear-groups"]).arg(&program);
+        command.args(args).arg("--policy").arg(&policy).args(["--now", crate::support::NOW]);
+        let output = command.current_dir(tree.path()).env_clear().output().unwrap();
+        Run::new(&command, &output)
+    };
+    let quiet = as_user(&["monitor"]);
+    assert!(!quiet.stderr.contains("history"), "{quiet}");
+    let said =
+        as_user(&["monitor", "-v"]).warns("cannot write the history of usage: Permission denied");
+    drop(said);
+    let run = as_user(&["apply", "--yes"]);
+    assert!(!run.stderr.contains("history"), "{run}");
+    assert_eq!(nsml::left(&tree, SESSION), ["31", "41"], "{run}");
+    assert!(!tree.at(".retain/history.sqlite").exists());
+    // Root itself does not write where somebody else could put something in the way.
+    lchown(tree.at(".retain"), Some(1234), Some(1234)).unwrap();
+    lchown(tree.path(), Some(1234), Some(1234)).unwrap();
+    let policy = nsml::policy(&world, LAST_TWO);
+    world.run(["monitor", "--policy", &policy]).warns("not root's alone");
+    assert!(!tree.at(".retain/history.sqlite").exists());
 }
 
 /// A name from a disk is text on the page, and the page loads nothing and runs nothing.

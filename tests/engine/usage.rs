@@ -137,7 +137,7 @@ fn what_protects_is_named() {
 fn the_rest_is_one_row() {
     let report = report(&storage(), &load(LAST_TWO), &[By::Session], 1);
     assert_eq!(rows(&report), [("a/x/1", 400, 200)]);
-    let (count, amount) = report.groups[0].rest.clone().unwrap();
+    let (count, amount) = report.groups[0].rest.unwrap();
     assert_eq!((count, amount.bytes, amount.sessions), (2, 500, 2));
 }
 

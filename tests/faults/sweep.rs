@@ -132,6 +132,17 @@ fn f3_purge_looking_calls_fail_needs_root_needs_strace() {
     arena(|arena| LOOKING.iter().for_each(|call| looking(arena, Verb::Purge, call)));
 }
 
+/// What is said to be missing, once, is not called gone while it is there (I33).
+#[test]
+fn i33_apply_is_told_that_something_is_missing_needs_root_needs_strace() {
+    arena(|arena| {
+        for call in ["openat2", "openat", "statx"] {
+            let hit = sweep(arena, Verb::Apply, call, |_| What::Error("ENOENT"));
+            assert!(hit > 10, "only {hit} calls were hit");
+        }
+    });
+}
+
 /// What is not executed and said to have worked is found out (I22, I33).
 #[test]
 fn f14_calls_that_lie_needs_root_needs_strace() {

@@ -364,3 +364,77 @@ fn an_empty_root_says_what_to_do() {
     let body = browser.get(&server.root).body;
     assert!(body.contains("no sessions here yet") && body.contains("retain ls --unrecognised"));
 }
+
+#[test]
+fn usage_over_time_grows_by_a_point_with_each_run_of_the_policy() {
+    let tree = nsml::storage();
+    tree.file(
+        "policy.toml",
+        "version = 1\nmin-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{ last = 2 }]\n",
+    );
+    let args = ["--allow-delete", "--policy", "policy.toml"];
+    let server = Server::with(&tree, &args);
+    let browser = server.browser();
+    assert!(browser.get("/").is(200).body.contains("no history yet"));
+    let digest = browser.get(&format!("{}/plan", server.root)).is(200).field("digest");
+    let pairs = [("recipe", "policy"), ("digest", digest.as_str()), ("confirm", "7")];
+    browser.post(&format!("{}/apply", server.root), &pairs).is(200);
+    settled(&server, 2);
+    let path = format!("/roots/{}/usage", server.slug());
+    for _ in 0..200 {
+        // The point is there after the scan that follows the run.
+        if server.api(&path)["timeline"].as_array().unwrap().len() == 1 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let page = browser.get("/").is(200).body;
+    assert!(page.contains("id=\"history\"") && page.contains("id=\"timeline\""), "{page}");
+    let usage = server.api(&path);
+    assert_eq!(usage["timeline"].as_array().unwrap().len(), 1, "{usage}");
+    let cli = nsml::world(&tree)
+        .run(["usage", "--by", "owner,outcome", "--policy", "policy.toml", "--json"])
+        .json();
+    for key in ["format", "total", "trash", "groups", "quotas", "timeline", "now"] {
+        assert_eq!(usage[key], cli[key], "{key}");
+    }
+}
+
+#[test]
+fn the_demo_opens_with_a_year_and_a_run_to_undo() {
+    use std::io::BufRead as _;
+    let world = crate::support::World::new().in_real_time();
+    let dir = world.home().join("sample");
+    let mut command = world.command(["demo", dir.to_str().unwrap(), "--serve"]);
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let link = lines.map(Result::unwrap).find(|l| l.starts_with("administrator: ")).unwrap();
+    let link = link.trim_start_matches("administrator: http://").to_owned();
+    let (host, path) = link.split_once('/').unwrap();
+    let ask = |path: &str, cookie: &str| {
+        let text = format!(
+            "GET /{path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+        );
+        crate::http::raw(host.parse().unwrap(), text.as_bytes()).unwrap()
+    };
+    let cookie = ask(path, "x=y").is(303).header("set-cookie").unwrap().to_owned();
+    let cookie = cookie.split(';').next().unwrap();
+    let page = (0..200)
+        .map(|_| ask("r/storage", cookie))
+        .inspect(|_| std::thread::sleep(std::time::Duration::from_millis(50)))
+        .find(|a| a.status == 200)
+        .expect("a page")
+        .body;
+    let trash = ask("r/storage/trash", cookie).is(200).body;
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(page.matches("<tr><th scope=\"row\"><time").count() > 50, "a year: {page}");
+    for text in ["team storage", "full in", "Reclaimable now", "nsmlteam"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(trash.contains("3 checkpoints") && trash.contains("Restore"), "{trash}");
+}

@@ -1,5 +1,6 @@
 //! A client that can be as rude as the tests need.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -95,7 +96,7 @@ pub fn escape(text: &str) -> String {
         if b.is_ascii_alphanumeric() || b"-_.".contains(&b) {
             out.push(char::from(b));
         } else {
-            out.push_str(&format!("%{b:02X}"));
+            let _ = write!(out, "%{b:02X}");
         }
         out
     })

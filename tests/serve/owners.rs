@@ -32,6 +32,9 @@ fn others_are_not_there() {
         server.of_root("plan"),
         server.of_root("runs"),
         "/api/v1/roots".to_owned(),
+        server.of_root("usage"),
+        server.root.clone(),
+        format!("{}/trash", server.root),
         format!("{}/plan.json", server.root),
     ];
     for path in &pages {

@@ -2,6 +2,7 @@
 
 use crate::http::{Answer, form, raw};
 use crate::support::{NOW, Tree, World};
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -104,13 +105,13 @@ impl Server {
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut text = format!("{method} {}{path} HTTP/1.1\r\n", self.prefix);
         if !headers.iter().any(|(n, _)| *n == "Host") {
-            text += &format!("Host: {}\r\n", self.address);
+            let _ = write!(text, "Host: {}\r\n", self.address);
         }
         for (name, value) in headers {
-            text += &format!("{name}: {value}\r\n");
+            let _ = write!(text, "{name}: {value}\r\n");
         }
         if !body.is_empty() || method == "POST" {
-            text += &format!("Content-Length: {}\r\n", body.len());
+            let _ = write!(text, "Content-Length: {}\r\n", body.len());
         }
         text += "Connection: close\r\n\r\n";
         raw(self.address, (text + body).as_bytes()).expect("an answer")

@@ -85,8 +85,7 @@ pub fn init(
             super::refuse::check(&path, fd.as_fd(), home)?;
             let io = |source| RootError::Io { path: path.clone(), source };
             let stat = dir::stat_fd(fd.as_fd()).map_err(io)?;
-            let copy =
-                Root { path: path.clone(), id: None, inode: stat.stx_ino, uid: stat.stx_uid, fd };
+            let copy = Root::new(path.clone(), fd, &stat);
             write(&copy, now, calls)?;
         }
         Err(e) => return Err(e),

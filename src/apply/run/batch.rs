@@ -1,4 +1,4 @@
-//! One batch of sessions: as many as share two syncs of the journal.
+//! One batch of sessions: as many as share one sync of the journal.
 
 use super::session::{Done, Ready};
 use super::{AtHome, Kept};
@@ -79,14 +79,19 @@ impl AtHome<'_> {
             session.carry_out(site, &self.begin.run, &halt, self.progress)
         });
         // I24: the directories are on disk before a record says that anything moved.
-        for (session, done) in ready.iter().zip(&done) {
-            sync(site, session, done).map_err(ApplyError::io("sync the trash"))?;
-        }
+        let moved: Vec<_> = ready.iter().zip(done).collect();
+        let synced =
+            parallel::map(settings.threads, &moved, |(session, done)| sync(site, session, done));
+        synced
+            .into_iter()
+            .collect::<std::io::Result<()>>()
+            .map_err(ApplyError::io("sync the trash"))?;
+        // Written with what comes next, the intents of another batch or the end: until then
+        // recovery goes by the file system, and finds all of it whole in the trash.
         let mut why = None;
-        for (session, done) in ready.iter().zip(done) {
+        for (session, done) in moved {
             why = why.or(self.record(journal, session, done, kept));
         }
-        journal.commit(settings.calls).map_err(ApplyError::io("write the journal"))?;
         match why {
             Some(why) => Err(super::halt(why)),
             None => Ok(()),

@@ -190,18 +190,14 @@ impl<'w> Ready<'w> {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 return Moved::No(format!("{} is in use: a process holds a lock on it", d.id));
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => {
-                return Moved::Gone;
-            }
+            Err(e) if revalidate::is_gone(dirs, d, &e) => return Moved::Gone,
             Err(e) => return Moved::No(format!("{} cannot be claimed: {e}", d.id)),
         };
         // I14: nothing happened to it while the journal was written.
         match dirs.measure(&d.parts) {
             Ok(now) if now.identity == unit.identity => {}
             Ok(_) => return Moved::No(format!("{} has changed just now", d.id)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1 => {
-                return Moved::Gone;
-            }
+            Err(e) if revalidate::is_gone(dirs, d, &e) => return Moved::Gone,
             Err(e) => return Moved::No(format!("{} cannot be read: {e}", d.id)),
         }
         // P: the part that makes it loadable goes first, and comes back last.

@@ -1,6 +1,6 @@
 //! Rules that look across sessions: evaluated once for each group, before the sessions are decided.
 
-use super::rules::{self, Answer, Member, Setting};
+use super::rules::{self, Answer, Member, Setting, Sheet};
 use super::{SessionView, witness};
 use crate::core::model::Names;
 use crate::core::order::Order;
@@ -84,12 +84,12 @@ fn evaluate_group(views: &[&SessionView<'_>], rule: u16, names: &Names) -> Vec<V
     });
     let seen: Vec<Member<'_>> = members.iter().map(|(m, _)| *m).collect();
     let setting = Setting { names, now: first.now, zone: first.policy.timezone };
-    let mut answers = Vec::with_capacity(seen.len());
+    let mut sheet = Sheet::default();
     let kind = &first.policy.keep[usize::from(rule)];
-    rules::evaluate(kind, rule, &seen, setting, &mut answers);
+    rules::evaluate(kind, rule, &seen, setting, &mut sheet);
 
     let mut by_session: Vec<Vec<(usize, Answer)>> = vec![Vec::new(); views.len()];
-    for ((member, place), answer) in members.iter().zip(answers) {
+    for ((member, place), answer) in members.iter().zip(sheet.answers) {
         by_session[member.session as usize].push((*place, answer));
     }
     by_session

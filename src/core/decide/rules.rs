@@ -17,6 +17,11 @@ pub struct Member<'a> {
     pub session: u32,
 }
 
+/// Whether rules see a checkpoint at all: complete, and without contradictions.
+pub fn sees(c: &Checkpoint) -> bool {
+    c.complete && !c.marks.has(Marks::AMBIGUOUS)
+}
+
 /// One member's answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
@@ -24,6 +29,13 @@ pub struct Answer {
     pub reason: Reason,
     /// Among the hits, who is evicted first: the greater.
     pub worse: u32,
+}
+
+/// Where answers are written; kept for use again.
+#[derive(Default)]
+pub struct Sheet {
+    pub answers: Vec<Answer>,
+    ranking: Vec<Ranked>,
 }
 
 /// What rules may look at besides their members.
@@ -40,8 +52,9 @@ pub fn evaluate(
     index: u16,
     members: &[Member<'_>],
     set: Setting<'_>,
-    out: &mut Vec<Answer>,
+    sheet: &mut Sheet,
 ) {
+    let out = &mut sheet.answers;
     let rule_is = |hit: bool, reason: Reason| {
         let miss = Reason::MissedOther { rule: index };
         if hit { (true, reason) } else { (false, miss) }
@@ -67,7 +80,7 @@ pub fn evaluate(
                 answer.worse = place(count - i);
             }
         }
-        RuleKind::Best(best) => best_of(best, index, members, set.names, out),
+        RuleKind::Best(best) => best_of(best, index, members, set.names, sheet),
         RuleKind::EverySteps { n, pick } => {
             out.extend(every(index, members, *pick, &|c| multiple(c.step, *n)));
         }
@@ -88,7 +101,10 @@ pub fn evaluate(
         }
         RuleKind::Bucket(bucket) => out.extend(buckets(bucket, index, members, set)),
         RuleKind::Id(globs) => {
-            each(members, out, |_, c| rule_is(globs.is_match(&c.id), Reason::Id { rule: index }))
+            each(members, out, |_, c| {
+                let hit = globs.is_match(&c.id);
+                rule_is(hit, Reason::Id { rule: index })
+            });
         }
         RuleKind::Tag(tags) => each(members, out, |_, c| {
             let all = tags.iter().all(|t| c.tags().contains(t));
@@ -118,19 +134,20 @@ fn place(i: usize) -> u32 {
     u32::try_from(i).unwrap_or(u32::MAX)
 }
 
-fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names, out: &mut Vec<Answer>) {
+fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names, sheet: &mut Sheet) {
     let has = |id: &u32| members.iter().any(|m| rankable(m.checkpoint, *id).is_some());
-    let known: Vec<u32> = best.metrics.iter().filter_map(|name| names.get(name)).collect();
+    let known = || best.metrics.iter().filter_map(|name| names.get(name));
     let unmeasured = |i: usize| u32::MAX - place(members.len() - i);
     // I7: no best without numbers.
-    let Some(metric) = known.iter().copied().find(has) else {
+    let Some(metric) = known().find(has) else {
         let reason = Reason::NoMetric { rule };
         let all = 0..members.len();
-        out.extend(all.map(|i| Answer { hit: true, reason, worse: unmeasured(i) }));
+        sheet.answers.extend(all.map(|i| Answer { hit: true, reason, worse: unmeasured(i) }));
         return;
     };
 
-    let mut ranking: Vec<Ranked> = Vec::with_capacity(members.len());
+    let Sheet { answers: out, ranking } = sheet;
+    ranking.clear();
     for (i, m) in (0..).zip(members) {
         if let Some(value) = rankable(m.checkpoint, metric) {
             ranking.push(Ranked::new(best, value, i));
@@ -158,7 +175,7 @@ fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names, out: &
         out.resize(start + members.len(), Answer { hit: false, reason, worse: u32::MAX });
     }
     let answers = &mut out[start..];
-    for (rank, ranked) in (1..).zip(&ranking) {
+    for (rank, ranked) in (1..).zip(ranking.iter()) {
         let hit = rank <= best.n || (best.ties == Ties::All && ranked.ties_with(worst));
         let reason = if hit {
             Reason::Best { rule, metric, rank }
@@ -168,6 +185,7 @@ fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names, out: &
         answers[ranked.place(best)] = Answer { hit, reason, worse: rank };
     }
     if all < members.len() {
+        let known: Vec<u32> = known().collect();
         wait_for_values(best, rule, metric, &known, members, answers);
     }
 }

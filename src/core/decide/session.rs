@@ -1,11 +1,12 @@
 //! One session's ladder, from protection down to the default.
 
 use super::group::AcrossAnswers;
-use super::rules::{self, Answer, Member, Setting};
+use super::rules::{self, Answer, Member, Setting, Sheet};
 use super::{SessionView, protect};
 use crate::core::decision::{Notice, Reason, SessionDecision, Verdict};
 use crate::core::limit::{self, Blocker, Candidate, Standing};
 use crate::core::model::{Names, Session};
+use crate::core::order::Keys;
 use crate::core::policy::RuleKind;
 
 /// A decided session, and what quotas may still take from it.
@@ -39,9 +40,11 @@ pub fn private_bytes(session: &Session, stays: impl Fn(usize) -> bool) -> Option
 /// Lists that each session fills anew.
 #[derive(Default)]
 pub struct Scratch<'a> {
+    pub keys: Keys,
     members: Vec<Member<'a>>,
     /// What every rule says of every member: one list for each rule, one after the other.
-    answers: Vec<Answer>,
+    sheet: Sheet,
+    candidates: Vec<Candidate>,
     /// Where each checkpoint stands among the members.
     places: Vec<Option<u32>>,
     /// Why each checkpoint stays or is discarded; `ends` says where the reasons of each stop.
@@ -55,9 +58,10 @@ pub fn draft<'a>(
     names: &Names,
     across: &AcrossAnswers,
 ) -> Draft {
-    let Scratch { members, answers, places, reasons, ends } = scratch;
-    evaluate(view, names, across, members, answers);
-    let answers = Answers { all: answers, members: members.len() };
+    let Scratch { members, sheet, candidates, places, reasons, ends, .. } = scratch;
+    evaluate(view, names, across, members, sheet);
+    let rules = view.policy.keep.len();
+    let answers = Answers { all: &sheet.answers, members: members.len(), rules };
     let mut notices = notices(view, answers);
     let count = view.session.checkpoints.len();
     places.clear();
@@ -72,7 +76,7 @@ pub fn draft<'a>(
     let limit = &view.policy.limit;
     let limited = limit.max_bytes.is_some() || limit.max_count.is_some() || limit.max_age.is_some();
     let may_evict = limited || !view.file.quotas.is_empty();
-    let mut candidates = Vec::new();
+    candidates.clear();
     for (i, place) in (0..).zip(places.iter()) {
         let standing = stand(view, i, *place, answers, reasons);
         if may_evict && standing == Standing::Evictable {
@@ -82,10 +86,9 @@ pub fn draft<'a>(
         ends.push(reasons.len());
     }
     candidates.sort_unstable_by_key(Candidate::eviction_order);
-    candidates.shrink_to_fit();
 
     let mut evictions: Vec<Option<Reason>> = Vec::new();
-    for (i, reason) in limit::enforce(view, &mut standings, &mut candidates, &mut notices) {
+    for (i, reason) in limit::enforce(view, &mut standings, candidates, &mut notices) {
         evictions.resize(count, None);
         evictions[i as usize] = Some(reason);
     }
@@ -101,21 +104,26 @@ pub fn draft<'a>(
             Standing::Stays(_) => decision.push(Verdict::Keep, why.iter().copied()),
             Standing::Gone => {
                 let eviction = evictions.get(i).copied().flatten();
-                // A discard is reason enough; the default is nothing but its misses.
-                let discarded = eviction.is_none() && !why.is_empty();
-                let misses = places[i].filter(|_| !discarded).into_iter();
-                let misses =
-                    misses.flat_map(|p| answers.of(p).filter(|a| !a.hit).map(|a| a.reason));
-                let why = why.iter().copied();
-                decision.push(Verdict::Delete, eviction.into_iter().chain(why).chain(misses));
+                let misses = |p| answers.of(p).filter(|a| !a.hit).map(|a| a.reason);
+                match (eviction, places[i]) {
+                    // The default is nothing but its misses.
+                    (None, Some(place)) if why.is_empty() => decision.push_missed(misses(place)),
+                    // A discard is reason enough.
+                    (None, _) => decision.push(Verdict::Delete, why.iter().copied()),
+                    (Some(reason), place) => {
+                        let misses = place.into_iter().flat_map(misses);
+                        let why = why.iter().copied().chain(misses);
+                        decision.push(Verdict::Delete, std::iter::once(reason).chain(why));
+                    }
+                }
             }
         }
     }
-    let bytes = match view.file.quotas.is_empty() {
-        true => None,
-        false => private_bytes(view.session, |i| standings[i] != Standing::Gone),
-    };
-    Draft { decision, candidates, standings, bytes, notices }
+    // Only quotas ask for it.
+    let quotas = !view.file.quotas.is_empty();
+    let stays = |i: usize| standings[i] != Standing::Gone;
+    let bytes = quotas.then(|| private_bytes(view.session, stays)).flatten();
+    Draft { decision, candidates: candidates.clone(), standings, bytes, notices }
 }
 
 /// Asks every rule of the session's policy.
@@ -124,18 +132,18 @@ fn evaluate<'a>(
     names: &Names,
     across: &AcrossAnswers,
     members: &mut Vec<Member<'a>>,
-    answers: &mut Vec<Answer>,
+    sheet: &mut Sheet,
 ) {
     members.clear();
     let checkpoints = &view.session.checkpoints;
     let member = |&i: &u32| Member { checkpoint: &checkpoints[i as usize], session: 0 };
     members.extend(view.members.iter().map(member));
     let setting = Setting { names, now: view.now, zone: view.policy.timezone };
-    answers.clear();
+    sheet.answers.clear();
     for (r, rule) in (0..).zip(&view.policy.keep) {
         match across.get(view.index, r) {
-            Some(known) => answers.extend_from_slice(known),
-            None => rules::evaluate(rule, r, members, setting, answers),
+            Some(known) => sheet.answers.extend_from_slice(known),
+            None => rules::evaluate(rule, r, members, setting, sheet),
         }
     }
 }
@@ -145,12 +153,14 @@ fn evaluate<'a>(
 struct Answers<'s> {
     all: &'s [Answer],
     members: usize,
+    rules: usize,
 }
 
 impl<'s> Answers<'s> {
     /// All rules' answers for the member at `place`, in the order of the rules.
     fn of(self, place: u32) -> impl Iterator<Item = &'s Answer> {
-        self.all.iter().skip(place as usize).step_by(self.members.max(1))
+        let at = move |rule| &self.all[rule * self.members + place as usize];
+        (0..self.rules).map(at)
     }
 
     /// One list of all members' answers for each rule.
@@ -220,7 +230,8 @@ fn candidate(view: &SessionView<'_>, index: u32, place: u32, answers: Answers<'_
         None if rules == 0 => (0, place),
         None => (-1, place),
     };
-    Candidate { checkpoint: index, distance, worse, place }
+    let bytes = view.session.checkpoints[index as usize].bytes;
+    Candidate { checkpoint: index, distance, worse, place, bytes }
 }
 
 fn notices(view: &SessionView<'_>, answers: Answers<'_>) -> Vec<Notice> {

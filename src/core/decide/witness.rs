@@ -12,7 +12,7 @@ pub fn collect(sessions: &[SessionDecision], across: &AcrossAnswers) -> Vec<Vec<
     let kept = |&(s, c): &(u32, u32)| sessions[s as usize].verdict(c as usize) == Verdict::Keep;
     (0..sessions.len())
         .into_par_iter()
-        .map(|index| {
+        .map_init(Vec::new, |witnesses: &mut Vec<(u32, u32)>, index| {
             let decision = &sessions[index];
             let loses = (0..decision.len()).any(|c| decision.verdict(c) == Verdict::Delete);
             let Some(s) = u32::try_from(index).ok().filter(|_| loses) else { return Vec::new() };
@@ -20,7 +20,8 @@ pub fn collect(sessions: &[SessionDecision], across: &AcrossAnswers) -> Vec<Vec<
                 decision.verdict(*c) == Verdict::Keep
                     && decision.reasons(*c).iter().any(holds_a_place)
             });
-            let mut witnesses: Vec<(u32, u32)> = own.map(|(c, _)| (s, c)).collect();
+            witnesses.clear();
+            witnesses.extend(own.map(|(c, _)| (s, c)));
             if let Some(groups) = across.groups_of.get(&s) {
                 for &group in groups {
                     witnesses.extend(across.places[group].iter().copied().filter(kept));
@@ -28,7 +29,7 @@ pub fn collect(sessions: &[SessionDecision], across: &AcrossAnswers) -> Vec<Vec<
                 witnesses.sort_unstable();
                 witnesses.dedup();
             }
-            witnesses
+            witnesses.clone()
         })
         .collect()
 }

@@ -1,12 +1,13 @@
 //! Quotas across sessions: the weakest tier first, and within it the session that uses most.
 
-use super::Standing;
 use super::usage::Usage;
+use super::{Candidate, Standing};
 use crate::core::decide::Draft;
 use crate::core::decision::{Blockers, Notice, Reason, Verdict};
 use crate::core::model::{Inventory, Session};
 use crate::core::policy::{Amount, Cap, OnExceed, Per, Policy, Quota};
 use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 /// Applies every quota in turn; each sees what the earlier ones left.
@@ -44,8 +45,9 @@ pub fn enforce(
     }
 }
 
-fn groups(inventory: &Inventory, per: Per) -> BTreeMap<&str, Vec<usize>> {
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+/// The sessions of each group, by its name.
+fn groups(inventory: &Inventory, per: Per) -> Vec<(&str, Vec<usize>)> {
+    let mut groups: HashMap<&str, Vec<usize>> = HashMap::new();
     for (i, session) in inventory.sessions.iter().enumerate() {
         let group = match per {
             Per::Owner => &*session.owner,
@@ -53,6 +55,8 @@ fn groups(inventory: &Inventory, per: Per) -> BTreeMap<&str, Vec<usize>> {
         };
         groups.entry(group).or_default().push(i);
     }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_unstable_by_key(|g| g.0);
     groups
 }
 
@@ -80,6 +84,40 @@ fn add_kept(usage: &mut Usage, session: &Session, draft: &Draft) {
             usage.add(c);
         }
     }
+}
+
+/// A session while a quota chooses from it.
+struct Source<'d> {
+    session: usize,
+    /// Those it still has.
+    candidates: &'d [Candidate],
+    heft: Heft,
+}
+
+/// What stays of a session, in bytes.
+enum Heft {
+    Private(u64),
+    /// It has files with several links.
+    Shared(Box<Usage>),
+}
+
+impl Heft {
+    fn bytes(&self) -> u64 {
+        match self {
+            Heft::Private(bytes) => *bytes,
+            Heft::Shared(usage) => usage.bytes(),
+        }
+    }
+}
+
+/// One that a quota takes.
+struct Taken {
+    session: usize,
+    candidate: Candidate,
+    /// From 1.
+    order: u32,
+    /// Bytes the group used at that moment.
+    left: u64,
 }
 
 /// One quota over one group of sessions.
@@ -114,15 +152,20 @@ impl<'a> Run<'a> {
     fn planned(&self) -> u64 {
         let mut all = Usage::default();
         let mut going = Vec::new();
+        let mut private: u64 = 0;
         for &s in &self.sessions {
+            let draft = &self.drafts[s];
             for (i, c) in self.inventory.sessions[s].checkpoints.iter().enumerate() {
-                all.add(c);
-                if self.drafts[s].decision.verdict(i) == Verdict::Delete {
-                    going.push(c);
+                let goes = draft.decision.verdict(i) == Verdict::Delete;
+                if draft.bytes.is_none() {
+                    all.add(c);
+                    going.extend(goes.then_some(c));
+                } else if goes {
+                    private = private.saturating_add(c.bytes);
                 }
             }
         }
-        going.into_iter().fold(0, |sum: u64, c| sum.saturating_add(all.remove(c)))
+        going.into_iter().fold(private, |sum: u64, c| sum.saturating_add(all.remove(c)))
     }
 
     /// Frees `wanted` bytes, of which `needed` are what brings the group within `allowed`.
@@ -146,46 +189,61 @@ impl<'a> Run<'a> {
             notices.push(Notice::QuotaUnreachable { quota, group, excess, blockers, evicted });
         }
         if evicted {
-            self.take(&taken);
+            self.take(taken);
         }
     }
 
-    /// Whom to evict, in order, with the bytes the group uses at that moment; and what that frees.
-    fn choose(&mut self, wanted: u64) -> (Vec<(usize, u32, u64)>, u64) {
+    /// Whom to evict, in order; and what that frees.
+    fn choose(&mut self, wanted: u64) -> (Vec<Taken>, u64) {
+        let mut sources: Vec<Source<'_>> = Vec::with_capacity(self.sessions.len());
         // Sessions by the tiers they have candidates in.
         let mut tiers: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
-        for &s in &self.sessions {
+        for &session in &self.sessions {
+            let draft = &self.drafts[session];
             let mut last = None;
-            for candidate in &self.drafts[s].candidates {
+            for candidate in &draft.candidates {
                 if last != Some(candidate.distance) {
                     last = Some(candidate.distance);
-                    tiers.entry(candidate.distance).or_default().push(s);
+                    tiers.entry(candidate.distance).or_default().push(sources.len());
                 }
             }
+            if last.is_some() {
+                let heft = match draft.bytes {
+                    Some(bytes) => Heft::Private(bytes),
+                    None => Heft::Shared(Box::new(self.usage_of(session))),
+                };
+                sources.push(Source { session, candidates: &draft.candidates, heft });
+            }
         }
-        let mut usages: HashMap<usize, Usage> = HashMap::new();
-        let mut next: HashMap<usize, usize> = HashMap::new();
         let (mut taken, mut freed) = (Vec::new(), 0_u64);
         for (tier, sessions) in tiers {
-            let mut heaviest: BinaryHeap<(u64, Reverse<usize>)> = BinaryHeap::new();
-            for s in sessions {
-                let usage = usages.entry(s).or_insert_with(|| self.usage_of(s));
-                heaviest.push((usage.bytes(), Reverse(s)));
-            }
+            let heaviest = sessions.into_iter().map(|k| (sources[k].heft.bytes(), Reverse(k)));
+            let mut heaviest: BinaryHeap<(u64, Reverse<usize>)> = heaviest.collect();
             while freed < wanted
-                && let Some((_, Reverse(s))) = heaviest.pop()
+                && let Some(mut top) = heaviest.peek_mut()
             {
-                let position = next.entry(s).or_default();
-                let i = self.drafts[s].candidates[*position].checkpoint;
-                let checkpoint = &self.inventory.sessions[s].checkpoints[i as usize];
-                taken.push((s, i, self.usage.bytes()));
-                freed = freed.saturating_add(self.usage.remove(checkpoint));
-                *position += 1;
-                let more = self.drafts[s].candidates.get(*position);
-                let usage = usages.entry(s).or_default();
-                usage.remove(checkpoint);
-                if more.is_some_and(|c| c.distance == tier) {
-                    heaviest.push((usage.bytes(), Reverse(s)));
+                let source = &mut sources[top.1.0];
+                let Some((first, rest)) = source.candidates.split_first() else { break };
+                source.candidates = rest;
+                let left = self.usage.bytes();
+                freed = freed.saturating_add(match &mut source.heft {
+                    Heft::Private(bytes) => {
+                        *bytes = bytes.saturating_sub(first.bytes);
+                        self.usage.remove_private(first.bytes)
+                    }
+                    Heft::Shared(usage) => {
+                        let session = &self.inventory.sessions[source.session];
+                        let checkpoint = &session.checkpoints[first.checkpoint as usize];
+                        usage.remove(checkpoint);
+                        self.usage.remove(checkpoint)
+                    }
+                });
+                let order = u32::try_from(taken.len() + 1).unwrap_or(u32::MAX);
+                taken.push(Taken { session: source.session, candidate: *first, order, left });
+                if rest.first().is_some_and(|c| c.distance == tier) {
+                    top.0 = source.heft.bytes();
+                } else {
+                    PeekMut::pop(top);
                 }
             }
             if freed >= wanted {
@@ -201,23 +259,19 @@ impl<'a> Run<'a> {
         usage
     }
 
-    fn take(&mut self, taken: &[(usize, u32, u64)]) {
-        let mut by_session: BTreeMap<usize, Vec<(u32, Reason)>> = BTreeMap::new();
-        for (order, &(s, i, left)) in (1..).zip(taken) {
-            let reason = Reason::EvictedByQuota { quota: self.index, order, left };
-            by_session.entry(s).or_default().push((i, reason));
-        }
-        for (s, evicted) in by_session {
-            let draft = &mut self.drafts[s];
+    fn take(&mut self, mut taken: Vec<Taken>) {
+        // One session after the other: their decisions lie far apart.
+        taken.sort_unstable_by_key(|t| (t.session, t.order));
+        for evicted in taken.chunk_by(|a, b| a.session == b.session) {
+            let draft = &mut self.drafts[evicted[0].session];
             // They were taken from the front, in order.
             draft.candidates.drain(..evicted.len());
-            let session = &self.inventory.sessions[s];
-            for (i, _) in &evicted {
-                draft.standings[*i as usize] = Standing::Gone;
-                let bytes = session.checkpoints[*i as usize].bytes;
-                draft.bytes = draft.bytes.map(|kept| kept.saturating_sub(bytes));
+            for &Taken { candidate, order, left, .. } in evicted {
+                draft.standings[candidate.checkpoint as usize] = Standing::Gone;
+                draft.bytes = draft.bytes.map(|kept| kept.saturating_sub(candidate.bytes));
+                let reason = Reason::EvictedByQuota { quota: self.index, order, left };
+                draft.decision.evict(candidate.checkpoint, reason);
             }
-            draft.decision.evict(&evicted);
         }
     }
 

@@ -27,6 +27,12 @@ impl Usage {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    /// Takes out bytes that were added so; returns what that frees.
+    pub fn remove_private(&mut self, bytes: u64) -> u64 {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        bytes
+    }
+
     pub fn add(&mut self, c: &Checkpoint) {
         self.bytes = self.bytes.saturating_add(private_bytes(c));
         for file in c.shared() {

@@ -1,5 +1,7 @@
 //! An instant, small enough to be held by the million.
 
+mod rfc3339;
+
 use std::fmt;
 use std::num::NonZeroU64;
 
@@ -55,6 +57,9 @@ impl Time {
 
     /// Parses RFC 3339, `2026-01-31T10:00:00Z` (`None`: not a time, or one that does not fit).
     pub fn parse(text: &str) -> Option<Time> {
+        if let Some(time) = rfc3339::parse(text.as_bytes()) {
+            return Some(time);
+        }
         chrono::DateTime::parse_from_rfc3339(text).ok().and_then(|t| Time::from_chrono(&t))
     }
 
@@ -66,8 +71,7 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let t = self.to_chrono();
-        f.write_str(&t.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+        rfc3339::write(*self, f)
     }
 }
 
@@ -91,6 +95,27 @@ mod tests {
             prop_assert_eq!(s.since(t), a.saturating_sub(b));
             prop_assert!(None < Some(s));
             prop_assert_eq!(s.key().cmp(&t.key()), a.cmp(&b));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn texts_are_what_chrono_writes_and_reads(
+            nanos in prop_oneof![any::<i64>(), (-9_223_372_036_i64..9_223_372_036).prop_map(|s| s * 1_000_000_000)],
+            part in prop_oneof![Just(1_i64), Just(1_000), Just(1_000_000), Just(1_000_000_000)],
+        ) {
+            let time = Time::from_nanos(nanos / part * part);
+            let text = time.to_chrono().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+            prop_assert_eq!(time.to_string(), text.clone());
+            prop_assert_eq!(Time::parse(&text), Some(time));
+        }
+
+        #[test]
+        fn what_is_read_is_what_chrono_reads(
+            text in "[12][0-9]{3}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,11})?(Z|z|[+-][01][0-9]:[0-5][0-9])",
+        ) {
+            let chrono = chrono::DateTime::parse_from_rfc3339(&text).ok();
+            prop_assert_eq!(Time::parse(&text), chrono.and_then(|t| Time::from_chrono(&t)), "{}", text);
         }
     }
 

@@ -135,7 +135,7 @@ pub fn checkpoint(fields: &Fields<'_>, names: &mut Names) -> Result<Checkpoint, 
     })
 }
 
-fn is_empty(e: &Extra) -> bool {
+pub fn is_empty(e: &Extra) -> bool {
     e.summary.is_none()
         && e.elapsed.is_none()
         && e.pin.is_none()
@@ -231,15 +231,17 @@ pub fn guards(fields: &Fields<'_>) -> Result<Vec<Guard>, String> {
     fields.list("guards")?.iter().map(guard).collect()
 }
 
-fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
     let wrong = || format!("fingerprint `{text}` is not 32 hexadecimal digits");
     let mut out = Fingerprint::default();
-    if text.len() != 2 * out.len() || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * out.len() {
         return Err(wrong());
     }
-    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        let (high, low) = (digit(pair[0]).ok_or_else(wrong)?, digit(pair[1]).ok_or_else(wrong)?);
+        *byte = high << 4 | low;
     }
     Ok(out)
 }

@@ -101,6 +101,7 @@ const ROUTES: &[Route] = &[
     read("/roots/{root}/session", "session", "One session with its checkpoints", QUERY_SESSION, Good::Json(200, "retain-ls/1")),
     read("/roots/{root}/why", "why", "Why one checkpoint stays or goes", QUERY_WHY, Good::Json(200, "retain-why/1")),
     read("/roots/{root}/curve", "curve", "A metric by checkpoint", QUERY_CURVE, Good::Json(200, "retain-curve/1")),
+    read("/roots/{root}/usage", "usage", "Who uses what, over time, and when it will be full", ANY, Good::Json(200, "retain-usage/1")),
     read("/roots/{root}/plan", "plan", "What the policy would delete, and why", ANY, Good::Plan),
     read("/roots/{root}/policy", "policy", "The policy in force", ANY, Good::Json(200, "retain-policy/1")),
     read("/roots/{root}/runs", "runs", "What was done, and what is in the trash", ANY, Good::Json(200, "retain-log/1")),

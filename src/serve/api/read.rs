@@ -153,6 +153,16 @@ pub async fn curve(visit: Visit, Path(slug): Path<String>) -> Answer {
     ok(&curves::json(&view, s, visit.query.get("metric")))
 }
 
+pub async fn usage(visit: Visit, Path(slug): Path<String>) -> Answer {
+    body::query(&visit.query, &[])?;
+    let site = visit.site(&slug)?;
+    let view = visit.view(&site)?;
+    let root = site.open().map_err(|e| Problem::internal(&e))?;
+    let past = heavy(|| view.past(&root, &visit.who().scope));
+    let all = visit.who().is_administrator();
+    ok(&past.json(if all { &site.shown } else { &site.slug }))
+}
+
 /// The plan, with the digest that `apply` asks for in a header: the plan's own digest is of its
 /// text, and changes with its date.
 pub async fn plan(visit: Visit, Path(slug): Path<String>) -> Answer {

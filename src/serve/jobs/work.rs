@@ -6,6 +6,7 @@ use crate::core::plan::PlanFile;
 use crate::serve::choice;
 use crate::serve::site::Site;
 use crate::serve::state::App;
+use crate::serve::view::past;
 use crate::steps::{space, told};
 use serde_json::Value;
 
@@ -94,7 +95,11 @@ fn attempt(app: &App, site: &Site, job: &Job, task: &Task) -> Result<Progress, S
                 return Ok(Progress { phase: Phase::Stale, ..Progress::default() });
             };
             job.progress.send_modify(|p| p.phase = Phase::Working);
-            carry_out(app, &root, job, &plan, recipe)
+            let end = carry_out(app, &root, job, &plan, recipe)?;
+            if *recipe == Recipe::Policy && end.phase == Phase::Done {
+                remember(app, site, &root);
+            }
+            Ok(end)
         }
         Task::Undo { run, session, checkpoint } => {
             job.progress.send_modify(|p| p.phase = Phase::Working);
@@ -115,6 +120,14 @@ fn attempt(app: &App, site: &Site, job: &Job, task: &Task) -> Result<Progress, S
             let told = told::purge(report.purged, false, &report);
             Ok(done(told, Some(run.clone())))
         }
+    }
+}
+
+/// What is left is a point of the history; that it cannot be written is no failure of the run.
+fn remember(app: &App, site: &Site, root: &Root) {
+    match site.look(&app.clock) {
+        Ok(view) => past::record(root, &view),
+        Err(e) => tracing::warn!("{e}"),
     }
 }
 

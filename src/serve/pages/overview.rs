@@ -4,10 +4,11 @@ use super::super::form::query;
 use super::super::lang::fill;
 use super::super::treemap::{self, Rect};
 use super::super::view::View;
-use super::super::view::quota::{QuotaUse, quotas};
 use super::super::view::tree::Node;
-use super::{Answer, Frame, Visit, html, login};
-use crate::report::{human, sanitize};
+use super::{Answer, Frame, Visit, When, heavy, html, login};
+use crate::core::trend::Forecast;
+use crate::core::usage::QuotaUse;
+use crate::report::{human, sanitize, usage};
 use askama::Template;
 use axum::extract::Path;
 
@@ -30,6 +31,9 @@ struct Page {
     quotas: Vec<Quota>,
     causes: Vec<CauseRow>,
     cells: Vec<Cell>,
+    history_url: String,
+    moments: Vec<Moment>,
+    disk: String,
     faults: Vec<String>,
     unrecognised: Option<String>,
     empty: bool,
@@ -53,6 +57,15 @@ struct Quota {
     /// In hundredths of the bar.
     filled: u64,
     over: bool,
+    /// When it is full, as `retain usage` says it.
+    forecast: String,
+}
+
+/// Usage at one time.
+struct Moment {
+    at: When,
+    size: String,
+    trash: String,
 }
 
 struct CauseRow {
@@ -94,8 +107,10 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
     // A file that two owners share counts once in the whole.
     let bytes = if all { view.index.bytes } else { sum(&|o| o.bytes) };
     let freed = if all { view.index.delete_bytes } else { sum(&|o| o.delete_bytes) };
-    let uses = quotas(view.inventory(), &view.law.policy, &view.index);
-    let of_owner = |name: &str| uses.iter().find(|q| q.owner.as_deref() == Some(name)).map(bar);
+    let root = site.open().map_err(|e| super::Problem::internal(&e))?;
+    let past = heavy(|| view.past(&root, &who.scope));
+    let of_owner =
+        |name: &str| past.quotas().find(|(q, _)| q.owner.as_deref() == Some(name)).map(bar);
     let rows = mine.iter().take(OWNERS).map(|o| OwnerRow {
         name: sanitize::terminal(&o.name).into_owned(),
         url: format!("{}/sessions{}", f.site(), query(&[("owner", &*o.name), ("sort", "size")])),
@@ -124,12 +139,22 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
         owners: rows.collect(),
         more: (mine.len() > OWNERS).then(|| human::grouped((mine.len() - OWNERS) as u64)),
         quotas: if all {
-            uses.iter().filter(|q| q.owner.is_none()).map(bar).collect()
+            past.quotas().filter(|(q, _)| q.owner.is_none()).map(bar).collect()
         } else {
             Vec::new()
         },
         causes: if all { causes(&view, f.site()) } else { Vec::new() },
         cells: cells(&view, &visit, f.site()),
+        history_url: format!("{}/api/v1/roots/{}/usage", visit.app.prefix, site.slug),
+        moments: moments(&visit, &past.future.timeline),
+        disk: match (past.report.space, past.future.space) {
+            (Some(space), foreseen) if all => {
+                let free = fill(t.disk, &[&human::size(space.free), &human::size(space.total)]);
+                let foreseen = foreseen.as_ref().map(usage::forecast);
+                foreseen.map_or(free.clone(), |f| format!("{free} {f}"))
+            }
+            _ => String::new(),
+        },
         faults: if all {
             let faults = view.seen.faults.iter().take(20);
             faults.map(|f| sanitize::terminal(f).into_owned()).collect()
@@ -150,13 +175,25 @@ pub async fn home(visit: Visit) -> Answer {
     Ok(login::redirect(&format!("{}/r/{}", visit.app.prefix, first.slug)))
 }
 
-fn bar(q: &QuotaUse) -> Quota {
+fn bar((q, foreseen): (&QuotaUse, Option<Forecast>)) -> Quota {
     Quota {
+        forecast: foreseen.as_ref().map(usage::forecast).unwrap_or_default(),
         name: sanitize::terminal(&q.name).into_owned(),
         text: format!("{} / {}", human::size(q.used), human::size(q.allowed)),
         filled: q.percent().min(100),
         over: q.is_over(),
     }
+}
+
+/// The newest first, no more than a table can show.
+fn moments(visit: &Visit, timeline: &[usage::Moment]) -> Vec<Moment> {
+    let now = visit.app.now();
+    let one = |m: &usage::Moment| Moment {
+        at: When::new(visit.lang, now, m.at),
+        size: human::size(m.bytes),
+        trash: m.trash.map(human::size).unwrap_or_default(),
+    };
+    timeline.iter().rev().take(60).map(one).collect()
 }
 
 fn causes(view: &View, base: &str) -> Vec<CauseRow> {
