@@ -123,7 +123,7 @@ fn w10_the_token_is_in_no_list_log_or_environment() {
     assert!(audit.contains("pin") && !audit.contains(&token), "{audit}");
     assert!(!audit.contains(browser.cookie.split_once('=').unwrap().1));
     let page = browser.session(SESSION).is(200);
-    assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
     assert!(!page.body.contains(&token));
     // No core file: the process is not dumpable, which Linux shows by who owns its files.
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();

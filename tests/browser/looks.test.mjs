@@ -1,0 +1,107 @@
+// How it looks: nobody is kept out, nothing runs off a phone's screen; pictures of every page.
+
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { PICTURES, barriers, demo, open, overflow, scratch, serve, session, visitor } from "./support.mjs";
+
+let browser, place, server;
+before(async () => {
+  mkdirSync(PICTURES, { recursive: true });
+  place = scratch();
+  const root = demo(join(place.dir, "demo"));
+  [browser, server] = await Promise.all([open(), serve(root, place.dir, "--allow-delete")]);
+});
+after(async () => {
+  await browser.close();
+  await server.stop();
+  place.drop();
+});
+
+/** Every page and how to come there. */
+const PAGES = {
+  overview: (p) => p.goto(server.site),
+  sessions: (p) => p.goto(`${server.site}/sessions`),
+  session: async (p) => {
+    await p.goto(session(server));
+    await p.locator("#curve[data-drawn]").waitFor();
+  },
+  choice: async (p) => {
+    await p.goto(session(server));
+    await p.check("input[name=id] >> nth=0");
+    await p.click("#review");
+    await p.locator("#confirm").waitFor();
+  },
+  plan: (p) => p.goto(`${server.site}/plan`),
+  trash: (p) => p.goto(`${server.site}/trash`),
+  run: async (p) => {
+    await p.goto(`${server.site}/trash`);
+    await p.click("#runs tbody a");
+    await p.locator("#items").waitFor();
+  },
+  policy: (p) => p.goto(`${server.site}/policy`),
+  trial: async (p) => {
+    await p.goto(`${server.site}/policy`);
+    await p.fill("#text", "version = 1\nmin-age = \"0s\"\n[[policy]]\nname = \"one\"\nkeep = [{ last = 1 }]\n");
+    await p.click("#try");
+    await p.locator("#trial").waitFor();
+  },
+  missing: (p) => p.goto(`${server.site}/nothing-here`),
+};
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [375, 1440]) {
+    test(`every page at ${width} pixels, ${colorScheme}`, async (t) => {
+      const viewport = { width, height: width > 1000 ? 900 : 812 };
+      const page = await visitor(browser, server, "administrator", { colorScheme, viewport });
+      for (const [name, go] of Object.entries(PAGES)) {
+        await t.test(name, async () => {
+          await go(page);
+          await page.screenshot({ path: join(PICTURES, `${name}-${width}-${colorScheme}.png`) });
+          assert.deepEqual(await overflow(page), [], "what runs off the screen");
+          // The rules are about the document; both widths have the same but for what wraps.
+          assert.deepEqual(await barriers(page), [], "what keeps somebody out");
+        });
+      }
+      await page.context().close();
+    });
+  }
+}
+
+test("the page of signing in, in both colours", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    const context = await browser.newContext({ colorScheme, viewport: { width: 375, height: 812 } });
+    const page = await context.newPage();
+    await page.goto(`${server.base}/login`);
+    await page.screenshot({ path: join(PICTURES, `login-375-${colorScheme}.png`) });
+    assert.deepEqual(await barriers(page), []);
+    assert.deepEqual(await overflow(page), []);
+    await context.close();
+  }
+});
+
+test("the same in Korean: nothing runs off a phone's screen", async () => {
+  const page = await visitor(browser, server, "administrator", { locale: "ko-KR", viewport: { width: 375, height: 812 } });
+  for (const name of ["overview", "sessions", "session", "plan", "trash", "policy"]) {
+    await PAGES[name](page);
+    await page.screenshot({ path: join(PICTURES, `${name}-375-korean.png`) });
+    assert.deepEqual(await overflow(page), [], name);
+  }
+});
+
+test("nothing jumps while the page loads", async () => {
+  const page = await visitor(browser, server);
+  await page.addInitScript(() => {
+    globalThis.shifted = 0;
+    new PerformanceObserver((list) => {
+      for (const e of list.getEntries()) globalThis.shifted += e.value;
+    }).observe({ type: "layout-shift", buffered: true });
+  });
+  for (const name of ["overview", "session", "plan"]) {
+    await PAGES[name](page);
+    await page.waitForLoadState("networkidle", { timeout: 3000 }).catch(() => {});
+    const shifted = await page.evaluate(() => globalThis.shifted);
+    assert.ok(shifted < 0.1, `${name} shifted by ${shifted}`);
+  }
+});
