@@ -196,7 +196,9 @@ fn check(changes: &[usize]) {
     let tree = storage();
     let bytes = first(&tree);
     let names: Vec<&str> = changes.iter().map(|&c| CHANGES[c].0).collect();
-    changes.iter().for_each(|&c| CHANGES[c].1(&tree));
+    for &c in changes {
+        CHANGES[c].1(&tree);
+    }
     let with = scan_with(&tree, Some(empty(&tree).with(bytes)), later()).0;
     assert_eq!(said(with), said(scan_with(&tree, None, later()).0), "{names:?}");
 }
