@@ -8,7 +8,7 @@
 //!
 //! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
 //! (whether), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
-//! [`recover()`], [`undo()`], [`purge()`] with [`wanted`] and [`remove`], [`runs()`] and [`interrupted()`] (what was),
+//! [`recover()`], [`undo()`], [`purge()`] with `wanted` and [`remove`], [`runs()`] and [`interrupted()`] (what was),
 //! [`confine()`] (the kernel's second look).
 
 pub mod calls;

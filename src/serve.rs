@@ -1,8 +1,8 @@
 //! `retain serve`: the Storage Management page and its HTTP API.
 //!
-//! Read in this order: [`auth`] (who asks), [`guard`] (what a request must be before it is routed),
-//! [`site`] and [`view`] (what pages show), [`jobs`] (how anything is changed: by the same plan and
-//! apply as on the command line), [`pages`] and [`api`]. Nothing here moves or deletes; only
+//! Read in this order: `auth` (who asks), `guard` (what a request must be before it is routed),
+//! `site` and `view` (what pages show), `jobs` (how anything is changed: by the same plan and
+//! apply as on the command line), `pages` and `api`. Nothing here moves or deletes; only
 //! `apply` does, and a plan that is carried out is the plan that was shown.
 
 mod answer;
