@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::marks::{self, Target};
 use super::unattended::{Told, UnattendedArgs};
 use super::work;
+use crate::apply::lock::{Lock, NoLock};
 use crate::core::model::{Marks, Time};
 use crate::core::plan::PlanFile;
 use crate::marks::{Mark, Submission};
@@ -20,6 +21,7 @@ use crate::steps::mark::parse_until;
 use crate::steps::pick;
 use clap::Args;
 use std::collections::HashSet;
+use std::os::fd::AsFd as _;
 
 /// So often a plan is made while other jobs overtake it.
 const ATTEMPTS: u32 = 5;
@@ -67,12 +69,33 @@ pub fn run(context: &mut Context, args: &SubmittedArgs) -> Result<Exit, Failure>
     }
     let clerk = args.unattended.begin(context)?;
     let mut told = Told::default();
-    let ended = noted(context, args).and_then(|exit| {
+    let held = if args.apply && !consent.dry_run { held(context)? } else { None };
+    let noted = noted(context, args);
+    drop(held);
+    let ended = noted.and_then(|exit| {
         // What could not be read then may have been what another job was moving.
         if args.apply { tidied(context, args, consent, &mut told) } else { Ok(exit) }
     });
     args.unattended.end(context, clerk.as_ref(), &told, ended.as_ref().copied());
     ended
+}
+
+/// The root's lock, so that no run is in the middle of moving what is about to be marked; `None`
+/// where there is none to take, or not for this user.
+fn held(context: &Context) -> Result<Option<Lock>, Failure> {
+    let root = context::open(&context.config()?.root)?;
+    let ours = match root.ours() {
+        Ok(Some(ours)) if root.id.is_some() => ours,
+        // What is wrong with it is said by whoever works there.
+        _ => return Ok(None),
+    };
+    let critical = context.signals.critical();
+    let settings = carry::settings(context, critical.stop());
+    match Lock::take(settings.calls, ours.as_fd(), settings.lock_wait, settings.stop) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(NoLock::Io(e)) if e.kind() == std::io::ErrorKind::PermissionDenied => Ok(None),
+        Err(e) => Err(carry::failure(e.into())),
+    }
 }
 
 fn noted(context: &Context, args: &SubmittedArgs) -> Result<Exit, Failure> {
