@@ -3,6 +3,7 @@
 pub mod choice;
 pub mod job;
 pub mod login;
+mod map;
 pub mod overview;
 pub mod plan;
 pub mod policy;
@@ -86,7 +87,7 @@ impl Visit {
     pub fn view(&self, site: &Site) -> Result<Arc<View>, Problem> {
         site.view().ok_or_else(|| match site.scanning.borrow().fault.clone() {
             Some(fault) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unreadable", fault),
-            None => Problem::not_yet(self.lang),
+            None => Problem::not_yet(),
         })
     }
 
@@ -95,21 +96,18 @@ impl Visit {
     /// # Errors
     /// There is none, or it is somebody else's: nobody learns which.
     pub fn session(&self, view: &View, name: Option<&str>) -> Result<usize, Problem> {
-        let missing = || {
-            let text = match self.lang {
-                Lang::En => "There is no session by that name.",
-                Lang::Ko => "그런 이름의 세션이 없습니다.",
-            };
-            Problem::new(StatusCode::NOT_FOUND, "no-session", text)
-        };
-        view.find(self.who(), name.unwrap_or_default()).ok_or_else(missing)
+        view.find(self.who(), name.unwrap_or_default()).ok_or_else(|| self.no_session())
+    }
+
+    pub fn no_session(&self) -> Problem {
+        Problem::of(StatusCode::NOT_FOUND, "no-session", |t| t.no_session)
     }
 
     /// # Errors
     /// The server was started read-only.
     pub fn may_change(&self) -> Result<(), Problem> {
         let may = self.app.may_change(self.who());
-        may.then_some(()).ok_or_else(|| Problem::read_only(self.lang))
+        may.then_some(()).ok_or_else(Problem::read_only)
     }
 
     pub fn frame(&self, title: &str, nav: &'static str, site: Option<&Site>) -> Frame {
