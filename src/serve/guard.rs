@@ -32,7 +32,7 @@ pub async fn answer(app: Arc<App>, router: Router, request: Request<Incoming>) -
     let api = is_api(&app, request.uri());
     let lang = Lang::of(request.headers());
     let head = request.method() == Method::HEAD;
-    // Without a token no style sheet can be loaded.
+    // Without a token no style sheet can be loaded but that of the login page.
     let mut outside = is_public(&app, request.uri());
     let mut response = match admit(&app, request).await {
         Ok(request) => route(router, request).await,
@@ -45,7 +45,7 @@ pub async fn answer(app: Arc<App>, router: Router, request: Request<Incoming>) -
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = problem.response(api, lang, &app.prefix, outside);
     }
-    seal(response.headers_mut(), outside);
+    seal(response.headers_mut());
     if head {
         *response.body_mut() = Body::empty();
     }
@@ -247,15 +247,11 @@ fn form_field(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Proble
 
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-/// Of a page that somebody without a token sees: nothing can be loaded for it, and its one style
-/// element is named by its digest (`templates/outside.css`; `tests/browser` compares them).
-const CSP_OUTSIDE: &str = "default-src 'none'; \
-     style-src 'sha256-zn0VyP/v8QCVB8W8np0po/rYhlfy5cYjOTMI1CRORXM='; form-action 'self'; \
-     base-uri 'none'; frame-ancestors 'none'";
 
 /// W7, W8, W10: on every answer.
-fn seal(headers: &mut HeaderMap, outside: bool) {
-    const FIXED: [(&str, &str); 7] = [
+fn seal(headers: &mut HeaderMap) {
+    const FIXED: [(&str, &str); 8] = [
+        ("content-security-policy", CSP),
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
@@ -265,8 +261,7 @@ fn seal(headers: &mut HeaderMap, outside: bool) {
         ("cross-origin-resource-policy", "same-origin"),
         ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
     ];
-    let policy = ("content-security-policy", if outside { CSP_OUTSIDE } else { CSP });
-    for (name, value) in FIXED.into_iter().chain([policy]) {
+    for (name, value) in FIXED {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
 }

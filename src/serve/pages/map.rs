@@ -97,27 +97,12 @@ fn cell(node: &Node, rect: Rect, depth: usize, drawing: &Drawing<'_>) -> Cell {
     }
 }
 
-/// A name as far as it fits: whole, or at least half of it.
+/// A name where it fits whole: a part of one would not be what the link is called.
 fn label(name: &str, rect: Rect) -> String {
     // A letter of Korean is as wide as two.
     let wide = |c: char| if c.is_ascii() { CHARACTER } else { 2.0 * CHARACTER };
-    let room = rect.w - SPACE;
-    if rect.h < LINE {
-        return String::new();
-    }
     let whole: f64 = name.chars().map(wide).sum();
-    if whole <= room {
-        return name.to_owned();
-    }
-    let mut used = CHARACTER;
-    let short: String = name
-        .chars()
-        .take_while(|c| {
-            used += wide(*c);
-            used <= room
-        })
-        .collect();
-    if short.chars().count() * 2 < name.chars().count() { String::new() } else { short + "…" }
+    if rect.h >= LINE && whole <= rect.w - SPACE { name.to_owned() } else { String::new() }
 }
 
 #[cfg(test)]
@@ -128,10 +113,10 @@ mod tests {
     fn a_name_is_written_where_it_fits() {
         let rect = |w, h| Rect { x: 0.0, y: 0.0, w, h };
         assert_eq!(label("abcdefgh", rect(80.0, 30.0)), "abcdefgh");
-        assert_eq!(label("abcdefgh", rect(60.0, 30.0)), "abcde…");
-        assert_eq!(label("abcdefgh", rect(30.0, 30.0)), "", "a letter or two say nothing");
+        assert_eq!(label("abcdefgh", rect(70.0, 30.0)), "");
         assert_eq!(label("abcdefgh", rect(80.0, 10.0)), "");
-        assert_eq!(label("가나다라", rect(60.0, 30.0)), "가나…");
+        assert_eq!(label("가나다라", rect(70.0, 30.0)), "");
+        assert_eq!(label("가나다라", rect(80.0, 30.0)), "가나다라");
         assert_eq!(label("", rect(60.0, 30.0)), "");
     }
 }
