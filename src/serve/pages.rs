@@ -18,6 +18,7 @@ use super::lang::{Lang, Text, fill};
 use super::site::Site;
 use super::state::App;
 use super::view::View;
+use super::view::past::Past;
 use crate::core::model::Time;
 use crate::report::sanitize;
 use askama::Template;
@@ -108,6 +109,20 @@ impl Visit {
     pub fn may_change(&self) -> Result<(), Problem> {
         let may = self.app.may_change(self.who());
         may.then_some(()).ok_or_else(Problem::read_only)
+    }
+
+    /// Usage over time. Only the first who asks of a view is worth a thread of its own: handing one
+    /// over for each of two hundred readers costs more than the page.
+    ///
+    /// # Errors
+    /// The root cannot be opened.
+    pub fn past(&self, site: &Site, view: &View) -> Result<Arc<Past>, Problem> {
+        let scope = &self.who().scope;
+        if let Some(known) = view.known_past(scope) {
+            return Ok(known);
+        }
+        let root = site.open().map_err(|e| Problem::internal(&e))?;
+        Ok(heavy(|| view.past(&root, scope)))
     }
 
     pub fn frame(&self, title: &str, nav: &'static str, site: Option<&Site>) -> Frame {

@@ -142,6 +142,11 @@ impl View {
         Arc::clone(trees.entry(scope.clone()).or_insert_with(|| Arc::new(make())))
     }
 
+    /// [`View::past`], if somebody asked before.
+    pub fn known_past(&self, scope: &Scope) -> Option<Arc<Past>> {
+        self.pasts.lock().unwrap_or_else(PoisonError::into_inner).get(scope).map(Arc::clone)
+    }
+
     /// Usage over time, of what is theirs, as it was when somebody first asked.
     pub fn past(&self, root: &Root, scope: &Scope) -> Arc<Past> {
         let mut pasts = self.pasts.lock().unwrap_or_else(PoisonError::into_inner);

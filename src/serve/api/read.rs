@@ -2,7 +2,7 @@
 
 use super::super::answer::Problem;
 use super::super::lang::Lang;
-use super::super::pages::{Answer, Visit, heavy, plan as plans, sessions::filter};
+use super::super::pages::{Answer, Visit, plan as plans, sessions::filter};
 use super::super::{curve as curves, runs as history};
 use super::body;
 use super::openapi::{QUERY_CURVE, QUERY_RUN, QUERY_SESSION, QUERY_SESSIONS, QUERY_WHY};
@@ -160,8 +160,7 @@ pub async fn usage(visit: Visit, Path(slug): Path<String>) -> Answer {
     body::query(&visit.query, &[])?;
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
-    let root = site.open().map_err(|e| Problem::internal(&e))?;
-    let past = heavy(|| view.past(&root, &visit.who().scope));
+    let past = visit.past(&site, &view)?;
     let all = visit.who().is_administrator();
     ok(&past.json(if all { &site.shown } else { &site.slug }))
 }

@@ -6,7 +6,7 @@ use super::super::said;
 use super::super::view::View;
 use super::super::view::index::{Filter, Sort};
 use super::map::{self, Map};
-use super::{Answer, Frame, Visit, When, heavy, html, login};
+use super::{Answer, Frame, Visit, When, html, login};
 use crate::core::trend::Forecast;
 use crate::core::usage::QuotaUse;
 use crate::report::{human, sanitize, usage};
@@ -99,8 +99,7 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
     // A file that two owners share counts once in the whole.
     let bytes = if all { view.index.bytes } else { sum(&|o| o.bytes) };
     let freed = if all { view.index.delete_bytes } else { sum(&|o| o.delete_bytes) };
-    let root = site.open().map_err(|e| super::Problem::internal(&e))?;
-    let past = heavy(|| view.past(&root, &who.scope));
+    let past = visit.past(&site, &view)?;
     let of_owner = |name: &str| {
         past.quotas().find(|(q, _)| q.owner.as_deref() == Some(name)).map(|q| bar(visit.lang, q))
     };
