@@ -85,6 +85,7 @@ impl Visit {
 
     /// # Errors
     /// The first scan is not done.
+    #[expect(clippy::unused_self, reason = "asked of a visit like all the others")]
     pub fn view(&self, site: &Site) -> Result<Arc<View>, Problem> {
         site.view().ok_or_else(|| match site.scanning.borrow().fault.clone() {
             Some(fault) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unreadable", fault),
@@ -100,6 +101,7 @@ impl Visit {
         view.find(self.who(), name.unwrap_or_default()).ok_or_else(|| self.no_session())
     }
 
+    #[expect(clippy::unused_self, reason = "asked of a visit like all the others")]
     pub fn no_session(&self) -> Problem {
         Problem::of(StatusCode::NOT_FOUND, "no-session", |t| t.no_session)
     }

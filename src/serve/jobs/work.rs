@@ -40,7 +40,7 @@ impl Task {
         match self {
             Task::Apply { recipe, .. } => recipe.session().map(str::to_owned),
             Task::Undo { session, .. } => session.clone(),
-            _ => None,
+            Task::Purge { .. } => None,
         }
     }
 

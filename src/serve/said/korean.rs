@@ -45,6 +45,7 @@ impl Speaker<'_> {
         policy.keep.get(usize::from(rule))
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table: one reason an arm")]
     pub fn reason(&self, session: &Session, c: &Checkpoint, reason: &Reason) -> String {
         let policy = self.explainer.policy;
         let own = self.policy.and_then(|p| policy.policies.get(usize::from(p)));

@@ -312,6 +312,7 @@ impl Index {
     }
 
     /// A part of what [`Index::with_standing`] counts.
+    #[expect(clippy::unused_self, reason = "the counterpart of `caused`")]
     pub fn standing(
         &self,
         outcome: &Outcome,
