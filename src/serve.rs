@@ -19,8 +19,10 @@ mod lang;
 mod listen;
 mod marking;
 mod pages;
+mod recipe;
 mod router;
 mod runs;
+mod said;
 mod site;
 mod state;
 mod treemap;
@@ -129,6 +131,7 @@ async fn start(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), Serve
         jobs: jobs::Jobs::default(),
         audit,
         watchers: Arc::new(tokio::sync::Semaphore::new(WATCHERS)),
+        large: tokio::sync::Semaphore::new(1),
         clock: options.clock,
         stop: options.stop,
         hosts: hosts(address, options.hosts),

@@ -280,6 +280,24 @@ pub enum Notice {
     IdlePolicy { policy: u16 },
 }
 
+impl Notice {
+    /// The session it is about, if it is about one.
+    pub fn session(&self) -> Option<u32> {
+        match *self {
+            Notice::LimitUnreachable { session, .. }
+            | Notice::NoMetric { session, .. }
+            | Notice::Restarted { session }
+            | Notice::RuleIsSilent { session, .. } => Some(session),
+            Notice::QuotaUnreachable { .. }
+            | Notice::QuotaExceeded { .. }
+            | Notice::QuotaNotMeasured { .. }
+            | Notice::IdleProtection { .. }
+            | Notice::ExpiredProtection { .. }
+            | Notice::IdlePolicy { .. } => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limited {
     Bytes,

@@ -334,7 +334,7 @@ impl Explainer<'_> {
 }
 
 /// The value a `best` rule ranked.
-fn measured(checkpoint: &Checkpoint, metric: MetricId) -> f64 {
+pub fn measured(checkpoint: &Checkpoint, metric: MetricId) -> f64 {
     checkpoint.metric(metric).unwrap_or(f64::NAN)
 }
 
@@ -363,7 +363,7 @@ fn every_text(kind: &RuleKind, index: u64) -> String {
 }
 
 /// The multiple itself: step 2000, or the instant.
-fn multiple(kind: &RuleKind, index: u64) -> String {
+pub fn multiple(kind: &RuleKind, index: u64) -> String {
     match kind {
         RuleKind::EverySteps { n, .. } | RuleKind::EveryEpochs { n, .. } => {
             index.saturating_mul(*n).to_string()
@@ -376,7 +376,7 @@ fn multiple(kind: &RuleKind, index: u64) -> String {
     }
 }
 
-fn within_limit(kind: &RuleKind) -> String {
+pub fn within_limit(kind: &RuleKind) -> String {
     match kind {
         RuleKind::Within { span, .. } => span.to_string(),
         RuleKind::Bucket(b) => b.within.map_or_else(String::new, |(span, _)| span.to_string()),
@@ -385,7 +385,7 @@ fn within_limit(kind: &RuleKind) -> String {
 }
 
 /// The keep rule a reason speaks of.
-fn rule_of(reason: &Reason) -> Option<u16> {
+pub fn rule_of(reason: &Reason) -> Option<u16> {
     match *reason {
         Reason::Last { rule, .. }
         | Reason::First { rule, .. }

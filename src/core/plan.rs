@@ -6,11 +6,11 @@
 
 mod build;
 
-pub(in crate::core) use build::brake;
-pub use build::{Input, build, head};
+pub use build::{Input, brake, build, head};
 
 use super::model::Time;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::{BufWriter, Write as _};
 
 /// The `format` of plans this version writes; it reads no other.
@@ -83,6 +83,31 @@ pub struct PlanWarning {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     pub text: String,
+}
+
+/// `[safety]` is exceeded: how many or how much would go, and what is allowed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Brake {
+    Count { delete: u64, max: u64 },
+    Percent { delete: u64, checkpoints: u64, max: f64 },
+    Bytes { delete_bytes: u64, max: u64 },
+}
+
+impl fmt::Display for Brake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Brake::Count { delete, max } => {
+                write!(f, "{delete} checkpoints would be deleted, max-delete is {max}")
+            }
+            Brake::Percent { delete, checkpoints, max } => write!(
+                f,
+                "{delete} of {checkpoints} checkpoints would be deleted, max-delete is {max}%"
+            ),
+            Brake::Bytes { delete_bytes, max } => {
+                write!(f, "{delete_bytes} bytes would be deleted, max-delete-bytes is {max} bytes")
+            }
+        }
+    }
 }
 
 /// A session that loses checkpoints.

@@ -61,14 +61,19 @@ fn span(seconds: i64) -> String {
 
 /// A length of time such as a policy's grace: `20 hours`, `90 minutes`, `3 days`.
 pub fn length(seconds: u64) -> String {
+    let (n, unit) = length_parts(seconds);
+    format!("{n} {unit}{}", plural(n))
+}
+
+/// A length of time as a number of its largest unit that leaves no rest.
+pub fn length_parts(seconds: u64) -> (i64, &'static str) {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    let (n, unit) = match seconds {
+    match seconds {
         s if s % DAY == 0 && s > 0 => (s / DAY, "day"),
         s if s % HOUR == 0 && s > 0 => (s / HOUR, "hour"),
         s if s % MINUTE == 0 && s > 0 => (s / MINUTE, "minute"),
         s => (s, "second"),
-    };
-    format!("{n} {unit}{}", plural(n))
+    }
 }
 
 /// `s` unless it is one.

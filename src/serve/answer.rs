@@ -1,33 +1,48 @@
 //! Answers that are not what was asked for: what happened, and that nothing was lost.
 
-use super::lang::Lang;
+use super::lang::{Lang, Text};
 use askama::Template;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 /// Why a request is not answered with what it asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Problem {
     pub status: StatusCode,
     /// Stable, for programs.
     pub code: &'static str,
+    /// In English, as programs get it.
     pub text: String,
+    /// The same as one of the page's own words, which has another language too.
+    word: Option<Word>,
     /// What to do about it.
     pub help: Option<String>,
 }
+
+/// One of [`Text`].
+pub type Word = fn(&'static Text) -> &'static str;
 
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct Page<'a> {
     lang: Lang,
+    t: &'static Text,
     prefix: &'a str,
     problem: &'a Problem,
+    text: &'a str,
+    /// Nothing of ours can be loaded without a token.
+    outside: bool,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Problem {
-        Problem { status, code, text: text.into(), help: None }
+        Problem { status, code, text: text.into(), word: None, help: None }
+    }
+
+    pub fn of(status: StatusCode, code: &'static str, word: Word) -> Problem {
+        let text = word(Lang::En.text()).to_owned();
+        Problem { status, code, text, word: Some(word), help: None }
     }
 
     #[must_use]
@@ -40,59 +55,50 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, "bad-request", text)
     }
 
-    pub fn forbidden(text: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::FORBIDDEN, "forbidden", text)
+    pub fn forbidden(word: Word) -> Problem {
+        Problem::of(StatusCode::FORBIDDEN, "forbidden", word)
     }
 
     pub fn unauthorised() -> Problem {
-        let text = "A token is needed.";
-        Problem::new(StatusCode::UNAUTHORIZED, "no-token", text)
+        Problem::of(StatusCode::UNAUTHORIZED, "no-token", |t| t.no_token)
     }
 
     pub fn too_many() -> Problem {
-        let text = "Too many wrong tokens; try again in a minute.";
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens", text)
+        Problem::of(StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens", |t| t.too_many_tokens)
     }
 
     pub fn too_many_watchers() -> Problem {
-        let text = "Too many pages watch at once; this one can be reloaded instead.";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "watchers", text)
+        Problem::of(StatusCode::SERVICE_UNAVAILABLE, "watchers", |t| t.too_many_watchers)
     }
 
     pub fn not_found() -> Problem {
-        Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here by that name.")
+        Problem::of(StatusCode::NOT_FOUND, "not-found", |t| t.not_found)
     }
 
     pub fn method() -> Problem {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Only GET, HEAD and POST.")
+        Problem::of(StatusCode::METHOD_NOT_ALLOWED, "method", |t| t.wrong_method)
     }
 
     pub fn too_long() -> Problem {
-        let text = "The request is longer than 1 MiB.";
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text)
+        Problem::of(StatusCode::PAYLOAD_TOO_LARGE, "too-long", |t| t.request_too_long)
     }
 
     pub fn timeout() -> Problem {
-        Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "too-slow",
-            "The request took too long to arrive.",
-        )
+        Problem::of(StatusCode::REQUEST_TIMEOUT, "too-slow", |t| t.request_too_slow)
     }
 
     pub fn media() -> Problem {
-        let text = "Send JSON or a form.";
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", text)
+        Problem::of(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", |t| t.wrong_media)
     }
 
     /// The server was started without `--allow-delete`.
-    pub fn read_only(lang: Lang) -> Problem {
-        Problem::new(StatusCode::FORBIDDEN, "read-only", lang.text().read_only_why)
+    pub fn read_only() -> Problem {
+        Problem::of(StatusCode::FORBIDDEN, "read-only", |t| t.read_only_why)
     }
 
     /// No scan is done yet.
-    pub fn not_yet(lang: Lang) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "scanning", lang.text().scan_first)
+    pub fn not_yet() -> Problem {
+        Problem::of(StatusCode::SERVICE_UNAVAILABLE, "scanning", |t| t.scan_first)
     }
 
     pub fn internal(error: &dyn std::error::Error) -> Problem {
@@ -110,13 +116,16 @@ impl Problem {
         })
     }
 
-    /// JSON for programs, a page for people.
-    pub fn response(&self, api: bool, lang: Lang, prefix: &str) -> Response<Body> {
+    /// JSON for programs, a page for people; `outside`: for people without a token.
+    pub fn response(&self, api: bool, lang: Lang, prefix: &str, outside: bool) -> Response<Body> {
         let (kind, body) = if api {
             ("application/problem+json", self.json().to_string())
         } else {
             // The page of a problem has no part that can fail.
-            let page = Page { lang, prefix, problem: self }.render().unwrap_or_default();
+            let t = lang.text();
+            let text = self.word.map_or(self.text.as_str(), |word| word(t));
+            let page = Page { lang, t, prefix, problem: self, text, outside };
+            let page = page.render().unwrap_or_default();
             ("text/html; charset=utf-8", page)
         };
         let mut response = Response::new(Body::from(body));

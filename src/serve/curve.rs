@@ -1,8 +1,9 @@
 //! A metric of one session as points: what the chart draws, and the table says in words.
 
+use super::lang::Lang;
 use super::view::View;
 use crate::core::model::Checkpoint;
-use crate::report::{json::number, plan};
+use crate::report::json::number;
 use crate::steps::pick;
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ pub fn metrics(view: &View, s: usize) -> Vec<String> {
 }
 
 /// `retain-curve/1`: one point for each checkpoint that has a number, in the order of training.
-pub fn json(view: &View, s: usize, metric: Option<&str>) -> Value {
+pub fn json(view: &View, lang: Lang, s: usize, metric: Option<&str>) -> Value {
     let session = view.session(s);
     let names = metrics(view, s);
     let metric = metric.or(names.first().map(String::as_str)).unwrap_or_default().to_owned();
@@ -42,7 +43,7 @@ pub fn json(view: &View, s: usize, metric: Option<&str>) -> Value {
         let checkpoint = &session.checkpoints[c];
         let value = id.and_then(|id| checkpoint.finite_metric(id));
         let (Some(x), Some(y)) = (at(place, checkpoint), value) else { continue };
-        let reason = plan::reasons(&view.reasons(s, c));
+        let reason = view.said(lang, s, c);
         points.push((
             x,
             json!({

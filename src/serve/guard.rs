@@ -32,13 +32,18 @@ pub async fn answer(app: Arc<App>, router: Router, request: Request<Incoming>) -
     let api = is_api(&app, request.uri());
     let lang = Lang::of(request.headers());
     let head = request.method() == Method::HEAD;
+    // Without a token no style sheet can be loaded but that of the login page.
+    let mut outside = is_public(&app, request.uri());
     let mut response = match admit(&app, request).await {
         Ok(request) => route(router, request).await,
-        Err(problem) => problem.response(api, lang, &app.prefix),
+        Err(problem) => {
+            outside = true;
+            problem.response(api, lang, &app.prefix, outside)
+        }
     };
     // A handler's refusal: only here is it known whether a person or a program asked.
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        response = problem.response(api, lang, &app.prefix);
+        response = problem.response(api, lang, &app.prefix, outside);
     }
     seal(response.headers_mut());
     if head {
@@ -59,13 +64,18 @@ fn is_api(app: &App, uri: &Uri) -> bool {
     uri.path().strip_prefix(&app.prefix).is_some_and(|rest| rest.starts_with("/api/"))
 }
 
+/// The one page that is shown without a token: where one is asked for.
+fn is_public(app: &App, uri: &Uri) -> bool {
+    uri.path().strip_prefix(&app.prefix) == Some("/login")
+}
+
 /// The request as routes may see it, with its [`Login`] in the extensions.
 async fn admit(app: &App, request: Request<Incoming>) -> Result<Request<Body>, Problem> {
     plain(app, request.uri(), request.headers())?;
     let host = host(app, request.headers())?;
     origin(&request, &host)?;
     let (mut parts, body) = request.into_parts();
-    let public = parts.uri.path().strip_prefix(&app.prefix) == Some("/login");
+    let public = is_public(app, &parts.uri);
     let login = match login(app, &parts.headers) {
         Ok(login) => Some(login),
         Err(_) if public => None,
@@ -134,16 +144,14 @@ fn host(app: &App, headers: &HeaderMap) -> Result<String, Problem> {
     if app.hosts.contains(&host) {
         return Ok(host);
     }
-    Err(Problem::forbidden(
-        "This server does not answer to that name. Start it with --host to allow one.",
-    ))
+    Err(Problem::forbidden(|t| t.wrong_host))
 }
 
 /// W2, W3, W13: what a browser says about where the request comes from.
 fn origin<B>(request: &Request<B>, host: &str) -> Result<(), Problem> {
     let headers = request.headers();
     let one = |name: &HeaderName| headers.get(name).map(HeaderValue::as_bytes);
-    let refused = || Err(Problem::forbidden("The request comes from another page."));
+    let refused = || Err(Problem::forbidden(|t| t.wrong_origin));
     if let Some(origin) = one(&header::ORIGIN) {
         let ours = ["http://", "https://"].iter().any(|scheme| {
             let rest = origin.strip_prefix(scheme.as_bytes());
@@ -206,9 +214,7 @@ fn csrf(login: &Login, headers: &HeaderMap, field: Option<&str>) -> Result<(), P
     if given.is_some_and(|given| super::auth::same(given, wanted)) {
         return Ok(());
     }
-    Err(Problem::forbidden(
-        "The form is of an earlier login, or not of this page. Reload the page and send it again.",
-    ))
+    Err(Problem::forbidden(|t| t.wrong_csrf))
 }
 
 async fn collect(body: Incoming) -> Result<Bytes, Problem> {
@@ -239,14 +245,13 @@ fn form_field(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Proble
     }
 }
 
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 /// W7, W8, W10: on every answer.
 fn seal(headers: &mut HeaderMap) {
     const FIXED: [(&str, &str); 8] = [
-        (
-            "content-security-policy",
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-             connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
+        ("content-security-policy", CSP),
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),

@@ -6,7 +6,7 @@
 
 mod work;
 
-pub use work::{Recipe, Task};
+pub use work::Task;
 
 use super::audit::Act;
 use super::auth::{Principal, Scope};
@@ -75,6 +75,8 @@ pub struct Job {
     pub action: &'static str,
     /// The session of a choice, for the way back.
     pub session: Option<String>,
+    /// It is a choice in several sessions.
+    pub several: bool,
     pub who: Arc<Principal>,
     pub progress: watch::Sender<Progress>,
 }
@@ -146,6 +148,7 @@ impl Jobs {
             root: site.slug.clone(),
             action: task.action(),
             session: task.session(),
+            several: task.is_several(),
             who: Arc::clone(who),
             progress: watch::channel(Progress::default()).0,
         });

@@ -72,17 +72,19 @@ impl Lang {
         let future = english.starts_with("in ");
         let core = english.trim_start_matches("in ").trim_end_matches(" ago");
         let (n, unit) = core.split_once(' ').unwrap_or((core, ""));
-        let unit = match unit.trim_end_matches('s') {
-            "second" => "초",
-            "minute" => "분",
-            "hour" => "시간",
-            "day" => "일",
-            "week" => "주",
-            "month" => "개월",
-            "year" => "년",
-            other => other,
-        };
+        let unit = korean_unit(unit.trim_end_matches('s'));
         format!("{n}{unit} {}", if future { "후" } else { "전" })
+    }
+
+    /// `20 hours`.
+    pub fn length(self, seconds: u64) -> String {
+        match self {
+            Lang::En => human::length(seconds),
+            Lang::Ko => {
+                let (n, unit) = human::length_parts(seconds);
+                format!("{n}{}", korean_unit(unit))
+            }
+        }
     }
 
     /// `9 checkpoints`.
@@ -99,6 +101,19 @@ impl Lang {
             Lang::En => human::count(n, "session"),
             Lang::Ko => format!("세션 {}개", human::grouped(n)),
         }
+    }
+}
+
+fn korean_unit(english: &str) -> &str {
+    match english {
+        "second" => "초",
+        "minute" => "분",
+        "hour" => "시간",
+        "day" => "일",
+        "week" => "주",
+        "month" => "개월",
+        "year" => "년",
+        other => other,
     }
 }
 
@@ -150,6 +165,8 @@ mod tests {
         let before = |s: i64| Time::from_nanos(-s * Time::NANOS_PER_SEC);
         assert_eq!(Lang::Ko.ago(now, before(7200)), "2시간 전");
         assert_eq!(Lang::Ko.ago(now, before(0)), "방금");
+        assert_eq!(Lang::Ko.length(7 * 86_400), "7일");
+        assert_eq!(Lang::En.length(90 * 60), "90 minutes");
         assert_eq!(Lang::En.ago(now, before(60)), "1 minute ago");
         assert_eq!(fill("{} of {}", &["1", "2"]), "1 of 2");
     }

@@ -1,6 +1,6 @@
 //! Pins and tags from the page: written where the command line writes them.
 
-use super::answer::Problem;
+use super::answer::{Problem, Word};
 use super::audit::Act;
 use super::auth::Principal;
 use super::form::Form;
@@ -18,6 +18,11 @@ use std::sync::Arc;
 /// The longest tag or text that is written.
 const LONGEST: usize = 1000;
 
+/// Helps a closure to become a [`Word`].
+fn word(word: Word) -> Word {
+    word
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     Pin(Pin),
@@ -30,34 +35,44 @@ impl Change {
     /// Reads what a form or a request asks for.
     ///
     /// # Errors
-    /// It is none, or has a part that is wrong; the text says which.
-    pub fn of_form(action: &str, form: &Form, now: Time) -> Result<Change, String> {
+    /// It is none, or has a part that is wrong; the word says which.
+    pub fn of_form(action: &str, form: &Form, now: Time) -> Result<Change, Word> {
         let tag = || match form.get("tag").map(str::trim) {
             Some(tag) if !tag.is_empty() && tag.len() <= LONGEST => Ok(tag.to_owned()),
-            _ => Err("Write a tag, of at most 1000 bytes. Nothing was changed.".to_owned()),
+            _ => Err(word(|t| t.tag_wrong)),
         };
         match action {
             "pin" => {
                 let until = form.get("until").map(mark::parse_until).transpose();
-                let until = until.map_err(|e| format!("Until: {e}. Nothing was changed."))?;
+                let until = until.map_err(|_| word(|t| t.until_wrong))?;
                 if until.is_some_and(|t| t <= now) {
-                    let text = "The pin would have ended already. Nothing was changed.";
-                    return Err(text.to_owned());
+                    return Err(|t| t.until_past);
                 }
                 let why = form.get("why").map(str::trim).filter(|w| !w.is_empty());
                 if why.is_some_and(|w| w.len() > LONGEST) {
-                    return Err("The reason is too long. Nothing was changed.".to_owned());
+                    return Err(|t| t.why_long);
                 }
                 Ok(Change::Pin(Pin { until, why: why.map(Into::into) }))
             }
             "unpin" => Ok(Change::Unpin),
             "tag" => tag().map(Change::Tag),
             "untag" => tag().map(Change::Untag),
-            other => Err(format!("`{other}` is nothing this page can do. Nothing was changed.")),
+            _ => Err(|t| t.action_unknown),
         }
     }
 
-    fn action(&self) -> &'static str {
+    /// What to say when it was done, by the name of [`Change::action`].
+    pub fn done(action: &str) -> Option<Word> {
+        match action {
+            "pin" => Some(|t| t.did_pin),
+            "unpin" => Some(|t| t.did_unpin),
+            "tag" => Some(|t| t.did_tag),
+            "untag" => Some(|t| t.did_untag),
+            _ => None,
+        }
+    }
+
+    pub fn action(&self) -> &'static str {
         match self {
             Change::Pin(_) => "pin",
             Change::Unpin => "unpin",
@@ -80,7 +95,7 @@ impl Change {
     }
 }
 
-/// Marks checkpoints of a session, and scans again so that the page shows it. Says what was done.
+/// Marks checkpoints of a session, and scans again so that the page shows it. Says how many.
 ///
 /// # Errors
 /// The root is not to be worked on, or the marks cannot be written: those written before stay.
@@ -92,7 +107,7 @@ pub fn mark(
     s: usize,
     chosen: &[usize],
     change: &Change,
-) -> Result<String, Problem> {
+) -> Result<u64, Problem> {
     let internal = |e: &dyn std::error::Error| {
         let text = format!("The marks could not be written: {e}. No checkpoint was touched.");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "marks", text)
@@ -104,7 +119,7 @@ pub fn mark(
     let act = Act { who: &who.name, root: &site.slug, action: change.action(), subject: &subject };
     // I29: what cannot be written down is not done.
     app.audit.write(app.now(), &act, &json!("asked for")).map_err(|e| internal(&e))?;
-    let (folders, count) = mark::of_checkpoints(view.inventory(), &[(s, chosen.to_vec())]);
+    let (folders, _) = mark::of_checkpoints(view.inventory(), &[(s, chosen.to_vec())]);
     // A mark in the middle of a run would stop it.
     let _claim = site.claim();
     // On a thread of its own, which the kernel lets change nothing outside the root.
@@ -125,5 +140,5 @@ pub fn mark(
         .write(app.now(), &act, &json!({ "files_changed": changed }))
         .map_err(|e| internal(&e))?;
     let _ = site.look(&app.clock);
-    Ok(format!("{} {count}", change.action()))
+    Ok(chosen.len() as u64)
 }

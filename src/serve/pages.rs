@@ -3,6 +3,7 @@
 pub mod choice;
 pub mod job;
 pub mod login;
+mod map;
 pub mod overview;
 pub mod plan;
 pub mod policy;
@@ -17,6 +18,7 @@ use super::lang::{Lang, Text, fill};
 use super::site::Site;
 use super::state::App;
 use super::view::View;
+use super::view::past::Past;
 use crate::core::model::Time;
 use crate::report::sanitize;
 use askama::Template;
@@ -83,10 +85,11 @@ impl Visit {
 
     /// # Errors
     /// The first scan is not done.
+    #[expect(clippy::unused_self, reason = "asked of a visit like all the others")]
     pub fn view(&self, site: &Site) -> Result<Arc<View>, Problem> {
         site.view().ok_or_else(|| match site.scanning.borrow().fault.clone() {
             Some(fault) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unreadable", fault),
-            None => Problem::not_yet(self.lang),
+            None => Problem::not_yet(),
         })
     }
 
@@ -95,21 +98,33 @@ impl Visit {
     /// # Errors
     /// There is none, or it is somebody else's: nobody learns which.
     pub fn session(&self, view: &View, name: Option<&str>) -> Result<usize, Problem> {
-        let missing = || {
-            let text = match self.lang {
-                Lang::En => "There is no session by that name.",
-                Lang::Ko => "그런 이름의 세션이 없습니다.",
-            };
-            Problem::new(StatusCode::NOT_FOUND, "no-session", text)
-        };
-        view.find(self.who(), name.unwrap_or_default()).ok_or_else(missing)
+        view.find(self.who(), name.unwrap_or_default()).ok_or_else(|| self.no_session())
+    }
+
+    #[expect(clippy::unused_self, reason = "asked of a visit like all the others")]
+    pub fn no_session(&self) -> Problem {
+        Problem::of(StatusCode::NOT_FOUND, "no-session", |t| t.no_session)
     }
 
     /// # Errors
     /// The server was started read-only.
     pub fn may_change(&self) -> Result<(), Problem> {
         let may = self.app.may_change(self.who());
-        may.then_some(()).ok_or_else(|| Problem::read_only(self.lang))
+        may.then_some(()).ok_or_else(Problem::read_only)
+    }
+
+    /// Usage over time. Only the first who asks of a view is worth a thread of its own: handing one
+    /// over for each of two hundred readers costs more than the page.
+    ///
+    /// # Errors
+    /// The root cannot be opened.
+    pub fn past(&self, site: &Site, view: &View) -> Result<Arc<Past>, Problem> {
+        let scope = &self.who().scope;
+        if let Some(known) = view.known_past(scope) {
+            return Ok(known);
+        }
+        let root = site.open().map_err(|e| Problem::internal(&e))?;
+        Ok(heavy(|| view.past(&root, scope)))
     }
 
     pub fn frame(&self, title: &str, nav: &'static str, site: Option<&Site>) -> Frame {

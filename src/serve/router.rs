@@ -21,7 +21,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/r/{site}/trash", get(trash::show))
         .route("/r/{site}/run", get(trash::run))
         .route("/r/{site}/policy", get(policy::show).post(policy::act))
-        .route("/r/{site}/sessions", get(sessions::show))
+        .route("/r/{site}/sessions", get(sessions::show).post(sessions::review))
         .route("/r/{site}/session", get(session::show).post(session::act))
         .route("/r/{site}/plan", get(plan::show))
         .route("/r/{site}/plan.json", get(plan::download))

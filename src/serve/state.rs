@@ -19,6 +19,8 @@ pub struct App {
     pub audit: Audit,
     /// Places for those who watch events.
     pub watchers: Arc<Semaphore>,
+    /// Held by whoever makes something as large as the inventory: one at a time.
+    pub large: Semaphore,
     pub clock: Clock,
     /// Set when the server is to end: what is at work finishes the item in hand (I29).
     pub stop: Arc<AtomicBool>,

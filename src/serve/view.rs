@@ -3,8 +3,10 @@
 //! A view never changes. Requests read the newest one while the next is being made, so that no
 //! page waits for a disk, and every number on a page comes from the same instant.
 
+pub mod cause;
 pub mod index;
 mod law;
+pub mod lists;
 pub mod past;
 pub mod tree;
 
@@ -15,19 +17,26 @@ pub use law::Law;
 mod tests;
 
 use super::auth::{Principal, Scope};
+use super::lang::Lang;
+use super::said::Said;
 use crate::apply::Root;
 use crate::core::decide::decide;
 use crate::core::decision::{Outcome, Verdict};
 use crate::core::explain::Explainer;
 use crate::core::model::{Inventory, Session, Time};
-use crate::core::plan::{self, PlanFile, PlanReason, Totals};
+use crate::core::plan::{self, Brake, PlanFile, PlanReason, Totals};
 use crate::report::sanitize::terminal;
 use crate::steps::by_hand::{self, ByHand};
 use crate::steps::see::Seen;
+use index::Filter;
+use lists::{Key, List, Lists, Page, What};
 use past::Past;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tree::Node;
+
+/// So many warnings are shown; the rest is counted.
+const WARNINGS: usize = 100;
 
 pub struct View {
     pub seen: Seen,
@@ -40,6 +49,9 @@ pub struct View {
     heads: Mutex<HashMap<Scope, Arc<Head>>>,
     trees: Mutex<HashMap<Scope, Arc<Vec<Node>>>>,
     pasts: Mutex<HashMap<Scope, Arc<Past>>>,
+    lists: Lists,
+    /// The whole plan as text, while somebody is being sent it.
+    texts: Mutex<HashMap<Scope, Weak<Vec<u8>>>>,
 }
 
 /// What a plan says before its decisions, and what it would do, as a digest.
@@ -53,17 +65,39 @@ pub struct Sums {
     pub totals: Totals,
     /// Seconds for which the trash can be restored.
     pub grace: u64,
-    pub brake: Option<String>,
-    pub warnings: Vec<String>,
+    pub brake: Option<Brake>,
+    pub warnings: Warnings,
 }
 
-/// A plan and what stands against parts of it.
+/// Something to know about a plan, by its place in the view.
+#[derive(Clone, Copy, Debug)]
+pub enum Warning {
+    /// The session could not be read whole.
+    Tainted(u32),
+    /// An index into the outcome's notices.
+    Notice(u32),
+}
+
+/// The first of the warnings, and how many more there are.
+#[derive(Clone, Debug, Default)]
+pub struct Warnings {
+    pub first: Vec<Warning>,
+    pub more: u64,
+}
+
+/// A plan, and what it is made of.
 pub struct Planned {
     pub plan: PlanFile,
     /// What the plan does, whenever it was made: see [`essence`].
     pub digest: String,
-    /// Ids that were chosen and stay.
-    pub refused: Vec<String>,
+    /// Of a choice by hand, what its reasons refer to.
+    pub hand: Option<Hand>,
+}
+
+/// A person's own choice, judged, in the part of the inventory that matters for it.
+pub struct Hand {
+    pub inventory: Inventory,
+    pub judged: ByHand,
 }
 
 impl View {
@@ -79,6 +113,8 @@ impl View {
             heads: Mutex::default(),
             trees: Mutex::default(),
             pasts: Mutex::default(),
+            lists: Lists::default(),
+            texts: Mutex::default(),
         };
         // While nobody waits for it.
         view.head(&Scope::Administrator);
@@ -106,11 +142,70 @@ impl View {
         Arc::clone(trees.entry(scope.clone()).or_insert_with(|| Arc::new(make())))
     }
 
+    /// [`View::past`], if somebody asked before.
+    pub fn known_past(&self, scope: &Scope) -> Option<Arc<Past>> {
+        self.pasts.lock().unwrap_or_else(PoisonError::into_inner).get(scope).map(Arc::clone)
+    }
+
     /// Usage over time, of what is theirs, as it was when somebody first asked.
     pub fn past(&self, root: &Root, scope: &Scope) -> Arc<Past> {
         let mut pasts = self.pasts.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || Arc::new(past::of(self, root, scope));
         Arc::clone(pasts.entry(scope.clone()).or_insert_with(make))
+    }
+
+    /// The sessions that a filter finds of those that are theirs.
+    pub fn sessions(&self, scope: &Scope, filter: &Filter) -> Page<usize> {
+        let what = What::Sessions {
+            owner: filter.owner.clone(),
+            status: filter.status,
+            sort: filter.sort,
+        };
+        let key = Key { scope: scope.clone(), text: filter.text.to_lowercase(), what };
+        let make = || self.index.filtered(self.inventory(), filter, |o| scope.sees(o));
+        let list = self.lists.get(key, make);
+        list.sessions(filter.offset, filter.limit, filter.reverse)
+    }
+
+    /// Decisions that stand so, or deletions for a cause, in sessions with this text in their name.
+    pub fn decisions(
+        &self,
+        scope: &Scope,
+        text: &str,
+        what: What,
+        offset: usize,
+        limit: usize,
+    ) -> Page<(usize, usize)> {
+        let key = Key { scope: scope.clone(), text: text.to_lowercase(), what };
+        let (text, what) = (key.text.clone(), key.what.clone());
+        let wanted = |s: usize| scope.sees(&self.session(s).owner) && self.index.matches(s, &text);
+        let list = self.lists.get(key, || match what {
+            What::Standing(standing) => self.index.with_standing(standing, wanted),
+            What::Cause(cause) => self.index.with_cause(cause, wanted),
+            What::Sessions { .. } => List::default(),
+        });
+        match what {
+            What::Standing(standing) => {
+                self.index.standing(&self.outcome, &list, standing, offset, limit)
+            }
+            What::Cause(cause) => self.index.caused(&list, cause, offset, limit),
+            What::Sessions { .. } => Page { items: Vec::new(), total: 0 },
+        }
+    }
+
+    /// The whole plan as JSON. A million decisions are some hundred megabytes: all who ask at once
+    /// are sent the same ones.
+    ///
+    /// # Errors
+    /// The plan cannot be written as JSON.
+    pub fn plan_text(&self, who: &Principal) -> serde_json::Result<Arc<Vec<u8>>> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = texts.get(&who.scope).and_then(Weak::upgrade) {
+            return Ok(text);
+        }
+        let text = Arc::new(serde_json::to_vec_pretty(&self.plan(who).plan)?);
+        texts.insert(who.scope.clone(), Arc::downgrade(&text));
+        Ok(text)
     }
 
     pub fn inventory(&self) -> &Inventory {
@@ -143,6 +238,13 @@ impl View {
         decision.reasons(c).iter().map(one).collect()
     }
 
+    /// The same in one line, in the reader's language.
+    pub fn said(&self, lang: Lang, s: usize, c: usize) -> String {
+        let (session, decision) = (self.session(s), &self.outcome.sessions[s]);
+        let said = Said::new(lang, self.inventory(), &self.law.policy);
+        said.reasons(session, &session.checkpoints[c], decision.policy, decision.reasons(c))
+    }
+
     pub fn standing(&self, s: usize, c: usize) -> Standing {
         Standing::of(&self.outcome.sessions[s], c)
     }
@@ -150,7 +252,34 @@ impl View {
     /// The policy's plan, of the sessions that are theirs.
     pub fn plan(&self, who: &Principal) -> Planned {
         let mine = |s: &Session| who.sees(&s.owner);
-        let mut plan = plan::build(&plan::Input {
+        let all = who.is_administrator();
+        let plan = self.build((!all).then_some(&mine));
+        Planned { plan, digest: self.head(&who.scope).digest.clone(), hand: None }
+    }
+
+    /// The policy's plan of these sessions alone, as it is decided over all.
+    pub fn plan_of(&self, sessions: &[usize]) -> Planned {
+        let names: HashSet<&str> = sessions.iter().map(|s| &*self.session(*s).name).collect();
+        let chosen = |s: &Session| names.contains(&*s.name);
+        let digest = essence(self.inventory(), &self.outcome, &self.law.digest, chosen);
+        Planned { plan: self.build(Some(&chosen)), digest, hand: None }
+    }
+
+    fn build(&self, select: Option<&(dyn Fn(&Session) -> bool + Sync)>) -> PlanFile {
+        let plan = plan::build(&self.input(select));
+        if select.is_none() {
+            return plan;
+        }
+        // What is said of the whole root names other owners.
+        let warnings = plan.warnings.iter().filter(|w| w.session.is_some()).cloned().collect();
+        PlanFile { warnings, ..plan }.seal()
+    }
+
+    fn input<'a>(
+        &'a self,
+        select: Option<&'a (dyn Fn(&Session) -> bool + Sync)>,
+    ) -> plan::Input<'a> {
+        plan::Input {
             inventory: self.inventory(),
             policy: &self.law.policy,
             outcome: &self.outcome,
@@ -158,70 +287,63 @@ impl View {
             policy_source: &self.law.source,
             policy_text: &self.law.text,
             root: self.seen.root.clone(),
-            select: (!who.is_administrator()).then_some(&mine),
-        });
-        if let Scope::Owner(_) = who.scope {
-            // What is said of the whole root names other owners.
-            plan.warnings.retain(|w| w.session.is_some());
-            plan = plan.seal();
+            select,
         }
-        Planned { plan, digest: self.head(&who.scope).digest.clone(), refused: Vec::new() }
     }
 
     fn sums(&self, scope: &Scope) -> Sums {
         let mine = |s: &Session| scope.sees(&s.owner);
-        let input = plan::Input {
-            inventory: self.inventory(),
-            policy: &self.law.policy,
-            outcome: &self.outcome,
-            now: self.now,
-            policy_source: &self.law.source,
-            policy_text: &self.law.text,
-            root: self.seen.root.clone(),
-            select: (*scope != Scope::Administrator).then_some(&mine),
-        };
-        let head = plan::head(&input);
         let all = *scope == Scope::Administrator;
-        let warnings = head.warnings.into_iter().filter(|w| all || w.session.is_some());
-        let said = warnings.map(|w| match w.session {
-            Some(session) => format!("{session}: {}", w.text),
-            None => w.text,
-        });
+        let head = plan::head(&self.input((!all).then_some(&mine)));
         Sums {
             totals: head.totals,
             grace: head.policy.grace_seconds,
-            brake: head.brake,
-            warnings: said.collect(),
+            brake: plan::brake(&self.law.policy, &head.totals),
+            warnings: self.warnings(all, |s| mine(self.session(s))),
         }
     }
 
-    /// The plan of a person's own choice in one session.
-    pub fn choice(&self, s: usize, chosen: &[usize], now: Time) -> Planned {
-        let (inventory, at) = self.excerpt(s);
-        let judged: ByHand = by_hand::judge(
-            &inventory,
-            &[(at, chosen.to_vec())],
-            &self.law.policy.protections,
-            self.law.policy.grace,
-            now,
-        );
+    /// What to know about these sessions; `whole`: and about the root.
+    pub fn warnings(&self, whole: bool, about: impl Fn(usize) -> bool) -> Warnings {
+        let sessions = (0_u32..).zip(&self.inventory().sessions);
+        let tainted = sessions
+            .filter(|(i, s)| !s.tainted.is_empty() && about(*i as usize))
+            .map(|(i, _)| Warning::Tainted(i));
+        let notices = (0_u32..)
+            .zip(&self.outcome.notices)
+            .filter(|(_, n)| n.session().map_or(whole, |s| about(s as usize)))
+            .map(|(i, _)| Warning::Notice(i));
+        let mut warnings = Warnings::default();
+        for warning in tainted.chain(notices) {
+            if warnings.first.len() < WARNINGS {
+                warnings.first.push(warning);
+            } else {
+                warnings.more += 1;
+            }
+        }
+        warnings
+    }
+
+    /// The plan of a person's own choice: checkpoints of sessions, each session once.
+    pub fn choice(&self, picks: &[(usize, Vec<usize>)], now: Time) -> Planned {
+        let (inventory, places) = self.excerpt(picks.iter().map(|(s, _)| *s));
+        let chosen: Vec<(usize, Vec<usize>)> =
+            picks.iter().zip(places).map(|((_, list), at)| (at, list.clone())).collect();
+        let law = &self.law.policy;
+        let judged = by_hand::judge(&inventory, &chosen, &law.protections, law.grace, now);
         let plan = by_hand::plan(&inventory, self.seen.root.clone(), &judged, now);
-        let id = |(s, c): &(usize, usize)| inventory.sessions[*s].checkpoints[*c].id.to_string();
-        Planned {
-            digest: essence(&inventory, &judged.outcome, &self.law.digest, |_| true),
-            refused: judged.refused.iter().map(id).collect(),
-            plan,
-        }
+        let digest = essence(&inventory, &judged.outcome, &self.law.digest, |_| true);
+        Planned { digest, plan, hand: Some(Hand { inventory, judged }) }
     }
 
-    /// The session, and all others that may need something of it: what a choice in it depends on.
-    fn excerpt(&self, s: usize) -> (Inventory, usize) {
+    /// These sessions, and all others that may need something of them: what a choice in them
+    /// depends on. And where each is in it.
+    fn excerpt(&self, sessions: impl Iterator<Item = usize> + Clone) -> (Inventory, Vec<usize>) {
         let whole = self.inventory();
-        let mut picked: Vec<usize> = self.index.needing.iter().map(|s| *s as usize).collect();
-        if let Err(at) = picked.binary_search(&s) {
-            picked.insert(at, s);
-        }
-        let at = picked.binary_search(&s).unwrap_or(0);
+        let needing = self.index.needing.iter().map(|s| *s as usize);
+        let picked: BTreeSet<usize> = needing.chain(sessions.clone()).collect();
+        let picked: Vec<usize> = picked.into_iter().collect();
+        let places = sessions.map(|s| picked.partition_point(|p| *p < s)).collect();
         let excerpt = Inventory {
             root: whole.root.clone(),
             now: whole.now,
@@ -229,7 +351,7 @@ impl View {
             names: whole.names.clone(),
             sessions: picked.iter().map(|s| whole.sessions[*s].clone()).collect(),
         };
-        (excerpt, at)
+        (excerpt, places)
     }
 }
 

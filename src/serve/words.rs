@@ -1,7 +1,6 @@
 //! Every word of the pages, in English and Korean, in one table.
 //!
-//! Reasons come from the engine and stand in English in both languages, marked as such, so that
-//! the page, `retain why` and a saved plan say the same.
+//! What the engine says (reasons, warnings, forecasts) is in [`super::said`].
 
 /// Makes [`Text`] and its two values from one table.
 macro_rules! words {
@@ -111,10 +110,18 @@ words! {
     remove_tag: "Remove tag", "태그 제거";
     why_label: "Why, for those who wonder later", "나중에 볼 사람을 위한 이유";
     until: "Until (optional)", "기한 (선택)";
-    marked: "Done: {}.", "완료: {}.";
+    did_pin: "Pinned {}.", "{}를 고정했습니다.";
+    did_unpin: "Unpinned {}.", "{}의 고정을 해제했습니다.";
+    did_tag: "Tagged {}.", "{}에 태그를 추가했습니다.";
+    did_untag: "Removed the tag of {}.", "{}의 태그를 제거했습니다.";
+    tag_wrong: "Write a tag, of at most 1000 bytes. Nothing was changed.", "1000바이트 이하의 태그를 입력하세요. 아무것도 변경되지 않았습니다.";
+    until_wrong: "Until: write a day like 2027-01-31. Nothing was changed.", "기한: 2027-01-31과 같은 날짜를 입력하세요. 아무것도 변경되지 않았습니다.";
+    until_past: "The pin would have ended already. Nothing was changed.", "고정 기한이 이미 지났습니다. 아무것도 변경되지 않았습니다.";
+    why_long: "The reason is too long. Nothing was changed.", "이유가 너무 깁니다. 아무것도 변경되지 않았습니다.";
+    action_unknown: "This page cannot do that. Nothing was changed.", "이 페이지에서 할 수 없는 작업입니다. 아무것도 변경되지 않았습니다.";
     nothing_chosen: "No checkpoint was chosen. Tick a row or write a name, glob or range. Nothing was changed.", "선택된 체크포인트가 없습니다. 행을 선택하거나 이름, 글롭, 범위를 입력하세요. 아무것도 변경되지 않았습니다.";
     choice_of: "Delete from {}", "{}에서 삭제";
-    would_free: "{} would go to the trash and free {} when it is purged.", "{}가 휴지통으로 이동하고, 비우면 {}가 확보됩니다.";
+    would_free: "{} would go to the trash and free {} when it is purged.", "{}가 휴지통으로 이동하고, 휴지통을 비우면 {}가 확보됩니다.";
     undo_until: "It can be undone for {}.", "{} 동안 되돌릴 수 있습니다.";
     no_undo: "The policy has no grace: this cannot be undone.", "정책에 유예 기간이 없어 되돌릴 수 없습니다.";
     goes: "What goes", "삭제 대상";
@@ -142,6 +149,45 @@ words! {
     restore: "Restore", "복원";
     to_session: "To the session", "세션으로";
     to_trash: "To the trash and history", "휴지통과 기록으로";
+    no_session: "There is no session by that name.", "그런 이름의 세션이 없습니다.";
+    no_token: "A token is needed.", "토큰이 필요합니다.";
+    too_many_tokens: "Too many wrong tokens; try again in a minute.", "잘못된 토큰이 너무 많습니다. 1분 뒤에 다시 시도하세요.";
+    too_many_watchers: "Too many pages watch at once; this one can be reloaded instead.", "동시에 열린 페이지가 너무 많습니다. 대신 이 페이지를 새로고침하세요.";
+    not_found: "There is nothing here by that name.", "그런 이름의 항목이 없습니다.";
+    wrong_method: "Only GET, HEAD and POST.", "GET, HEAD, POST만 사용할 수 있습니다.";
+    request_too_long: "The request is longer than 1 MiB.", "요청이 1 MiB보다 깁니다.";
+    request_too_slow: "The request took too long to arrive.", "요청이 도착하는 데 너무 오래 걸렸습니다.";
+    wrong_media: "Send JSON or a form.", "JSON 또는 폼으로 보내세요.";
+    wrong_host: "This server does not answer to that name. Start it with --host to allow one.", "이 서버는 그 이름으로 응답하지 않습니다. 허용하려면 --host로 시작하세요.";
+    wrong_origin: "The request comes from another page.", "다른 페이지에서 온 요청입니다.";
+    wrong_csrf: "The form is of an earlier login, or not of this page. Reload the page and send it again.", "이전 로그인의 폼이거나 이 페이지의 폼이 아닙니다. 페이지를 새로고침한 뒤 다시 보내세요.";
+    restore_yours: "Others have sessions in this run; restore yours one by one. Nothing was changed.", "이 실행에는 다른 사람의 세션도 있습니다. 본인의 세션을 하나씩 복원하세요. 아무것도 변경되지 않았습니다.";
+    purge_not_yours: "Others have sessions in this run; an administrator can purge it. Nothing was changed.", "이 실행에는 다른 사람의 세션도 있어 관리자만 비울 수 있습니다. 아무것도 변경되지 않았습니다.";
+    back_home: "To the overview", "개요로";
+    by_hand: "chosen by hand", "직접 선택함";
+    still_referred: "{} is still referred to.", "아직 참조되고 있습니다: {}";
+    kept_whole: "is kept whole: {}", "전부 보존됩니다: {}";
+    more_warnings: "And {} more.", "그 외 {}건이 더 있습니다.";
+    more_lines: "{} more are not shown; all of them count.", "{}개가 더 있으며 표시되지 않지만 모두 포함됩니다.";
+    choice_of_several: "Delete from several sessions", "여러 세션에서 삭제";
+    choose_sessions: "Free space in several sessions", "여러 세션에서 용량 확보";
+    choose_sessions_how: "Tick sessions above, or take all that the filter finds; then see what would be freed. Nothing is deleted before you confirm.", "위에서 세션을 선택하거나 필터에 맞는 세션을 모두 고른 뒤 확보될 용량을 확인하세요. 확인하기 전에는 아무것도 삭제되지 않습니다.";
+    choose_sessions_page: "Choose all sessions on this page", "이 페이지의 모든 세션 선택";
+    all_found: "All {} that the filter finds", "필터에 맞는 {} 모두";
+    too_many_found: "The filter finds {}; at most 1,000 can be taken at once. Narrow it to take all it finds.", "필터에 맞는 것은 {}입니다. 한 번에 최대 1,000개까지 고를 수 있으니 범위를 좁히세요.";
+    what_of_them: "What of them", "그중 무엇을";
+    take_policy: "What the policy would delete", "정책이 삭제할 것";
+    take_all: "Every checkpoint", "모든 체크포인트";
+    take_names: "These, by name, glob or range:", "이름, 글롭, 범위로 고른 것:";
+    chosen_sessions: "Chosen: {} ({})", "선택: {} ({})";
+    chosen_sessions_some: "Chosen: {}", "선택: {}";
+    nothing_chosen_sessions: "No session was chosen. Tick one, or take all that the filter finds. Nothing was changed.", "선택된 세션이 없습니다. 세션을 선택하거나 필터에 맞는 것을 모두 고르세요. 아무것도 변경되지 않았습니다.";
+    no_names: "Write a name, glob or range of checkpoints. Nothing was changed.", "체크포인트의 이름, 글롭 또는 범위를 입력하세요. 아무것도 변경되지 않았습니다.";
+    every_checkpoint: "Every checkpoint that goes ({})", "삭제될 체크포인트 전체 ({})";
+    n_session: "{} session", "세션 {}개";
+    n_sessions: "{} sessions", "세션 {}개";
+    map_rest: "Names that do not fit are under the pointer, and in the table below.", "칸에 들어가지 않는 이름은 포인터를 올리면 보이며, 아래 표에도 있습니다.";
+    biggest: "The biggest sessions", "가장 큰 세션";
     error: "This did not work", "작동하지 않았습니다";
     nothing_lost: "Nothing was changed or lost.", "변경되거나 손실된 것은 없습니다.";
     not_initialised: "This root has not been declared: run `retain init {}` once, and deleting from this page works.", "이 루트는 아직 선언되지 않았습니다. `retain init {}`를 한 번 실행하면 이 페이지에서 삭제할 수 있습니다.";
@@ -162,7 +208,7 @@ words! {
     by_owner: "Usage by owner", "소유자별 사용량";
     the_rest: "the rest", "나머지";
     map: "What takes the space", "공간을 차지하는 것";
-    map_help: "Areas are bytes: owner, dataset, session. Each leads to its list; the table above says the same.", "면적은 바이트입니다: 소유자, 데이터셋, 세션. 각각 목록으로 연결되며 위의 표에 같은 내용이 있습니다.";
+    map_help: "Areas are bytes: owner, dataset, session. Each leads to its list.", "면적은 용량입니다: 소유자, 데이터셋, 세션 순서로 나뉘며, 누르면 해당 목록으로 이동합니다.";
     unrecognised: "{} files are not recognised and never touched; `retain ls --unrecognised` names some.", "파일 {}개는 인식되지 않아 절대 건드리지 않습니다. `retain ls --unrecognised`에서 일부를 볼 수 있습니다.";
     trash_empty: "The trash is empty.", "휴지통이 비어 있습니다.";
     in_trash_lead: "{} ({}) in the trash.", "휴지통에 {} ({}).";

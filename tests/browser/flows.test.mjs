@@ -1,7 +1,7 @@
 // What people do in the page: look, delete, undo; by mouse, by keyboard, without scripts.
 
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, afterEach, test } from "node:test";
 import { MANUAL_NOW, SESSION, cli, declare, left, nsml, open, scratch, serve, session, until, visitor } from "./support.mjs";
@@ -149,6 +149,60 @@ test("an owner sees their own sessions and no others", async () => {
   assert.equal(await rows(page), 0);
 });
 
+test("several sessions at once: choose, see what goes, confirm, undo; a change in between is stale", async () => {
+  await start("--allow-delete");
+  const page = await visitor(browser, server);
+  await page.goto(`${server.site}/sessions`);
+  await page.check(`input[name=s][value='${SESSION}']`);
+  await page.check(`input[name=s][value='${THEIRS}']`);
+  assert.match(await page.innerText("#chosen"), /^Chosen: 2 sessions/);
+  await page.fill("#pattern", "{0..1} 41");
+  assert.ok(await page.isChecked("#take-names"), "who writes names means them");
+  await page.click("#review");
+  assert.match(await page.innerText("#lead"), /^6 checkpoints would go to the trash/);
+  assert.deepEqual(await page.locator("#sums tbody th").allInnerTexts(), [SESSION, THEIRS]);
+  assert.deepEqual([left(root), left(root, THEIRS)], [IDS, IDS], "looking deletes nothing");
+  // Somebody deletes one of them meanwhile.
+  cli("-C", root, "rm", THEIRS, "0", "--yes");
+  await page.fill("#confirm", "6");
+  await page.click("#go");
+  await page.locator("#again, #flash").first().waitFor();
+  assert.match(await page.innerText("main"), /Nothing was deleted/);
+  assert.deepEqual([left(root), left(root, THEIRS)], [IDS, IDS.slice(1)]);
+  await settled(17);
+  await page.goto(`${server.site}/sessions?q=mnist`);
+  await page.check("#every");
+  await page.check("#take-all");
+  await page.click("#review");
+  await page.fill("#confirm", "17");
+  await page.click("#go");
+  await page.locator("#undo").waitFor();
+  assert.deepEqual([left(root), left(root, THEIRS)], [[], []]);
+  await page.click("#undo");
+  await page.getByText("Restored 17 checkpoints").waitFor();
+  assert.deepEqual([left(root), left(root, THEIRS)], [IDS, IDS.slice(1)]);
+  assert.deepEqual(page.faults, []);
+});
+
+test("what the policy says of some sessions, and no more; nothing chosen is said", async () => {
+  const policy = join(place.dir, "policy.toml");
+  writeFileSync(policy, 'version = 1\nmin-age = "0s"\n[[policy]]\nname = "p"\nkeep = [{ last = 2 }]\n');
+  await start("--allow-delete", "--policy", policy);
+  const page = await visitor(browser, server, "administrator", { javaScriptEnabled: false });
+  await page.goto(`${server.site}/sessions`);
+  await page.click("#review");
+  assert.match(await page.innerText("#flash"), /No session was chosen/);
+  await page.check(`input[name=s][value='${SESSION}']`);
+  await page.click("#review");
+  const going = await page.locator("#goes tbody tr").count();
+  assert.ok(going > 0 && going < IDS.length, `${going} by the policy`);
+  await page.fill("#confirm", String(going));
+  await page.click("#go");
+  await page.locator("#undo").waitFor();
+  assert.equal(left(root).length, IDS.length - going);
+  assert.deepEqual(left(root, THEIRS), IDS);
+});
+
 test("a hostile name is text on every page", async () => {
   nsml(root, HOSTILE);
   await start("--allow-delete");
@@ -268,6 +322,16 @@ test("Korean and English, by the browser's wish and by the switch", async () => 
   assert.equal(await page.getAttribute("html", "lang"), "en", "it stays");
   await page.click("#language");
   assert.equal(await title(), "계획");
+  // Reasons too, in the table and on the curve.
+  await page.goto(session(server));
+  const korean = /[가-힣]/;
+  for (const cell of await page.locator("#checkpoints tbody td:nth-child(8)").allInnerTexts()) {
+    assert.match(cell, korean);
+  }
+  await page.locator("#curve[data-drawn]").waitFor();
+  await page.focus("#curve");
+  await page.keyboard.press("End");
+  assert.match((await page.innerText("#curve-point")).split(". ").pop(), korean);
 });
 
 test("a scan that somebody asked for is told on a page that is open", async () => {

@@ -33,6 +33,14 @@ const PAGES = {
     await p.click("#review");
     await p.locator("#confirm").waitFor();
   },
+  several: async (p) => {
+    await p.goto(`${server.site}/sessions?sort=freed`);
+    await p.check("input[name=s] >> nth=0");
+    await p.check("input[name=s] >> nth=1");
+    await p.check("#take-all");
+    await p.click("#review");
+    await p.locator("#sums").waitFor();
+  },
   plan: (p) => p.goto(`${server.site}/plan`),
   trash: (p) => p.goto(`${server.site}/trash`),
   run: async (p) => {
@@ -77,6 +85,16 @@ test("the page of signing in, in both colours", async () => {
     await page.screenshot({ path: join(PICTURES, `login-375-${colorScheme}.png`) });
     assert.deepEqual(await barriers(page), []);
     assert.deepEqual(await overflow(page), []);
+    // Style without a token: here, and where one is missing.
+    for (const path of ["/login", "/", "/r/storage/sessions"]) {
+      await page.goto(server.base + path);
+      const [ground, width] = await page.evaluate(() => {
+        const main = document.querySelector("main");
+        return [getComputedStyle(main).borderStyle, main.getBoundingClientRect().width];
+      });
+      assert.ok(ground === "solid" && width <= 375, `${path} has its style: ${ground}`);
+      assert.deepEqual(await barriers(page), [], path);
+    }
     await context.close();
   }
 });
@@ -87,6 +105,25 @@ test("the same in Korean: nothing runs off a phone's screen", async () => {
     await PAGES[name](page);
     await page.screenshot({ path: join(PICTURES, `${name}-375-korean.png`) });
     assert.deepEqual(await overflow(page), [], name);
+  }
+});
+
+test("names on the map can be read, or are not there", async () => {
+  for (const width of [375, 800, 1440]) {
+    const page = await visitor(browser, server, "administrator", { viewport: { width, height: 812 } });
+    await page.goto(server.site);
+    const labels = await page.evaluate(() => [...document.querySelectorAll(".tree text")]
+      .filter((t) => t.getBoundingClientRect().width > 0)
+      .map((t) => {
+        const [at, box] = [t.getBoundingClientRect(), t.parentElement.getBoundingClientRect()];
+        return { text: t.textContent, height: at.height, over: at.right - box.right };
+      }));
+    assert.ok(labels.length >= 3, `${width}: ${labels.length}`);
+    for (const { text, height, over } of labels) {
+      assert.ok(height >= 12 && over <= 1, `${width}: ${text} is ${height} high and ${over} too long`);
+    }
+    assert.equal(await page.locator("#biggest tbody tr").count(), 10);
+    await page.context().close();
   }
 });
 

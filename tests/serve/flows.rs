@@ -291,7 +291,7 @@ fn the_overview_says_what_takes_the_space_and_what_could_go() {
     let server = Server::with(&tree, &["--policy", "policy.toml"]);
     let browser = server.browser();
     let page = browser.get("/").is(200).body;
-    for text in ["nsmlteam", "other", "exceeded", "no rule", "14 checkpoints", "id=\"map\""] {
+    for text in ["nsmlteam", "other", "exceeded", "no rule", "14 checkpoints", "id=\"map-wide\""] {
         assert!(page.contains(text), "{text}: {page}");
     }
     // Each cell of the map leads to its list.

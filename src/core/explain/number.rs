@@ -38,20 +38,24 @@ fn trim(text: &str) -> String {
 
 /// Nanoseconds as the two largest units: `9d 2h`, `3min 5s`, `12s`, `0s`.
 pub fn age(nanos: i64) -> String {
-    const UNITS: [(i64, &str); 5] =
-        [(31_536_000, "y"), (86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    age_with(nanos, ["y", "d", "h", "min", "s"])
+}
+
+/// The same with other names for years, days, hours, minutes and seconds.
+pub fn age_with(nanos: i64, names: [&str; 5]) -> String {
+    const SIZES: [i64; 5] = [31_536_000, 86_400, 3_600, 60, 1];
     let mut rest = nanos / 1_000_000_000;
     let mut parts = Vec::new();
-    for (size, unit) in UNITS {
+    for (size, name) in SIZES.into_iter().zip(names) {
         if rest >= size && parts.len() < 2 {
-            parts.push(format!("{}{unit}", rest / size));
+            parts.push(format!("{}{name}", rest / size));
         } else if !parts.is_empty() {
             // Only neighbouring units: `1y 3s` would pretend to a precision nobody asked for.
             break;
         }
         rest %= size;
     }
-    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+    if parts.is_empty() { format!("0{}", names[4]) } else { parts.join(" ") }
 }
 
 /// Bytes in binary units with up to two decimals: `366.74 MiB`.

@@ -1,8 +1,8 @@
 //! From an outcome to the plan that is shown, saved and carried out.
 
 use super::{
-    FORMAT, PlanDecision, PlanFile, PlanPolicy, PlanReason, PlanRoot, PlanSession, PlanWarning,
-    Totals, Witness,
+    Brake, FORMAT, PlanDecision, PlanFile, PlanPolicy, PlanReason, PlanRoot, PlanSession,
+    PlanWarning, Totals, Witness,
 };
 use crate::core::decision::{Outcome, Verdict};
 use crate::core::explain::{self, Explainer};
@@ -67,7 +67,7 @@ pub fn head(input: &Input<'_>) -> PlanFile {
         },
         totals,
         warnings: warnings(input, &explainer, &chosen),
-        brake: brake(policy, &totals),
+        brake: brake(policy, &totals).map(|b| b.to_string()),
         ..PlanFile::default()
     }
 }
@@ -147,22 +147,18 @@ fn totals(inventory: &Inventory, outcome: &Outcome, chosen: &[usize]) -> Totals 
     totals
 }
 
-/// I11: says by how much `[safety]` is exceeded, if it is.
-pub(in crate::core) fn brake(policy: &Policy, totals: &Totals) -> Option<String> {
+/// I11: by how much `[safety]` is exceeded, if it is.
+pub fn brake(policy: &Policy, totals: &Totals) -> Option<Brake> {
     let Totals { delete, checkpoints, delete_bytes, bytes, .. } = *totals;
     #[expect(clippy::cast_precision_loss, reason = "counts of checkpoints")]
     let too_many = policy.safety.max_delete.and_then(|max| match max {
-        MaxDelete::Count(n) => (delete > n)
-            .then(|| format!("{delete} checkpoints would be deleted, max-delete is {n}")),
-        MaxDelete::Percent(p) => (delete as f64 * 100.0 > p * checkpoints as f64).then(|| {
-            format!("{delete} of {checkpoints} checkpoints would be deleted, max-delete is {p}%")
-        }),
+        MaxDelete::Count(max) => (delete > max).then_some(Brake::Count { delete, max }),
+        MaxDelete::Percent(max) => (delete as f64 * 100.0 > max * checkpoints as f64)
+            .then_some(Brake::Percent { delete, checkpoints, max }),
     });
     too_many.or_else(|| {
         let max = amount(policy.safety.max_delete_bytes?, bytes);
-        (delete_bytes > max).then(|| {
-            format!("{delete_bytes} bytes would be deleted, max-delete-bytes is {max} bytes")
-        })
+        (delete_bytes > max).then_some(Brake::Bytes { delete_bytes, max })
     })
 }
 

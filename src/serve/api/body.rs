@@ -66,6 +66,10 @@ pub fn read(bytes: &[u8], fields: &[Field]) -> Result<Form, Problem> {
                 add(text);
             }
             (Kind::Number, Value::Number(n)) if n.is_u64() => add(&n.to_string()),
+            // An empty list would look like a field that is not there.
+            (Kind::List, Value::Array(list)) if list.is_empty() => {
+                return Err(wrong(format!("`{name}` is empty")));
+            }
             (Kind::List, Value::Array(list)) => {
                 for item in list {
                     let text = item
@@ -133,6 +137,7 @@ mod tests {
             r#"{"session":"a","other":1}"#,
             r#"{"session":"a","id":"1"}"#,
             r#"{"session":"a","id":[1]}"#,
+            r#"{"session":"a","id":[]}"#,
             r#"{"session":"a","n":-1}"#,
             r#"{"session":"a","way":"left"}"#,
             "\u{0}",

@@ -2,9 +2,11 @@
 
 use super::super::answer::Problem;
 use super::super::form::Form;
-use super::super::jobs::{Recipe, Task};
+use super::super::jobs::Task;
+use super::super::lang::Lang;
 use super::super::marking::{self, Change};
 use super::super::pages::{Answer, Visit, choice as choices, heavy, job};
+use super::super::recipe::{MOST, Recipe, Take};
 use super::super::{choice as chosen, view::View};
 use super::body;
 use super::openapi::{BODY_APPLY, BODY_CHOICE, BODY_MARKS, BODY_PURGE, BODY_UNDO};
@@ -26,9 +28,41 @@ pub async fn choice(visit: Visit, Path(slug): Path<String>, bytes: Bytes) -> Ans
     let form = body::read(&bytes, BODY_CHOICE)?;
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
-    let (s, picked) = picked(&visit, &view, &form)?;
-    let planned = heavy(|| view.choice(s, &picked, visit.app.now()));
+    let recipe = recipe(&visit, &view, &form)?;
+    if recipe == Recipe::Policy {
+        let text = "name a `session`, or `sessions`";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body", text));
+    }
+    let planned = heavy(|| choices::planned(&visit, &view, &recipe))?;
     planned_answer(&planned)
+}
+
+/// What a body asks for: a choice in one session, in several, or the policy's plan.
+fn recipe(visit: &Visit, view: &View, form: &Form) -> Result<Recipe, Problem> {
+    if form.has("session") {
+        let (s, picked) = picked(visit, view, form)?;
+        let session = view.session(s);
+        let ids = picked.iter().map(|c| session.checkpoints[*c].id.to_string()).collect();
+        return Ok(Recipe::Choice { session: session.name.to_string(), ids });
+    }
+    if !form.has("sessions") {
+        return Ok(Recipe::Policy);
+    }
+    let named = form.all("sessions").map(|name| {
+        let s = visit.session(view, Some(name))?;
+        Ok(view.session(s).name.to_string())
+    });
+    let sessions = named.collect::<Result<Vec<_>, Problem>>()?;
+    if sessions.len() > MOST {
+        let text = format!("{} sessions; at most {MOST} at once", sessions.len());
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many", text));
+    }
+    let take = match form.get("take") {
+        Some("all") => Take::All,
+        Some("names") => Take::Names(form.all("checkpoint").map(str::to_owned).collect()),
+        _ => Take::Policy,
+    };
+    Ok(Recipe::Sessions { sessions, take })
 }
 
 fn picked(visit: &Visit, view: &View, form: &Form) -> Result<(usize, Vec<usize>), Problem> {
@@ -50,21 +84,14 @@ pub async fn apply(visit: Visit, Path(slug): Path<String>, bytes: Bytes) -> Answ
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
     visit.may_change()?;
-    let recipe = if form.has("session") {
-        let (s, picked) = picked(&visit, &view, &form)?;
-        let session = view.session(s);
-        let ids = picked.iter().map(|c| session.checkpoints[*c].id.to_string()).collect();
-        Recipe::Choice { session: session.name.to_string(), ids }
-    } else {
-        Recipe::Policy
-    };
+    let recipe = recipe(&visit, &view, &form)?;
     let digest = form.get("digest").unwrap_or_default().to_owned();
     let now = match &recipe {
         Recipe::Policy => view.head(&visit.who().scope).digest.clone(),
-        Recipe::Choice { .. } => choices::planned(&visit, &view, &recipe)?.digest,
+        _ => heavy(|| choices::planned(&visit, &view, &recipe))?.digest,
     };
     if now != digest {
-        let problem = Problem::new(StatusCode::CONFLICT, "stale", visit.t().job_stale);
+        let problem = Problem::of(StatusCode::CONFLICT, "stale", |t| t.job_stale);
         return Err(problem.help(Some("make the plan again and look at it".to_owned())));
     }
     let job = choices::begin(&visit, &site, Task::Apply { recipe, digest })?;
@@ -97,9 +124,10 @@ pub async fn marks(visit: Visit, Path(slug): Path<String>, bytes: Bytes) -> Answ
     let (s, picked) = picked(&visit, &view, &form)?;
     let action = form.get("action").unwrap_or_default();
     let change = Change::of_form(action, &form, visit.app.now())
-        .map_err(|text| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "mark", text))?;
+        .map_err(|word| Problem::of(StatusCode::UNPROCESSABLE_ENTITY, "mark", word))?;
     let who = visit.who();
     let done = heavy(|| marking::mark(&visit.app, &site, &view, who, s, &picked, &change))?;
+    let done = format!("{action} {}", Lang::En.checkpoints(done));
     let session = &view.session(s).name;
     answer(
         StatusCode::OK,

@@ -23,17 +23,31 @@ pub const QUERY_SESSIONS: &[Field] = &[
 pub const QUERY_SESSION: &[Field] = &[SESSION];
 pub const QUERY_WHY: &[Field] =
     &[SESSION, Field::new("checkpoint", Kind::Text, "A checkpoint's id").required()];
-pub const QUERY_CURVE: &[Field] =
-    &[SESSION, Field::new("metric", Kind::Text, "A metric; otherwise the first there is")];
+pub const QUERY_CURVE: &[Field] = &[
+    SESSION,
+    Field::new("metric", Kind::Text, "A metric; otherwise the first there is"),
+    Field::new("lang", Kind::Text, "Of the reasons; otherwise English").of(&["en", "ko"]),
+];
 pub const QUERY_RUN: &[Field] = &[Field::new("run", Kind::Text, "A run's whole id").required()];
 
 const CHECKPOINTS: Field =
     Field::new("checkpoint", Kind::List, "Names, globs and ranges, as `retain rm` takes them");
-pub const BODY_CHOICE: &[Field] = &[SESSION, CHECKPOINTS.required()];
+const ONE: Field = Field::new("session", Kind::Text, "The session of a choice in one");
+const SESSIONS: Field =
+    Field::new("sessions", Kind::List, "Names of several sessions, at most 1000");
+const TAKE: Field = Field::new(
+    "take",
+    Kind::Text,
+    "What of `sessions`: what the policy deletes, every checkpoint, or those of `checkpoint`",
+)
+.of(&["policy", "all", "names"]);
+pub const BODY_CHOICE: &[Field] = &[ONE, SESSIONS, TAKE, CHECKPOINTS];
 pub const BODY_APPLY: &[Field] = &[
     Field::new("digest", Kind::Text, "From the x-retain-digest header of the plan or choice")
         .required(),
-    Field::new("session", Kind::Text, "Of a choice; without it, the policy's plan"),
+    ONE,
+    SESSIONS,
+    TAKE,
     CHECKPOINTS,
 ];
 pub const BODY_UNDO: &[Field] = &[
@@ -236,7 +250,7 @@ fn schema(field: &Field) -> Value {
         Kind::Text if field.values.is_empty() => json!({ "type": "string" }),
         Kind::Text => json!({ "type": "string", "enum": field.values }),
         Kind::Number => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
-        Kind::List => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::List => json!({ "type": "array", "minItems": 1, "items": { "type": "string" } }),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Reading: nothing here changes anything.
 
 use super::super::answer::Problem;
-use super::super::pages::{Answer, Visit, heavy, sessions::filter};
+use super::super::lang::Lang;
+use super::super::pages::{Answer, Visit, plan as plans, sessions::filter};
 use super::super::{curve as curves, runs as history};
 use super::body;
 use super::openapi::{QUERY_CURVE, QUERY_RUN, QUERY_SESSION, QUERY_SESSIONS, QUERY_WHY};
@@ -76,9 +77,9 @@ pub async fn sessions(visit: Visit, Path(slug): Path<String>) -> Answer {
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
     let limit = visit.query.number("limit", LIMIT).clamp(1, MOST);
-    let filter = filter(&visit, limit);
+    let filter = filter(&visit.query, limit);
     let who = visit.who();
-    let page = view.index.sessions(view.inventory(), &filter, |owner| who.sees(owner));
+    let page = view.sessions(&who.scope, &filter);
     let list: Vec<LsSession> =
         page.items.iter().map(|s| LsSession::new(view.session(*s), None)).collect();
     let all = who.is_administrator();
@@ -150,15 +151,16 @@ pub async fn curve(visit: Visit, Path(slug): Path<String>) -> Answer {
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
     let s = visit.session(&view, visit.query.get("session"))?;
-    ok(&curves::json(&view, s, visit.query.get("metric")))
+    // A program says which language it reads; what a browser accepts is a person's wish.
+    let lang = visit.query.get("lang").and_then(Lang::parse).unwrap_or_default();
+    ok(&curves::json(&view, lang, s, visit.query.get("metric")))
 }
 
 pub async fn usage(visit: Visit, Path(slug): Path<String>) -> Answer {
     body::query(&visit.query, &[])?;
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
-    let root = site.open().map_err(|e| Problem::internal(&e))?;
-    let past = heavy(|| view.past(&root, &visit.who().scope));
+    let past = visit.past(&site, &view)?;
     let all = visit.who().is_administrator();
     ok(&past.json(if all { &site.shown } else { &site.slug }))
 }
@@ -172,7 +174,10 @@ pub async fn plan(visit: Visit, Path(slug): Path<String>) -> Answer {
     if let Some(fault) = &view.law.fault {
         return Err(Problem::new(StatusCode::CONFLICT, "policy", fault.clone()));
     }
-    heavy(|| planned_answer(&view.plan(visit.who())))
+    let digest = view.head(&visit.who().scope).digest.clone();
+    let text = plans::whole(&visit, &view).await?;
+    let kind = (header::CONTENT_TYPE.as_str(), "application/json");
+    Ok(([kind, ("x-retain-digest", digest.as_str())], text).into_response())
 }
 
 /// # Errors

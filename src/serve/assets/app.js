@@ -15,18 +15,35 @@
 
   const form = $("choose");
   if (form) {
-    const boxes = [...form.querySelectorAll('input[name="id"]')];
-    const all = $("all"), told = $("chosen");
+    const boxes = [...form.querySelectorAll(`input[name="${form.dataset.boxes || "id"}"]`)];
+    const all = $("all"), told = $("chosen"), every = $("every");
     let last = null;
+    const take = () => form.querySelector('input[name="take"]:checked')?.value;
+    // Of several sessions: how many, and what goes of them where that can be known here.
+    const sessions = (on) => {
+      const n = fill(on.length === 1 ? told.dataset.one : told.dataset.many, grouped(on.length));
+      const of = { policy: "freed", all: "bytes" }[take()];
+      if (!of) return fill(told.dataset.count, n);
+      return fill(told.dataset.some, n, size(on.reduce((sum, b) => sum + Number(b.dataset[of]), 0)));
+    };
     const tell = () => {
       const on = boxes.filter((b) => b.checked);
-      const bytes = on.reduce((sum, b) => sum + Number(b.dataset.bytes), 0);
-      told.textContent = on.length
-        ? fill(told.dataset.some, grouped(on.length), size(bytes))
-        : told.dataset.none;
       all.checked = on.length > 0 && on.length === boxes.length;
       all.indeterminate = on.length > 0 && on.length < boxes.length;
+      if (every?.checked) {
+        told.textContent = fill(told.dataset.count, document.querySelector('label[for="every"]').textContent);
+      } else if (on.length === 0) {
+        told.textContent = told.dataset.none;
+      } else if (take()) {
+        told.textContent = sessions(on);
+      } else {
+        const bytes = on.reduce((sum, b) => sum + Number(b.dataset.bytes), 0);
+        told.textContent = fill(told.dataset.some, grouped(on.length), size(bytes));
+      }
     };
+    form.querySelectorAll('input[name="take"], #every').forEach((e) => e.addEventListener("change", tell));
+    // Who writes names means them.
+    if ($("take-names")) $("pattern").addEventListener("input", () => { $("take-names").checked = true; tell(); });
     all.hidden = boxes.length === 0;
     all.addEventListener("change", () => {
       boxes.forEach((b) => { b.checked = all.checked; });

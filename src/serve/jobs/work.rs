@@ -3,21 +3,12 @@
 use super::{Job, Phase, Progress};
 use crate::apply::{self, ApplyError, ApplyOptions, Event, Kind, Root, Settings, What, Which};
 use crate::core::plan::PlanFile;
-use crate::serve::choice;
+use crate::serve::recipe::{Recipe, Take, Unplanned};
 use crate::serve::site::Site;
 use crate::serve::state::App;
 use crate::serve::view::past;
 use crate::steps::{space, told};
 use serde_json::Value;
-
-/// What a plan is made from, again and again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recipe {
-    /// What the policy says.
-    Policy,
-    /// A person's own choice: ids in one session.
-    Choice { session: String, ids: Vec<String> },
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -47,10 +38,14 @@ impl Task {
 
     pub fn session(&self) -> Option<String> {
         match self {
-            Task::Apply { recipe: Recipe::Choice { session, .. }, .. } => Some(session.clone()),
+            Task::Apply { recipe, .. } => recipe.session().map(str::to_owned),
             Task::Undo { session, .. } => session.clone(),
-            _ => None,
+            Task::Purge { .. } => None,
         }
+    }
+
+    pub fn is_several(&self) -> bool {
+        matches!(self, Task::Apply { recipe: Recipe::Sessions { .. }, .. })
     }
 
     /// For the audit.
@@ -59,6 +54,14 @@ impl Task {
             Task::Apply { recipe: Recipe::Policy, digest } => format!("plan {digest}"),
             Task::Apply { recipe: Recipe::Choice { session, ids }, digest } => {
                 format!("{session}: {} (plan {digest})", ids.join(", "))
+            }
+            Task::Apply { recipe: Recipe::Sessions { sessions, take }, digest } => {
+                let what = match take {
+                    Take::Policy => "what the policy says".to_owned(),
+                    Take::All => "every checkpoint".to_owned(),
+                    Take::Names(names) => names.join(" "),
+                };
+                format!("{what} of {} (plan {digest})", sessions.join(", "))
             }
             Task::Undo { run, session, checkpoint } => {
                 let rest = [session, checkpoint].into_iter().flatten();
@@ -143,16 +146,13 @@ fn fresh(
     if let Some(fault) = &view.law.fault {
         return Err(format!("{fault}; nothing was deleted"));
     }
-    let planned = match recipe {
-        Recipe::Policy if view.head(&job.who.scope).digest == digest => view.plan(&job.who),
-        Recipe::Policy => return Ok(None),
-        Recipe::Choice { session, ids } => {
-            let Some(s) = view.find(&job.who, session) else { return Ok(None) };
-            let Some(chosen) = choice::exact(view.session(s), ids) else {
-                return Ok(None);
-            };
-            view.choice(s, &chosen, app.now())
-        }
+    // The whole plan may be long: it is not made only to be refused.
+    if *recipe == Recipe::Policy && view.head(&job.who.scope).digest != digest {
+        return Ok(None);
+    }
+    let planned = match recipe.plan(&view, &job.who, app.now()) {
+        Ok(planned) => planned,
+        Err(Unplanned::NoSession | Unplanned::Pick(_)) => return Ok(None),
     };
     Ok((planned.digest == digest).then_some(planned.plan))
 }

@@ -70,9 +70,10 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         skipped.push(sanitize::terminal(why).into_owned());
     }
     let f = visit.frame(t.job, "", Some(&site));
-    let again = match &job.session {
-        Some(session) => format!("{}/session{}", f.site(), query(&[("name", session)])),
-        None => format!("{}/plan", f.site()),
+    let again = match (&job.session, job.several) {
+        (Some(session), _) => format!("{}/session{}", f.site(), query(&[("name", session)])),
+        (None, true) => format!("{}/sessions", f.site()),
+        (None, false) => format!("{}/plan", f.site()),
     };
     let restorable = job.action == "apply" && count("moved").is_some();
     html(&Page {
@@ -142,9 +143,7 @@ pub fn undo_task(visit: &Visit, site: &Site, form: &Form) -> Result<Task, Proble
     let mine = |s: &String| run.items.iter().any(|i| i.session == *s);
     match &session {
         Some(session) if !mine(session) => Err(Problem::not_found()),
-        None if !whole => Err(Problem::forbidden(
-            "Others have sessions in this run; restore yours one by one. Nothing was changed.",
-        )),
+        None if !whole => Err(Problem::forbidden(|t| t.restore_yours)),
         _ => Ok(Task::Undo { run: run.id, session, checkpoint: form.get("id").map(str::to_owned) }),
     }
 }
@@ -154,16 +153,11 @@ pub fn undo_task(visit: &Visit, site: &Site, form: &Form) -> Result<Task, Proble
 pub fn purge_task(visit: &Visit, site: &Site, form: &Form) -> Result<Task, Problem> {
     let (run, whole) = run_of(visit, site, form)?;
     if !whole {
-        return Err(Problem::forbidden(
-            "Others have sessions in this run; an administrator can purge it. Nothing was changed.",
-        ));
+        return Err(Problem::forbidden(|t| t.purge_not_yours));
     }
     if form.get("confirm") != Some(&run.in_trash.checkpoints.to_string()) {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "confirm",
-            visit.t().confirm_wrong,
-        ));
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(Problem::of(status, "confirm", |t| t.confirm_wrong));
     }
     Ok(Task::Purge { run: run.id })
 }

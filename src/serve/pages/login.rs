@@ -30,6 +30,11 @@ pub async fn show(
 ) -> Answer {
     let lang = Lang::of(&headers);
     let form = Form::new(q.unwrap_or_default().as_bytes());
+    if form.has("sheet") {
+        // A style sheet of its own: every other path asks for a token first.
+        const SHEET: &str = include_str!("../assets/outside.css");
+        return Ok(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], SHEET).into_response());
+    }
     let Some(secret) = form.get("once") else { return page(&app, lang, StatusCode::OK, None) };
     match app.keys.open(secret) {
         Some(who) => seat(&app, who),

@@ -1,23 +1,17 @@
 //! Who uses what, against which quota, and what could be reclaimed now and by which rule.
 
 use super::super::form::query;
-use super::super::lang::fill;
-use super::super::treemap::{self, Rect};
+use super::super::lang::{Lang, fill};
+use super::super::said;
 use super::super::view::View;
-use super::super::view::tree::Node;
-use super::{Answer, Frame, Visit, When, heavy, html, login};
+use super::super::view::index::{Filter, Sort};
+use super::map::{self, Map};
+use super::{Answer, Frame, Visit, When, html, login};
 use crate::core::trend::Forecast;
 use crate::core::usage::QuotaUse;
 use crate::report::{human, sanitize, usage};
 use askama::Template;
 use axum::extract::Path;
-
-/// The picture's size, in its own units.
-const WIDTH: f64 = 1000.0;
-const HEIGHT: f64 = 460.0;
-/// The height of a title line in it, and the width of a character.
-const LINE: f64 = 18.0;
-const CHARACTER: f64 = 7.5;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -30,7 +24,8 @@ struct Page {
     more: Option<String>,
     quotas: Vec<Quota>,
     causes: Vec<CauseRow>,
-    cells: Vec<Cell>,
+    maps: [Map; 2],
+    biggest: Vec<Biggest>,
     history_url: String,
     moments: Vec<Moment>,
     disk: String,
@@ -76,20 +71,17 @@ struct CauseRow {
     size: String,
 }
 
-/// A rectangle of the map.
-struct Cell {
+/// A session that takes much.
+struct Biggest {
+    name: String,
     url: String,
-    title: String,
-    label: String,
-    class: &'static str,
-    x: String,
-    y: String,
-    w: String,
-    h: String,
-    text_x: String,
-    text_y: String,
+    owner: String,
+    size: String,
+    freed: String,
 }
 
+/// So many sessions are named beside the map.
+const BIGGEST: usize = 10;
 /// So many owners are listed; all are in the list of sessions.
 const OWNERS: usize = 50;
 
@@ -107,10 +99,10 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
     // A file that two owners share counts once in the whole.
     let bytes = if all { view.index.bytes } else { sum(&|o| o.bytes) };
     let freed = if all { view.index.delete_bytes } else { sum(&|o| o.delete_bytes) };
-    let root = site.open().map_err(|e| super::Problem::internal(&e))?;
-    let past = heavy(|| view.past(&root, &who.scope));
-    let of_owner =
-        |name: &str| past.quotas().find(|(q, _)| q.owner.as_deref() == Some(name)).map(bar);
+    let past = visit.past(&site, &view)?;
+    let of_owner = |name: &str| {
+        past.quotas().find(|(q, _)| q.owner.as_deref() == Some(name)).map(|q| bar(visit.lang, q))
+    };
     let rows = mine.iter().take(OWNERS).map(|o| OwnerRow {
         name: sanitize::terminal(&o.name).into_owned(),
         url: format!("{}/sessions{}", f.site(), query(&[("owner", &*o.name), ("sort", "size")])),
@@ -139,18 +131,19 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
         owners: rows.collect(),
         more: (mine.len() > OWNERS).then(|| human::grouped((mine.len() - OWNERS) as u64)),
         quotas: if all {
-            past.quotas().filter(|(q, _)| q.owner.is_none()).map(bar).collect()
+            past.quotas().filter(|(q, _)| q.owner.is_none()).map(|q| bar(visit.lang, q)).collect()
         } else {
             Vec::new()
         },
-        causes: if all { causes(&view, f.site()) } else { Vec::new() },
-        cells: cells(&view, &visit, f.site()),
+        causes: if all { causes(&visit, &view, f.site()) } else { Vec::new() },
+        maps: map::maps(&view, &visit, f.site()),
+        biggest: biggest(&visit, &view, f.site()),
         history_url: format!("{}/api/v1/roots/{}/usage", visit.app.prefix, site.slug),
         moments: moments(&visit, &past.future.timeline),
         disk: match (past.report.space, past.future.space) {
             (Some(space), foreseen) if all => {
                 let free = fill(t.disk, &[&human::size(space.free), &human::size(space.total)]);
-                let foreseen = foreseen.as_ref().map(usage::forecast);
+                let foreseen = foreseen.as_ref().map(|f| said::forecast(visit.lang, f));
                 foreseen.map_or(free.clone(), |f| format!("{free} {f}"))
             }
             _ => String::new(),
@@ -175,9 +168,9 @@ pub async fn home(visit: Visit) -> Answer {
     Ok(login::redirect(&format!("{}/r/{}", visit.app.prefix, first.slug)))
 }
 
-fn bar((q, foreseen): (&QuotaUse, Option<Forecast>)) -> Quota {
+fn bar(lang: Lang, (q, foreseen): (&QuotaUse, Option<Forecast>)) -> Quota {
     Quota {
-        forecast: foreseen.as_ref().map(usage::forecast).unwrap_or_default(),
+        forecast: foreseen.as_ref().map(|f| said::forecast(lang, f)).unwrap_or_default(),
         name: sanitize::terminal(&q.name).into_owned(),
         text: format!("{} / {}", human::size(q.used), human::size(q.allowed)),
         filled: q.percent().min(100),
@@ -196,85 +189,32 @@ fn moments(visit: &Visit, timeline: &[usage::Moment]) -> Vec<Moment> {
     timeline.iter().rev().take(60).map(one).collect()
 }
 
-fn causes(view: &View, base: &str) -> Vec<CauseRow> {
+fn causes(visit: &Visit, view: &View, base: &str) -> Vec<CauseRow> {
     (0_usize..)
         .zip(&view.index.causes)
         .map(|(i, cause)| CauseRow {
             url: format!("{base}/plan?cause={i}"),
             name: sanitize::terminal(&cause.name).into_owned(),
-            kind: cause.kind.clone(),
+            kind: said::cause(visit.lang, cause.kind),
             checkpoints: human::grouped(cause.checkpoints),
             size: human::size(cause.bytes),
         })
         .collect()
 }
 
-fn cells(view: &View, visit: &Visit, base: &str) -> Vec<Cell> {
-    let nodes = view.tree(&visit.who().scope);
-    let mut cells = Vec::new();
-    let whole = Rect { x: 0.0, y: 0.0, w: WIDTH, h: HEIGHT };
-    place(&nodes, whole, 0, &mut cells, &Drawing { visit, base });
-    cells
-}
-
-struct Drawing<'a> {
-    visit: &'a Visit,
-    base: &'a str,
-}
-
-fn place(nodes: &[Node], into: Rect, depth: usize, out: &mut Vec<Cell>, drawing: &Drawing<'_>) {
-    #[expect(clippy::cast_precision_loss, reason = "areas on a screen")]
-    let sizes: Vec<f64> = nodes.iter().map(|n| n.bytes as f64).collect();
-    for (node, rect) in nodes.iter().zip(treemap::layout(&sizes, into)) {
-        // What nobody could see or hit is left out.
-        if rect.w < 3.0 || rect.h < 3.0 {
-            continue;
+/// What the map shows in areas, as words.
+fn biggest(visit: &Visit, view: &View, base: &str) -> Vec<Biggest> {
+    let filter = Filter { sort: Sort::Size, limit: BIGGEST, ..Filter::default() };
+    let found = view.sessions(&visit.who().scope, &filter);
+    let one = |s: usize| {
+        let (session, sums) = (view.session(s), &view.index.rows[s]);
+        Biggest {
+            name: sanitize::terminal(&session.name).into_owned(),
+            url: format!("{base}/session{}", query(&[("name", &*session.name)])),
+            owner: sanitize::terminal(&session.owner).into_owned(),
+            size: human::size(sums.bytes),
+            freed: if sums.delete == 0 { String::new() } else { human::size(sums.delete_bytes) },
         }
-        out.push(cell(node, rect, depth, drawing));
-        let room = rect.inside(2.0);
-        let below = Rect { y: room.y + LINE, h: (room.h - LINE).max(0.0), ..room };
-        if below.h > LINE && below.w > LINE {
-            place(&node.children, below, depth + 1, out, drawing);
-        }
-    }
-}
-
-fn cell(node: &Node, rect: Rect, depth: usize, drawing: &Drawing<'_>) -> Cell {
-    let t = drawing.visit.t();
-    let base = drawing.base;
-    let name = match node.name.as_str() {
-        "" => t.the_rest.to_owned(),
-        name => sanitize::terminal(name).into_owned(),
     };
-    let url = match (depth, node.name.as_str()) {
-        (_, "") => format!("{base}/sessions?sort=size"),
-        (0, owner) => format!("{base}/sessions{}", query(&[("owner", owner), ("sort", "size")])),
-        (1, folder) => {
-            format!("{base}/sessions{}", query(&[("q", &format!("{folder}/")), ("sort", "size")]))
-        }
-        (_, session) => format!("{base}/session{}", query(&[("name", session)])),
-    };
-    let short = name.rsplit('/').next().unwrap_or(&name).to_owned();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few letters")]
-    let fits = (rect.w / CHARACTER).max(0.0) as usize;
-    let label = if rect.h < LINE || fits < 3 {
-        String::new()
-    } else if short.chars().count() > fits {
-        short.chars().take(fits - 1).collect::<String>() + "…"
-    } else {
-        short
-    };
-    let number = |x: f64| format!("{x:.1}");
-    Cell {
-        url,
-        title: format!("{name}: {}", human::size(node.bytes)),
-        label,
-        class: ["t-owner", "t-dataset", "t-session"][depth.min(2)],
-        x: number(rect.x),
-        y: number(rect.y),
-        w: number(rect.w),
-        h: number(rect.h),
-        text_x: number(rect.x + 5.0),
-        text_y: number(rect.y + LINE - 4.0),
-    }
+    found.items.into_iter().map(one).collect()
 }

@@ -1,17 +1,21 @@
 //! The policy's plan: every decision with its reasons, and the form that carries it out.
 
+use super::super::answer::Problem;
 use super::super::form::query;
 use super::super::lang::fill;
+use super::super::said::{self, Said};
 use super::super::site::Site;
-use super::super::view::index;
-use super::super::view::{Standing, View};
+use super::super::view::lists::{self, What};
+use super::super::view::{Standing, View, Warning, Warnings};
 use super::session::standing_text;
 use super::{Answer, Frame, Pager, Visit, heavy, status};
-use crate::report::{human, plan, sanitize};
+use crate::report::{human, sanitize};
 use askama::Template;
+use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
+use std::sync::Arc;
 
 /// Rows of one part of the list.
 const LIMIT: usize = 200;
@@ -28,6 +32,7 @@ struct Page {
     confirm: String,
     brake: Option<String>,
     warnings: Vec<String>,
+    warning_count: String,
     causes: Vec<CauseRow>,
     verdicts: Vec<(&'static str, &'static str, bool)>,
     cause: String,
@@ -67,13 +72,31 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
 pub async fn download(visit: Visit, Path(slug): Path<String>) -> Answer {
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
-    let plan = || serde_json::to_vec_pretty(&view.plan(visit.who()).plan);
-    let text = heavy(plan).map_err(|e| super::super::answer::Problem::internal(&e))?;
+    let text = whole(&visit, &view).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"plan.json\""),
     ];
     Ok((headers, text).into_response())
+}
+
+/// The whole plan's text; one at a time is made.
+///
+/// # Errors
+/// The plan cannot be written as JSON.
+pub async fn whole(visit: &Visit, view: &View) -> Result<Bytes, Problem> {
+    let _one = visit.app.large.acquire().await;
+    let text = heavy(|| view.plan_text(visit.who())).map_err(|e| Problem::internal(&e))?;
+    Ok(Bytes::from_owner(Shared(text)))
+}
+
+/// A text that several answers are sent from.
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// # Errors
@@ -109,12 +132,13 @@ pub fn page(
         ),
         undo: match sums.grace {
             0 => t.no_undo.to_owned(),
-            grace => fill(t.undo_until, &[&human::length(grace)]),
+            grace => fill(t.undo_until, &[&visit.lang.length(grace)]),
         },
         button: if sums.grace == 0 { t.delete_now } else { t.move_to_trash },
         confirm: fill(t.confirm, &[&count]),
-        brake: sums.brake.as_deref().map(|b| sanitize::terminal(b).into_owned()),
-        warnings: sums.warnings.iter().map(|w| sanitize::terminal(w).into_owned()).collect(),
+        brake: sums.brake.as_ref().map(|b| said::brake(visit.lang, b)),
+        warning_count: human::grouped(sums.warnings.first.len() as u64 + sums.warnings.more),
+        warnings: warnings(visit, view, &sums.warnings),
         causes: causes(visit, view, &cause),
         verdicts: verdicts
             .map(|s| (s.as_str(), standing_text(visit, s), s.as_str() == chosen))
@@ -127,6 +151,30 @@ pub fn page(
         f,
     };
     status(code, &page)
+}
+
+/// Each with the session it is about, in the reader's language.
+pub fn warnings(visit: &Visit, view: &View, warnings: &Warnings) -> Vec<String> {
+    let said = Said::new(visit.lang, view.inventory(), &view.law.policy);
+    let one = |warning: &Warning| match *warning {
+        Warning::Tainted(s) => {
+            let session = view.session(s as usize);
+            let why = session.tainted.first().map_or("", |w| w);
+            format!("{}: {}", session.name, fill(visit.t().kept_whole, &[why]))
+        }
+        Warning::Notice(n) => {
+            let notice = &view.outcome.notices[n as usize];
+            let session = notice.session().map(|s| &view.session(s as usize).name);
+            let text = said.notice(notice);
+            session.map_or(text.clone(), |name| format!("{name}: {text}"))
+        }
+    };
+    let mut list: Vec<String> =
+        warnings.first.iter().map(|w| sanitize::terminal(&one(w)).into_owned()).collect();
+    if warnings.more > 0 {
+        list.push(fill(visit.t().more_warnings, &[&human::grouped(warnings.more)]));
+    }
+    list
 }
 
 fn address(visit: &Visit, offset: usize) -> String {
@@ -150,7 +198,7 @@ fn causes(visit: &Visit, view: &View, chosen: &str) -> Vec<CauseRow> {
         .map(|(i, cause)| CauseRow {
             value: i.to_string(),
             name: sanitize::terminal(&cause.name).into_owned(),
-            kind: cause.kind.clone(),
+            kind: said::cause(visit.lang, cause.kind),
             checkpoints: human::grouped(cause.checkpoints),
             size: human::size(cause.bytes),
             chosen: i.to_string() == chosen,
@@ -159,23 +207,18 @@ fn causes(visit: &Visit, view: &View, chosen: &str) -> Vec<CauseRow> {
 }
 
 /// The decisions that are asked for: deletions unless another verdict is named.
-fn rows(visit: &Visit, view: &View, base: &str) -> index::Page<Row> {
+fn rows(visit: &Visit, view: &View, base: &str) -> lists::Page<Row> {
     let who = visit.who();
-    let text = visit.query.get("q").unwrap_or_default().to_lowercase();
+    let text = visit.query.get("q").unwrap_or_default();
     let cause: Option<u16> = visit.query.get("cause").and_then(|c| c.parse().ok());
     let offset = visit.query.number("offset", 0);
-    let wanted = |s: usize| {
-        let session = view.session(s);
-        who.sees(&session.owner) && view.index.matches(s, &text)
-    };
     let standing = visit.query.get("verdict").and_then(Standing::parse);
     let standing = standing.unwrap_or(Standing::Delete);
-    let found = match cause {
-        Some(cause) if standing == Standing::Delete => {
-            view.index.caused(cause, wanted, offset, LIMIT)
-        }
-        _ => view.index.standing(&view.outcome, standing, wanted, offset, LIMIT),
+    let what = match cause {
+        Some(cause) if standing == Standing::Delete => What::Cause(cause),
+        _ => What::Standing(standing),
     };
+    let found = view.decisions(&who.scope, text, what, offset, LIMIT);
     let row = |(s, c): (usize, usize)| {
         let session = view.session(s);
         let checkpoint = &session.checkpoints[c];
@@ -187,8 +230,8 @@ fn rows(visit: &Visit, view: &View, base: &str) -> index::Page<Row> {
             size: human::size(checkpoint.bytes),
             standing: standing.as_str(),
             standing_text: standing_text(visit, standing),
-            reason: sanitize::terminal(&plan::reasons(&view.reasons(s, c))).into_owned(),
+            reason: sanitize::terminal(&view.said(visit.lang, s, c)).into_owned(),
         }
     };
-    index::Page { items: found.items.into_iter().map(row).collect(), total: found.total }
+    lists::Page { items: found.items.into_iter().map(row).collect(), total: found.total }
 }

@@ -2,10 +2,10 @@
 
 use super::super::form::{Form, query};
 use super::super::lang::fill;
+use super::super::said::Said;
 use super::super::view::{Law, View};
 use super::{Answer, Frame, Visit, heavy, html};
 use crate::core::decide::decide;
-use crate::core::explain::Explainer;
 use crate::core::policy::Position;
 use crate::report::{human, sanitize};
 use crate::steps::differ;
@@ -88,7 +88,9 @@ pub async fn act(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer 
         let f = f.bad(visit.t().policy_long);
         return html(&page(f, &view, None, text));
     }
+    let one = visit.app.large.acquire().await;
     let trial = heavy(|| trial(&visit, &view, f.site(), &text));
+    drop(one);
     html(&page(f, &view, Some(trial), text))
 }
 
@@ -140,7 +142,7 @@ fn trial(visit: &Visit, view: &View, base: &str, text: &str) -> Trial {
     }
     let inventory = view.inventory();
     let after = decide(inventory, &law.policy, view.now);
-    let explainer = Explainer { inventory, policy: &law.policy };
+    let said = Said::new(visit.lang, inventory, &law.policy);
     let mut changes = differ::changes(inventory, &view.outcome, &after);
     changes.retain(|c| visit.who().sees(&view.session(c.session).owner));
     let sum = |deletes: bool| {
@@ -155,18 +157,15 @@ fn trial(visit: &Visit, view: &View, base: &str, text: &str) -> Trial {
         let session = view.session(c.session);
         let checkpoint = &session.checkpoints[c.checkpoint];
         let decision = &after.sessions[c.session];
-        let said: Vec<String> = decision
-            .reasons(c.checkpoint)
-            .iter()
-            .map(|r| explainer.reason(session, checkpoint, decision.policy, r).text)
-            .collect();
+        let reasons = decision.reasons(c.checkpoint);
+        let said = said.reasons(session, checkpoint, decision.policy, reasons);
         Change {
             session: sanitize::terminal(&session.name).into_owned(),
             url: format!("{base}/session{}", query(&[("name", &session.name)])),
             id: sanitize::terminal(&checkpoint.id).into_owned(),
             size: human::size(checkpoint.bytes),
             deletes: c.deletes,
-            reason: sanitize::terminal(&said.join(" · ")).into_owned(),
+            reason: sanitize::terminal(&said).into_owned(),
         }
     };
     Trial {

@@ -1,15 +1,14 @@
 //! One session: NSML's columns, what the policy makes of each checkpoint, and what to do with them.
 
-use super::super::answer::Problem;
 use super::super::choice;
 use super::super::form::{Form, query};
-use super::super::jobs::Recipe;
 use super::super::lang::fill;
+use super::super::recipe::Recipe;
 use super::super::site::Site;
 use super::super::view::{Standing, View};
 use super::{Answer, Frame, Pager, Visit, When, heavy, html, status};
 use crate::core::model::{Checkpoint, Marks};
-use crate::report::{human, listing, plan, sanitize};
+use crate::report::{human, listing, sanitize};
 use crate::serve::marking;
 use crate::steps::pick;
 use askama::Template;
@@ -61,7 +60,9 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
     let s = visit.session(&view, visit.query.get("name"))?;
-    let flash = visit.query.get("done").map(|d| fill(visit.t().marked, &[&sanitize::terminal(d)]));
+    let n = visit.query.number("n", 0) as u64;
+    let did = visit.query.get("done").and_then(marking::Change::done);
+    let flash = did.map(|word| fill(word(visit.t()), &[&visit.lang.checkpoints(n)]));
     let mut page = page(&visit, &site, &view, s, &Form::default());
     if let Some(text) = flash {
         page.f = page.f.good(text);
@@ -93,18 +94,18 @@ pub async fn act(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer 
         let session = view.session(s);
         let ids = chosen.iter().map(|c| session.checkpoints[*c].id.to_string()).collect();
         let recipe = Recipe::Choice { session: session.name.to_string(), ids };
-        let planned = heavy(|| view.choice(s, &chosen, visit.app.now()));
+        let planned = heavy(|| view.choice(&[(s, chosen)], visit.app.now()));
         return super::choice::page(&visit, &site, &view, &recipe, &planned, None, StatusCode::OK);
     }
     visit.may_change()?;
     let change = match marking::Change::of_form(action, &form, visit.app.now()) {
         Ok(change) => change,
-        Err(text) => return again(text),
+        Err(word) => return again(word(visit.t()).to_owned()),
     };
     let who = visit.who();
     let done = heavy(|| marking::mark(&visit.app, &site, &view, who, s, &chosen, &change))?;
     let name = &*view.session(s).name;
-    let to = query(&[("name", name), ("done", &done)]);
+    let to = query(&[("name", name), ("done", change.action()), ("n", &done.to_string())]);
     Ok(super::login::redirect(&format!("{}/r/{}/session{to}", visit.app.prefix, site.slug)))
 }
 
@@ -138,8 +139,11 @@ fn page(visit: &Visit, site: &Site, view: &View, s: usize, form: &Form) -> Page 
     let wanted = visit.query.get("metric");
     let first = metrics.first().cloned();
     let chosen = metrics.iter().find(|m| Some(m.as_str()) == wanted).cloned().or(first);
-    let curve =
-        query(&[("session", &*session.name), ("metric", chosen.as_deref().unwrap_or_default())]);
+    let curve = query(&[
+        ("session", &*session.name),
+        ("metric", chosen.as_deref().unwrap_or_default()),
+        ("lang", visit.lang.code()),
+    ]);
     let t = visit.t();
     Page {
         value: shown,
@@ -194,7 +198,7 @@ fn row(
         bytes: checkpoint.bytes,
         standing: standing.as_str(),
         standing_text: standing_text(visit, standing),
-        reason: sanitize::terminal(&plan::reasons(&view.reasons(s, c))).into_owned(),
+        reason: sanitize::terminal(&view.said(visit.lang, s, c)).into_owned(),
         marks: marks(visit, checkpoint),
         id,
     }
@@ -226,23 +230,4 @@ fn marks(visit: &Visit, checkpoint: &Checkpoint) -> Vec<String> {
     }
     list.extend(checkpoint.tags().iter().map(|tag| format!("#{}", sanitize::terminal(tag))));
     list
-}
-
-/// A choice that a form names exactly, for the pages that follow.
-///
-/// # Errors
-/// The session is not there, or not theirs.
-pub fn recipe(visit: &Visit, view: &View, form: &Form) -> Result<Recipe, Problem> {
-    if form.get("recipe") == Some("policy") {
-        return Ok(Recipe::Policy);
-    }
-    let s = visit.session(view, form.get("name"))?;
-    let session = view.session(s);
-    let given: Vec<String> = form.all("id").map(str::to_owned).collect();
-    // As they are called on the disk, if they are still there.
-    let ids = match choice::exact(session, &given) {
-        Some(chosen) => chosen.iter().map(|c| session.checkpoints[*c].id.to_string()).collect(),
-        None => given,
-    };
-    Ok(Recipe::Choice { session: session.name.to_string(), ids })
 }

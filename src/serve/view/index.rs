@@ -3,6 +3,8 @@
 //! A page over fifty thousand sessions must answer like one over fifty: orders, sums and the list
 //! of all deletions are made here, and a request only walks one of them.
 
+use super::cause::{Cause, CauseKind, cause};
+use super::lists::{List, Page};
 use crate::core::decision::{Outcome, Reason, SessionDecision, Verdict};
 use crate::core::limit::usage::Usage;
 use crate::core::model::{Checkpoint, Inventory, Status, Time};
@@ -93,17 +95,6 @@ pub struct Owner {
     pub delete_bytes: u64,
 }
 
-/// Why things go: a policy, and what of it deletes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cause {
-    /// Of the policy, or of the quota.
-    pub name: String,
-    /// `discard id`, `limit max-count`, `quota`, `no rule`: stable.
-    pub kind: String,
-    pub checkpoints: u64,
-    pub bytes: u64,
-}
-
 /// One checkpoint that the policy would delete.
 #[derive(Clone, Copy, Debug)]
 pub struct Going {
@@ -177,19 +168,12 @@ pub struct Filter {
     pub limit: usize,
 }
 
-/// A part of a list, and how long the list is.
-#[derive(Clone, Debug)]
-pub struct Page<T> {
-    pub items: Vec<T>,
-    pub total: usize,
-}
-
 impl Index {
     pub fn new(inventory: &Inventory, policy: &Policy, outcome: &Outcome) -> Index {
         let mut index = Index::default();
         let mut usage = Usage::default();
         let mut owners: HashMap<Box<str>, (Owner, Usage)> = HashMap::new();
-        let mut causes: HashMap<(String, String), u16> = HashMap::new();
+        let mut causes: HashMap<(String, CauseKind), u16> = HashMap::new();
         for (at, session) in (0..).zip(&inventory.sessions) {
             let decision = &outcome.sessions[at as usize];
             index.names.insert(session.name.clone(), at);
@@ -242,12 +226,12 @@ impl Index {
 
     fn cause(
         &mut self,
-        known: &mut HashMap<(String, String), u16>,
-        (name, kind): (String, String),
+        known: &mut HashMap<(String, CauseKind), u16>,
+        (name, kind): (String, CauseKind),
         checkpoint: &Checkpoint,
     ) -> u16 {
         let next = u16::try_from(self.causes.len()).unwrap_or(u16::MAX);
-        let at = *known.entry((name.clone(), kind.clone())).or_insert(next);
+        let at = *known.entry((name.clone(), kind)).or_insert(next);
         if usize::from(at) == self.causes.len() {
             self.causes.push(Cause { name, kind, checkpoints: 0, bytes: 0 });
         }
@@ -309,48 +293,53 @@ impl Index {
         }
     }
 
-    /// The checkpoints of some sessions that stand so, a part of them; only sessions on that part
-    /// are looked at one by one.
+    /// The sessions with checkpoints that stand so, and how many of them.
+    pub fn with_standing(&self, standing: Standing, wanted: impl Fn(usize) -> bool) -> List {
+        let rows = (0_u32..).zip(&self.rows).map(|(s, row)| (s, row.count(standing)));
+        List::new(rows.filter(|(s, n)| *n > 0 && wanted(*s as usize)))
+    }
+
+    /// The sessions that lose something for one cause, and how much.
+    pub fn with_cause(&self, cause: u16, wanted: impl Fn(usize) -> bool) -> List {
+        let count = |row: &Row| self.of_row(row).filter(|g| g.cause == cause).count();
+        let rows = (0_u32..).zip(&self.rows).filter(|(s, r)| r.delete > 0 && wanted(*s as usize));
+        let counted = rows.map(|(s, row)| (s, u32::try_from(count(row)).unwrap_or(u32::MAX)));
+        List::new(counted.filter(|(_, n)| *n > 0))
+    }
+
+    fn of_row(&self, row: &Row) -> impl Iterator<Item = &Going> {
+        self.going.iter().skip(row.going as usize).take(row.delete as usize)
+    }
+
+    /// A part of what [`Index::with_standing`] counts.
+    #[expect(clippy::unused_self, reason = "the counterpart of `caused`")]
     pub fn standing(
         &self,
         outcome: &Outcome,
+        list: &List,
         standing: Standing,
-        wanted: impl Fn(usize) -> bool,
         offset: usize,
         limit: usize,
     ) -> Page<(usize, usize)> {
-        let mut page = Page { items: Vec::new(), total: 0 };
-        for (s, row) in self.rows.iter().enumerate() {
-            let count = row.count(standing) as usize;
-            if count == 0 || !wanted(s) {
-                continue;
-            }
-            if page.total + count > offset && page.items.len() < limit {
-                let decision = &outcome.sessions[s];
-                let here = (0..decision.len()).filter(|c| Standing::of(decision, *c) == standing);
-                let skip = offset.saturating_sub(page.total);
-                let room = limit - page.items.len();
-                page.items.extend(here.skip(skip).take(room).map(|c| (s, c)));
-            }
-            page.total += count;
-        }
-        page
+        list.page(offset, limit, |s, out, skip, room| {
+            let decision = &outcome.sessions[s];
+            let here = (0..decision.len()).filter(|c| Standing::of(decision, *c) == standing);
+            out.extend(here.skip(skip).take(room).map(|c| (s, c)));
+        })
     }
 
-    /// The deletions of some sessions for one cause, a part of them.
+    /// A part of what [`Index::with_cause`] counts.
     pub fn caused(
         &self,
+        list: &List,
         cause: u16,
-        wanted: impl Fn(usize) -> bool,
         offset: usize,
         limit: usize,
     ) -> Page<(usize, usize)> {
-        let sessions = self.rows.iter().enumerate().filter(|(s, r)| r.delete > 0 && wanted(*s));
-        let all = sessions
-            .flat_map(|(_, r)| self.going.iter().skip(r.going as usize).take(r.delete as usize))
-            .filter(|g| g.cause == cause)
-            .map(|g| (g.session as usize, g.checkpoint as usize));
-        page(all, offset, limit)
+        list.page(offset, limit, |s, out, skip, room| {
+            let here = self.of_row(&self.rows[s]).filter(|g| g.cause == cause);
+            out.extend(here.skip(skip).take(room).map(|g| (s, g.checkpoint as usize)));
+        })
     }
 
     /// Whether a session's name has this text in it, which is in small letters.
@@ -362,65 +351,30 @@ impl Index {
         self.names.get(name).map(|s| *s as usize)
     }
 
-    /// The sessions a filter leaves of those that `mine` says are theirs to see.
-    pub fn sessions(
+    /// The sessions a filter leaves of those that `mine` says are theirs to see; each counts once.
+    pub fn filtered(
         &self,
         inventory: &Inventory,
         filter: &Filter,
         mine: impl Fn(&str) -> bool,
-    ) -> Page<usize> {
-        let order: Box<dyn DoubleEndedIterator<Item = usize>> = match filter.sort {
-            Sort::Name => Box::new(0..self.rows.len()),
-            Sort::Size => Box::new(self.by_size.iter().map(|s| *s as usize)),
-            Sort::Time => Box::new(self.by_time.iter().map(|s| *s as usize)),
-            Sort::Count => Box::new(self.by_count.iter().map(|s| *s as usize)),
-            Sort::Freed => Box::new(self.by_freed.iter().map(|s| *s as usize)),
-        };
+    ) -> List {
         let text = filter.text.to_lowercase();
-        let wanted = |s: &usize| {
-            let session = &inventory.sessions[*s];
+        let wanted = |s: &u32| {
+            let session = &inventory.sessions[*s as usize];
             mine(&session.owner)
                 && filter.owner.as_deref().is_none_or(|o| o == &*session.owner)
                 && filter.status.is_none_or(|status| status == session.status)
-                && self.matches(*s, &text)
+                && self.matches(*s as usize, &text)
         };
-        if filter.reverse {
-            page(order.rev().filter(wanted), filter.offset, filter.limit)
-        } else {
-            page(order.filter(wanted), filter.offset, filter.limit)
+        let of =
+            |order: &mut dyn Iterator<Item = u32>| List::new(order.filter(wanted).map(|s| (s, 1)));
+        let sorted = |order: &[u32]| of(&mut order.iter().copied());
+        match filter.sort {
+            Sort::Name => of(&mut (0..).take(self.rows.len())),
+            Sort::Size => sorted(&self.by_size),
+            Sort::Time => sorted(&self.by_time),
+            Sort::Count => sorted(&self.by_count),
+            Sort::Freed => sorted(&self.by_freed),
         }
     }
-}
-
-/// A part of what an iterator gives.
-pub fn page<T>(all: impl Iterator<Item = T>, offset: usize, limit: usize) -> Page<T> {
-    let mut page = Page { items: Vec::new(), total: 0 };
-    for item in all {
-        if page.total >= offset && page.items.len() < limit {
-            page.items.push(item);
-        }
-        page.total += 1;
-    }
-    page
-}
-
-/// What of the policy deletes a checkpoint: its first reason says.
-fn cause(policy: &Policy, decision: &SessionDecision, c: usize) -> (String, String) {
-    let of = decision.policy.and_then(|p| policy.policies.get(usize::from(p)));
-    let name = of.map(|p| p.name.to_string()).unwrap_or_default();
-    let kind = match decision.reasons(c).first() {
-        Some(Reason::Discarded { discard }) => {
-            let entry = of.and_then(|p| p.discard.get(usize::from(*discard)));
-            format!("discard {}", entry.map_or("", |d| d.key()))
-        }
-        Some(Reason::EvictedByAge { .. }) => "limit max-age".to_owned(),
-        Some(Reason::EvictedByCount { .. }) => "limit max-count".to_owned(),
-        Some(Reason::EvictedByBytes { .. }) => "limit max-bytes".to_owned(),
-        Some(Reason::EvictedByQuota { quota, .. }) => {
-            let quota = policy.quotas.get(usize::from(*quota));
-            return (quota.map(|q| q.name.to_string()).unwrap_or_default(), "quota".to_owned());
-        }
-        _ => "no rule".to_owned(),
-    };
-    (name, kind)
 }

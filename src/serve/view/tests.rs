@@ -1,9 +1,16 @@
 //! Pages over an index are the parts of what one would find by looking at everything.
 
-use super::index::{Filter, Sort, page};
+use super::index::{Filter, Sort};
 use super::*;
 use crate::core::model::{Checkpoint, Status};
 use crate::scan::Unrecognised;
+
+/// A part of what an iterator gives.
+fn page<T>(all: impl Iterator<Item = T>, offset: usize, limit: usize) -> Page<T> {
+    let all: Vec<T> = all.collect();
+    let total = all.len();
+    Page { items: all.into_iter().skip(offset).take(limit).collect(), total }
+}
 
 const NOW: Time = Time::from_nanos(2_000_000_000 * Time::NANOS_PER_SEC);
 const POLICY: &str = "version = 1\nmin-age = \"0s\"\n\
@@ -58,8 +65,9 @@ fn parts_of_the_decisions_are_those_of_the_whole() {
             .filter(|(s, c)| view.standing(*s, *c) == standing)
             .collect();
         assert!(!all.is_empty() || standing == Standing::Protected, "{standing:?}");
+        let list = view.index.with_standing(standing, odd);
         for (offset, limit) in [(0, 7), (5, 7), (13, 1), (0, 1000), (all.len(), 5), (9999, 5)] {
-            let part = view.index.standing(&view.outcome, standing, odd, offset, limit);
+            let part = view.index.standing(&view.outcome, &list, standing, offset, limit);
             let expected = page(all.iter().copied(), offset, limit);
             assert_eq!((part.items, part.total), (expected.items, expected.total));
         }
@@ -67,7 +75,7 @@ fn parts_of_the_decisions_are_those_of_the_whole() {
     for cause in (0..).take(view.index.causes.len()) {
         let going = view.index.going.iter().filter(|g| g.cause == cause && odd(g.session as usize));
         let all: Vec<_> = going.map(|g| (g.session as usize, g.checkpoint as usize)).collect();
-        let part = view.index.caused(cause, odd, 2, 5);
+        let part = view.index.caused(&view.index.with_cause(cause, odd), cause, 2, 5);
         let expected = page(all.into_iter(), 2, 5);
         assert_eq!((part.items, part.total), (expected.items, expected.total));
     }
@@ -93,7 +101,13 @@ fn sums_are_of_what_is_there() {
 #[test]
 fn sessions_are_filtered_and_sorted() {
     let view = view();
-    let find = |filter: &Filter| view.index.sessions(view.inventory(), filter, |o| o != "t3");
+    let find = |filter: &Filter| {
+        view.index.filtered(view.inventory(), filter, |o| o != "t3").sessions(
+            filter.offset,
+            filter.limit,
+            filter.reverse,
+        )
+    };
     let all = Filter { limit: 1000, ..Filter::default() };
     assert_eq!(find(&all).total, 40);
     let text = Filter { text: "/s1".into(), ..all.clone() };
@@ -132,7 +146,7 @@ fn the_digest_is_of_what_would_be_done() {
     let gone = |i: &mut Inventory| drop(i.sessions[s].checkpoints.pop());
     assert_ne!(digest(&first), again(&gone, POLICY), "the newest is gone");
     assert_ne!(digest(&first), again(&|_| (), &POLICY.replace("last = 2", "last = 3")));
-    let one = first.choice(s, &[0], NOW).digest;
-    assert_ne!(one, first.choice(s, &[1], NOW).digest);
-    assert_eq!(one, first.choice(s, &[0], later).digest);
+    let one = first.choice(&[(s, vec![0])], NOW).digest;
+    assert_ne!(one, first.choice(&[(s, vec![1])], NOW).digest);
+    assert_eq!(one, first.choice(&[(s, vec![0])], later).digest);
 }
