@@ -43,7 +43,7 @@ pub use outcome::{
     ApplyError, Count, Event, Kind, Progress, PurgeReport, Report, Settings, Skip, UndoReport,
 };
 pub use purge::{Which, purge};
-pub use recover::{Recovery, recover};
+pub use recover::{Recovery, recover, recover_for};
 pub use root::{Root, RootError, init};
 pub use run::{ApplyOptions, apply, check_root};
 pub use runs::{RunItem, RunSummary, runs};

@@ -128,22 +128,7 @@ pub fn open(root: BorrowedFd<'_>, rel: &Rel, how: How) -> io::Result<OwnedFd> {
             Ok(at)
         }
         How::Openat2 => {
-            let mut at: Option<OwnedFd> = None;
-            let mut rest = &rel.0[..];
-            while !rest.is_empty() {
-                let mut path = rest[0].to_bytes().to_vec();
-                let mut n = 1;
-                while n < rest.len() && path.len() + rest[n].count_bytes() < MAX_PATH {
-                    path.push(b'/');
-                    path.extend_from_slice(rest[n].to_bytes());
-                    n += 1;
-                }
-                rest = &rest[n..];
-                let from = at.as_ref().map_or(root, AsFd::as_fd);
-                let next = openat2(from, &path)?;
-                at = Some(next);
-            }
-            let at: OwnedFd = at.ok_or(io::ErrorKind::InvalidInput)?;
+            let at = resolve(root, rel)?;
             // T10: a btrfs subvolume is no mount for the kernel, and another file system for us.
             if mount(root)? != mount(at.as_fd())? {
                 return Err(Errno::XDEV.into());
@@ -151,6 +136,36 @@ pub fn open(root: BorrowedFd<'_>, rel: &Rel, how: How) -> io::Result<OwnedFd> {
             Ok(at)
         }
     }
+}
+
+/// As [`open`], to be listed only: subvolumes are entered too.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_to_list(root: BorrowedFd<'_>, rel: &Rel) -> io::Result<OwnedFd> {
+    match how() {
+        How::Openat2 if !rel.0.is_empty() => resolve(root, rel),
+        how => open(root, rel, how),
+    }
+}
+
+fn resolve(root: BorrowedFd<'_>, rel: &Rel) -> io::Result<OwnedFd> {
+    let mut at: Option<OwnedFd> = None;
+    let mut rest = &rel.0[..];
+    while !rest.is_empty() {
+        let mut path = rest[0].to_bytes().to_vec();
+        let mut n = 1;
+        while n < rest.len() && path.len() + rest[n].count_bytes() < MAX_PATH {
+            path.push(b'/');
+            path.extend_from_slice(rest[n].to_bytes());
+            n += 1;
+        }
+        rest = &rest[n..];
+        let from = at.as_ref().map_or(root, AsFd::as_fd);
+        let next = openat2(from, &path)?;
+        at = Some(next);
+    }
+    at.ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
 /// Opens one entry of a directory, which must be a directory on the same mount.

@@ -110,17 +110,17 @@ pub(super) fn make_ours(calls: &dyn Calls, parent: BorrowedFd<'_>) -> io::Result
     root::open_ours(parent)?.ok_or_else(|| Errno::NOENT.into())
 }
 
-/// Every home below the root: the root's own first, then those of directories of checkpoints.
-/// Directories that cannot be read are passed over and returned.
+/// Every home below the root: the root's own first, then those of directories of checkpoints. What
+/// lies at `skip` is not looked into. Directories that cannot be read are passed over and returned.
 ///
 /// # Errors
 /// The root itself cannot be read.
-pub fn find(root: &Root, threads: usize) -> io::Result<(Vec<Home>, Faults)> {
+pub fn find(root: &Root, threads: usize, skip: &HashSet<Rel>) -> io::Result<(Vec<Home>, Faults)> {
     let visit = |at: &Rel, _: &OwnedFd, listed: &survey::Listed| {
         let ours = listed.folders.iter().any(|name| name.as_c_str() == OURS);
         if ours { Home::existing(root, at) } else { Ok(None) }
     };
-    let (homes, faults) = survey::walk(root, threads, &HashSet::new(), visit)?;
+    let (homes, faults) = survey::walk(root, threads, skip, visit)?;
     let mut homes: Vec<Home> = homes.into_iter().flatten().collect();
     homes.sort_by(|a, b| a.at.cmp(&b.at));
     Ok((homes, faults))

@@ -52,9 +52,8 @@ pub fn purge(
     let known = if which == Which::Expired { root.recall() } else { None };
     let (homes, faults) = match known {
         Some(places) => home::at(root, &places),
-        None => {
-            home::find(root, settings.threads_on(root)).map_err(ApplyError::io("find journals"))?
-        }
+        None => home::find(root, settings.threads_on(root), &HashSet::new())
+            .map_err(ApplyError::io("find journals"))?,
     };
     let mut report = PurgeReport::default();
     for (at, e) in faults {

@@ -4,6 +4,7 @@
 //! in the trash, moves back what was half way, finishes a purge that had begun, and never moves
 //! anything into the trash. Done twice, it does nothing the second time.
 
+use super::dir::Rel;
 use super::home;
 use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
@@ -12,7 +13,9 @@ use super::located::Located;
 use super::outcome::{ApplyError, Event, Progress, Settings};
 use super::root::Root;
 use super::site::{Site, may_act};
+use crate::core::plan::PlanFile;
 use crate::store::unit;
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 
@@ -90,7 +93,32 @@ pub fn recover(
     settings: &Settings<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Recovery>, ApplyError> {
-    let found = home::find(root, settings.threads_on(root));
+    recover_but(root, &HashSet::new(), settings, progress)
+}
+
+/// As [`recover`], for a command that carries out a plan: the checkpoints that it names, which may
+/// be nearly all there is, are not looked into. No folder of checkpoints lies in one (T21).
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_for(
+    root: &Root,
+    plan: &PlanFile,
+    settings: &Settings<'_>,
+    progress: Progress<'_>,
+) -> Result<Option<Recovery>, ApplyError> {
+    let paths = plan.decisions.iter().flat_map(|d| &d.paths);
+    let skip = paths.filter_map(|path| Rel::parse(path).ok()).collect();
+    recover_but(root, &skip, settings, progress)
+}
+
+fn recover_but(
+    root: &Root,
+    skip: &HashSet<Rel>,
+    settings: &Settings<'_>,
+    progress: Progress<'_>,
+) -> Result<Option<Recovery>, ApplyError> {
+    let found = home::find(root, settings.threads_on(root), skip);
     let (homes, faults) = found.map_err(ApplyError::io("find journals"))?;
     if faults.is_empty() {
         root.remember(homes.iter().map(|h| h.at.clone()).collect());

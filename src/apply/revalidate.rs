@@ -17,16 +17,23 @@ use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 
-/// The directories of a session's checkpoints, each opened once, and their owners.
+/// The directories of a session's checkpoints, each opened once, and what they are.
 #[derive(Debug, Default)]
-pub struct Dirs(HashMap<Rel, (OwnedFd, u32)>);
+pub struct Dirs(HashMap<Rel, (OwnedFd, Owned)>);
+
+#[derive(Clone, Copy, Debug)]
+struct Owned {
+    owner: u32,
+    device: (u32, u32),
+}
 
 impl Dirs {
     fn open(&mut self, root: &Root, rel: &Rel) -> io::Result<()> {
         if !self.0.contains_key(rel) {
             let fd = dir::open(root.fd(), rel, dir::how())?;
-            let owner = dir::stat_fd(fd.as_fd())?.stx_uid;
-            self.0.insert(rel.clone(), (fd, owner));
+            let stat = dir::stat_fd(fd.as_fd())?;
+            let device = (stat.stx_dev_major, stat.stx_dev_minor);
+            self.0.insert(rel.clone(), (fd, Owned { owner: stat.stx_uid, device }));
         }
         Ok(())
     }
@@ -39,8 +46,8 @@ impl Dirs {
         self.0.get(rel).map(|(fd, _)| fd.as_fd()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn owner(&self, rel: &Rel) -> Option<u32> {
-        self.0.get(rel).map(|(_, owner)| *owner)
+    fn owned(&self, rel: &Rel) -> Option<Owned> {
+        self.0.get(rel).map(|(_, owned)| *owned)
     }
 
     /// Measures the entries at `places` as one unit.
@@ -169,11 +176,9 @@ fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
     }
     // T10: a btrfs subvolume is no mount; it shows by its device. Files of overlayfs differ in theirs.
     for (place, top) in d.parts.iter().zip(&unit.tops) {
-        if top.kind == FileType::Directory {
-            let same = dirs.get(&place.dir).and_then(|parent| same_device(parent, place));
-            if !same.map_err(|e| e.to_string())? {
-                return Err(format!("{} is another file system than its folder", d.id));
-            }
+        let device = dirs.owned(&place.dir).map(|folder| folder.device);
+        if top.kind == FileType::Directory && unit.device != device {
+            return Err(format!("{} is another file system than its folder", d.id));
         }
     }
     // I30: objects of several users are nobody's to delete whole.
@@ -182,18 +187,12 @@ fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
     };
     if rustix::process::geteuid().is_root() {
         for place in &d.parts {
-            if dirs.owner(&place.dir) != Some(owner) {
+            if dirs.owned(&place.dir).is_none_or(|folder| folder.owner != owner) {
                 return Err(format!("{} belongs to another user than its folder", d.id));
             }
         }
     }
     Ok(())
-}
-
-fn same_device(parent: BorrowedFd<'_>, place: &Place) -> io::Result<bool> {
-    let device = |s: &fs::Statx| (s.stx_dev_major, s.stx_dev_minor);
-    let stat = dir::look(parent, &place.name)?.ok_or(io::ErrorKind::NotFound)?;
-    Ok(device(&stat) == device(&dir::stat_fd(parent)?))
 }
 
 /// I14, again right before the renames: the witnesses are what [`look`] saw.

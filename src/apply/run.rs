@@ -194,7 +194,10 @@ impl AtHome<'_> {
         self.refuse_twice(&runs)?;
         let mut journal: Option<Journal> = None;
         let mut kept: Kept<'_> = Vec::new();
+        let before = self.report.moved.checkpoints;
         let ended = self.batches(site, work, &mut journal, &mut kept);
+        // What was moved here lies in the trash: the run is not settled.
+        let is_settled = self.report.moved.checkpoints == before;
         let Some(mut journal) = journal else { return ended };
         // What the last batch did is recorded, also if the run ends with it. With an error the
         // journal stays open: the next command sees that this run was cut off.
@@ -204,7 +207,11 @@ impl AtHome<'_> {
         let verified = verify_keepers(site, &kept, |unit, was| unit.identity == was.1);
         let stopped =
             verified.as_ref().err().map(ToString::to_string).or(self.report.stopped.clone());
-        site.finish(journal, &self.begin.run, stopped)?;
+        if is_settled {
+            site.finish(journal, &self.begin.run, stopped)?;
+        } else {
+            site.end(journal, stopped)?;
+        }
         verified?;
         if self.options.purge_now && !site.stopped() {
             let mut purged = PurgeReport::default();

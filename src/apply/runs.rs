@@ -6,6 +6,7 @@ use super::outcome::{ApplyError, Count};
 use super::purge;
 use super::root::Root;
 use crate::core::model::Time;
+use std::collections::HashSet;
 
 /// One checkpoint of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,8 @@ pub struct RunSummary {
 /// # Errors
 /// The root cannot be read.
 pub fn runs(root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
-    let (homes, faults) = home::find(root, 1).map_err(ApplyError::io("find journals"))?;
+    let (homes, faults) =
+        home::find(root, 1, &HashSet::new()).map_err(ApplyError::io("find journals"))?;
     let mut faults: Vec<String> = faults.into_iter().map(|(at, e)| format!("{at}: {e}")).collect();
     let mut all: Vec<RunSummary> = Vec::new();
     for home in &homes {

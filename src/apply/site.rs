@@ -94,16 +94,22 @@ impl<'a> Site<'a> {
             .map_err(ApplyError::io("write the journal"))
     }
 
-    /// Ends a file in order; marks the run if nothing is left to do for it.
-    pub fn finish(
-        &self,
-        mut journal: Journal,
-        run: &str,
-        stopped: Option<String>,
-    ) -> Result<(), ApplyError> {
+    /// Ends a file in order.
+    pub fn end(&self, mut journal: Journal, stopped: Option<String>) -> Result<(), ApplyError> {
         journal.add(&Record::End { stopped });
         journal.commit(self.settings.calls).map_err(ApplyError::io("write the journal"))?;
         journal.close(self.settings.calls);
+        Ok(())
+    }
+
+    /// Ends a file in order; marks the run if nothing is left to do for it.
+    pub fn finish(
+        &self,
+        journal: Journal,
+        run: &str,
+        stopped: Option<String>,
+    ) -> Result<(), ApplyError> {
+        self.end(journal, stopped)?;
         let runs = history::read_run(self.home.journal(), run)
             .map_err(ApplyError::io("read the journal"))?;
         if runs.is_done() && !runs.settled {

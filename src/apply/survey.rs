@@ -43,7 +43,7 @@ pub fn walk<T: Send>(
     let mut level = vec![Rel::default()];
     while !level.is_empty() {
         let seen = parallel::map(threads, &level, |at| {
-            let fd = dir::open(root.fd(), at, dir::how())?;
+            let fd = dir::open_to_list(root.fd(), at)?;
             let listed = list(&fd)?;
             let found = visit(at, &fd, &listed);
             io::Result::Ok((listed.folders, found))

@@ -13,6 +13,7 @@ use super::recover::{self, by_session};
 use super::root::Root;
 use super::site::{Site, may_act};
 use crate::store::unit;
+use std::collections::HashSet;
 use std::io;
 
 /// What to restore.
@@ -43,8 +44,8 @@ pub fn undo(
     settings: &Settings<'_>,
     progress: Progress<'_>,
 ) -> Result<UndoReport, ApplyError> {
-    let (homes, _) =
-        home::find(root, settings.threads_on(root)).map_err(ApplyError::io("find journals"))?;
+    let (homes, _) = home::find(root, settings.threads_on(root), &HashSet::new())
+        .map_err(ApplyError::io("find journals"))?;
     let run = pick(&homes, what.run)?;
     let mut report = UndoReport::default();
     let (mut asked, mut met) = (0, false);

@@ -119,7 +119,7 @@ fn saved(
         unfinished::tell(context, &root, None);
     }
     told.root(&root);
-    carry::recover(context, &root, args.consent.dry_run)?;
+    carry::recover_for(context, &root, &plan, args.consent.dry_run)?;
     told.carry_out(context, root, job(plan, args))
 }
 

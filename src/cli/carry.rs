@@ -178,6 +178,28 @@ pub fn settings<'a>(context: &Context, stop: &'a AtomicBool) -> Settings<'a> {
 /// # Errors
 /// The journal cannot be read, or another run is at work.
 pub fn recover(context: &Context, root: &Root, dry_run: bool) -> Result<(), Failure> {
+    recover_by(context, root, dry_run, |settings| apply::recover(root, settings, &|_| {}))
+}
+
+/// The same, before `plan` is carried out.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_for(
+    context: &Context,
+    root: &Root,
+    plan: &PlanFile,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    recover_by(context, root, dry_run, |settings| apply::recover_for(root, plan, settings, &|_| {}))
+}
+
+fn recover_by(
+    context: &Context,
+    root: &Root,
+    dry_run: bool,
+    recover: impl FnOnce(&Settings<'_>) -> Result<Option<Recovery>, ApplyError>,
+) -> Result<(), Failure> {
     // Nothing of ours can be in a root that was never declared, and a dry run changes nothing.
     if dry_run || root.id.is_none() {
         return Ok(());
@@ -185,7 +207,7 @@ pub fn recover(context: &Context, root: &Root, dry_run: bool) -> Result<(), Fail
     let critical = context.signals.critical();
     let settings = settings(context, critical.stop());
     context.confine(root);
-    let recovered = apply::recover(root, &settings, &|_| {}).map_err(failure)?;
+    let recovered = recover(&settings).map_err(failure)?;
     drop(critical);
     say_recovered(&context.ui, recovered.as_ref());
     Ok(())

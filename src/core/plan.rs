@@ -172,6 +172,34 @@ pub enum PlanError {
     Future { made: Time },
 }
 
+/// Hashes all that is written to it but the `end` last bytes, which it holds back.
+struct AllBut {
+    hasher: blake3::Hasher,
+    held: Vec<u8>,
+    end: usize,
+}
+
+impl std::io::Write for AllBut {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let (over, rest) = bytes.split_at(bytes.len().saturating_sub(self.end));
+        if over.is_empty() {
+            self.held.extend_from_slice(bytes);
+            let over = self.held.len().saturating_sub(self.end);
+            self.hasher.update(&self.held[..over]);
+            self.held.drain(..over);
+        } else {
+            self.hasher.update(&self.held).update(over);
+            self.held.clear();
+            self.held.extend_from_slice(rest);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl PlanFile {
     /// The decisions to delete, in the order of their numbers in a journal.
     pub fn deletions(&self) -> impl Iterator<Item = &PlanDecision> {
@@ -185,15 +213,19 @@ impl PlanFile {
         self
     }
 
-    /// Of everything as it stands, the field `digest` included.
+    /// Of everything but the field `digest`, which is hashed as if it were empty: it is written last.
     fn digest_of_all(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
+        let end = format!("{}}}", serde_json::Value::from(&*self.digest));
+        let mut all = AllBut { hasher: blake3::Hasher::new(), held: Vec::new(), end: end.len() };
         // The hasher is fast on large pieces only.
-        let mut out = BufWriter::with_capacity(1 << 16, &mut hasher);
+        let mut out = BufWriter::with_capacity(1 << 16, &mut all);
         // Writing plain data to a hasher cannot fail.
         let written = serde_json::to_writer(&mut out, self).is_ok() && out.flush().is_ok();
         drop(out);
-        if written { hasher.finalize().to_hex().to_string() } else { String::new() }
+        if !written || all.held != end.as_bytes() {
+            return String::new();
+        }
+        all.hasher.update(b"\"\"}").finalize().to_hex().to_string()
     }
 
     /// Checks that it is of this format and unchanged since it was sealed.
@@ -204,8 +236,7 @@ impl PlanFile {
         if self.format != FORMAT {
             return Err(PlanError::Format(self.format.clone()));
         }
-        let blank = PlanFile { digest: String::new(), ..self.clone() };
-        if self.digest.is_empty() || self.digest != blank.digest_of_all() {
+        if self.digest.is_empty() || self.digest != self.digest_of_all() {
             return Err(PlanError::Digest);
         }
         Ok(())
@@ -243,5 +274,34 @@ impl PlanFile {
             return Err(PlanError::Future { made });
         }
         Ok(made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What plans of earlier versions were sealed with: the digest of a copy whose digest is empty.
+    fn by_copy(plan: &PlanFile) -> String {
+        let blank = PlanFile { digest: String::new(), ..plan.clone() };
+        blake3::hash(&serde_json::to_vec(&blank).unwrap()).to_hex().to_string()
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_plan_without_it() {
+        for (many, name) in [(0, ""), (1, "s"), (500, "t/\"x\"\u{1b}"), (3000, "세션")] {
+            let one = PlanDecision { session: name.to_owned(), ..PlanDecision::default() };
+            let plan = PlanFile { decisions: vec![one; many], ..PlanFile::default() };
+            let want = by_copy(&plan);
+            let sealed = PlanFile { format: FORMAT.to_owned(), ..plan.clone() }.seal();
+            assert!(sealed.check().is_ok());
+            assert_eq!(sealed.digest, by_copy(&sealed));
+            // Whatever the field holds.
+            for digest in ["", "x", "\"}", "\n\\", &"0".repeat(64), &"é".repeat(40_000)] {
+                let plan = PlanFile { digest: digest.to_owned(), ..plan.clone() };
+                assert_eq!(plan.digest_of_all(), want, "{many} {}", digest.len());
+                assert!(plan.check().is_err());
+            }
+        }
     }
 }

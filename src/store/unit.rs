@@ -50,6 +50,8 @@ pub struct Unit {
     pub owners: Vec<u32>,
     /// At least one entry is a mount point or lies on another file system.
     pub crosses_mount: bool,
+    /// Of its directories, all of which have the same if it crosses no mount.
+    pub device: Option<(u32, u32)>,
 }
 
 /// One named entry of a unit, apart from what is in it.
@@ -122,9 +124,8 @@ pub(super) struct Walk {
     record: Vec<u8>,
     /// Inodes of files with several links, to count each once.
     seen: HashSet<u64>,
-    /// Mount id of the first entry and device of the first directory; all others must agree.
+    /// Mount id of the first entry; all others must agree.
     mount: Option<u64>,
-    device: Option<(u32, u32)>,
 }
 
 /// A directory being walked: its entries are taken from the end, each with what the listing says
@@ -230,7 +231,7 @@ impl Walk {
         }
         if !with_id || file_type(stat) == FileType::Directory {
             let device = (stat.stx_dev_major, stat.stx_dev_minor);
-            if *self.device.get_or_insert(device) != device {
+            if *self.unit.device.get_or_insert(device) != device {
                 self.unit.crosses_mount = true;
             }
         }
