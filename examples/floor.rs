@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const DIR: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// Where checkpoints go before they are removed.
 const TRASH: &CStr = c".floor";
+const JOURNAL: &CStr = c".floor-journal";
 /// As many sessions share one sync of the journal as in `retain`.
 const BATCH: usize = 32;
 const PURGE_BATCH: usize = 64;
@@ -41,9 +41,10 @@ fn main() -> io::Result<()> {
     };
     let threads = threads.parse().map_err(io::Error::other)?;
     let sessions = sessions(doomed, kept)?;
-    let journal_at = Path::new(doomed).with_extension("journal");
+    let Some(first) = sessions.first() else { return Ok(()) };
+    // On the same file system as the checkpoints, whose log its sync writes.
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let journal = fs::open(&journal_at, flags, Mode::from(0o644))?;
+    let journal = fs::openat(&first.fd, JOURNAL, flags, Mode::from(0o644))?;
     for batch in sessions.chunks(BATCH) {
         each(threads, batch, |s| {
             look_all(s.fd.as_fd(), &s.kept)?;
@@ -66,6 +67,7 @@ fn main() -> io::Result<()> {
     }
     note(&journal, &[])?;
     each(threads, &sessions, |s| look_all(s.fd.as_fd(), &s.kept))?;
+    fs::unlinkat(&first.fd, JOURNAL, AtFlags::empty())?;
     println!("{} checkpoints", sessions.iter().map(|s| s.doomed.len()).sum::<usize>());
     Ok(())
 }

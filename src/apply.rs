@@ -6,9 +6,18 @@
 //! first until recovery restores it, or being purged after its grace. Nothing else ever changes.
 //! The codes in the comments (I1, N16, ...) are those of docs/safety.md.
 //!
+//! Some rules are kept before anything comes here, and hold here because the plan is all that does
+//! (I13): what is a checkpoint and complete (I2), what is newest (I5), best (I7) or young (I8), a
+//! policy that can be trusted (I16) and was read once (I17). What apply adds is that each is still so:
+//! nothing is ranked again, and a checkpoint with the fingerprint that it had, ctimes included, has
+//! only grown older ([`revalidate`]). Names leave this module escaped by [`crate::core::name`], and
+//! reach people through the sinks' own functions (I32). Nothing here is parsed but TOML and JSON of
+//! bounded length, and nothing executed (I31, [`dir::read_file`]).
+//!
 //! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
 //! (whether), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
-//! [`recover()`], [`undo()`], [`purge()`] with `wanted`, `pointed` and [`remove`], [`runs()`] and [`interrupted()`] (what was),
+//! [`recover()`], [`undo()`], [`purge()`] with `wanted`, `pointed` and [`remove`], [`runs()`] and
+//! [`interrupted()`] (what was),
 //! [`confine()`] (the kernel's second look).
 
 pub mod calls;

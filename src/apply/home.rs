@@ -24,6 +24,7 @@ pub struct Home {
     pub at: Rel,
     ours: OwnedFd,
     journal: OwnedFd,
+    anothers: bool,
 }
 
 impl Home {
@@ -45,7 +46,7 @@ impl Home {
         match dir::child(ours.as_fd(), JOURNAL) {
             Ok(journal) => {
                 root::check_ours(parent.as_fd(), journal.as_fd())?;
-                Ok(Some(Home { at: at.clone(), ours, journal }))
+                Ok(Some(Home::new(at, ours, journal)?))
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
@@ -66,7 +67,19 @@ impl Home {
         }
         let journal = dir::child(ours.as_fd(), JOURNAL)?;
         root::check_ours(parent.as_fd(), journal.as_fd())?;
-        Ok(Home { at: at.clone(), ours, journal })
+        Home::new(at, ours, journal)
+    }
+
+    fn new(at: &Rel, ours: OwnedFd, journal: OwnedFd) -> io::Result<Home> {
+        let owner = dir::stat_fd(journal.as_fd())?.stx_uid;
+        let anothers = !at.components().is_empty() && owner != rustix::process::geteuid().as_raw();
+        Ok(Home { at: at.clone(), ours, journal, anothers })
+    }
+
+    /// I30: a user's own, beside the user's checkpoints. What its owner does in it must not keep
+    /// anybody else from working elsewhere.
+    pub fn is_anothers(&self) -> bool {
+        self.anothers
     }
 
     /// Whether we may write here.

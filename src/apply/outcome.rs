@@ -242,8 +242,10 @@ impl From<super::lock::NoLock> for ApplyError {
 }
 
 /// I23: refuses to work beside journals that this version cannot read.
-pub(super) fn refuse_newer(runs: &[history::Run]) -> Result<(), ApplyError> {
-    match runs.iter().find(|r| r.newer) {
+pub(super) fn refuse_newer<'r>(
+    runs: impl IntoIterator<Item = &'r history::Run>,
+) -> Result<(), ApplyError> {
+    match runs.into_iter().find(|r| r.newer) {
         Some(run) => Err(ApplyError::NewerJournal { run: run.id.clone() }),
         None => Ok(()),
     }

@@ -64,7 +64,8 @@ pub fn purge(
         _ => None,
     };
     for home in homes.iter().filter(|h| h.is_writable()) {
-        let site = Site::enter(root, home, *settings)?;
+        let entered = Site::enter_any(root, home, *settings, &mut report.faults)?;
+        let Some(site) = entered else { continue };
         if let Some(recovered) = recover::at(&site, progress)? {
             report.recovered.get_or_insert_default().absorb(recovered);
         }

@@ -125,7 +125,7 @@ fn recover_but(
     }
     let mut all = Recovery::default();
     for home in homes.iter().filter(|h| h.is_writable()) {
-        let site = Site::enter(root, home, *settings)?;
+        let Some(site) = Site::enter_any(root, home, *settings, &mut all.faults)? else { continue };
         if let Some(done) = at(&site, progress)? {
             all.absorb(done);
         }

@@ -110,6 +110,7 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
     }
     let (mut deletions, mut gone) = (Vec::new(), Vec::new());
     for d in &work.deletions {
+        // I3: whatever cannot be read keeps all of the session.
         let fail = |e: io::Error| format!("{} cannot be read: {e}", d.id);
         // I33: gone is what is seen to be gone, twice; one answer may be wrong.
         let missing = |e: &io::Error| e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1;
@@ -134,6 +135,7 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
             }
             Err(e) => return Err(fail(e)),
         };
+        // I2, I8, I14: it is what was recognised, and was not written to since it was old enough.
         if unit.fingerprint != d.fingerprint {
             return Err(format!("{} has changed since the plan was made", d.id));
         }

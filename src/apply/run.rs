@@ -67,6 +67,7 @@ pub fn apply(
         boot: site::boot(),
         tool: site::tool(),
         plan: plan.digest.clone(),
+        // I17: of the policy as the plan has it; no file is read again.
         policy: plan.policy.source.clone(),
         policy_digest: plan.policy.digest.clone(),
         grace_seconds: options.grace.unwrap_or(plan.policy.grace_seconds),

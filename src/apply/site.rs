@@ -38,6 +38,23 @@ impl<'a> Site<'a> {
         Ok(site)
     }
 
+    /// As [`Site::enter`]; `None`, and said, if it is another's home who is at work in it, or makes it
+    /// seem so.
+    pub fn enter_any(
+        root: &'a Root,
+        home: &'a Home,
+        settings: Settings<'a>,
+        faults: &mut Vec<String>,
+    ) -> Result<Option<Site<'a>>, ApplyError> {
+        match Site::enter(root, home, settings) {
+            Err(e @ ApplyError::Locked { .. }) if home.is_anothers() => {
+                faults.push(format!("{}: {e}", home.at));
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
     /// I1, R15: the root is still marked, and the lock still the one others would take.
     pub fn check(&self) -> Result<(), ApplyError> {
         if !self.root.still_marked()? {
@@ -54,8 +71,13 @@ impl<'a> Site<'a> {
     pub fn runs(&self, all: bool) -> Result<Vec<Run>, ApplyError> {
         let runs =
             history::read(self.home.journal(), all).map_err(ApplyError::io("read the journal"))?;
-        refuse_newer(&runs)?;
+        refuse_newer(runs.iter().filter(|run| self.counts(run)))?;
         Ok(runs)
+    }
+
+    /// I30: not what the owner of a folder wrote there: it is shown, and decides nothing.
+    fn counts(&self, run: &Run) -> bool {
+        run.foreign.is_none() || !self.home.is_anothers()
     }
 
     /// I12: a clock that jumped back would purge, or keep, the wrong things.
@@ -64,7 +86,7 @@ impl<'a> Site<'a> {
         if now < EARLIEST {
             return Err(ApplyError::Clock { now, why: "before 2020".to_owned() });
         }
-        for run in runs {
+        for run in runs.iter().filter(|run| self.counts(run)) {
             let Some(at) = run.begin.as_ref().and_then(|b| Time::parse(&b.now)) else { continue };
             if at.since(now) > SKEW {
                 let why = format!(

@@ -14,6 +14,7 @@ mod trees;
 mod changed;
 mod faulty;
 mod happy;
+mod hostile;
 mod pointed;
 mod privileged;
 mod races;

@@ -33,6 +33,7 @@ mod confined;
 mod metadata;
 mod modes;
 mod mounts;
+mod named;
 mod operator;
 mod root_policy;
 mod rows;

@@ -18,6 +18,8 @@ use std::path::Path;
 
 /// A journal larger than this is somebody's attack on memory.
 const MAX_FILE: u64 = 4 << 30;
+/// The same for one that is not acted upon, which its owner may have written for that.
+const MAX_FOREIGN: u64 = 16 << 20;
 /// Enough of a settled run for its first record.
 const HEAD: u64 = 64 << 10;
 /// What a run's last file is called once nothing is left to do for it.
@@ -262,11 +264,25 @@ fn when(run: &Run) -> (&str, &str) {
     (run.begin.as_ref().map_or("", |b| b.now.as_str()), &run.id)
 }
 
+/// I30, I31: a file of somebody else that is no journal, or one without an end, counts as damaged; it
+/// must not stop those who may not act on it anyway.
 fn read_file(dir: BorrowedFd<'_>, name: &CStr, head: bool) -> io::Result<(frame::Decoded, u32)> {
-    let (bytes, stat) =
-        if head { dir::read_head(dir, name, HEAD) } else { dir::read_file(dir, name, MAX_FILE) }?;
     let text = name.to_str().map_err(io::Error::other)?;
-    Ok((frame::decode(&bytes, text), stat.stx_uid))
+    let owner = dir::look(dir, name)?.map(|stat| stat.stx_uid);
+    let own = rustix::process::geteuid().as_raw();
+    let theirs = owner.filter(|uid| *uid != own);
+    let read = match (head, theirs) {
+        (true, _) => dir::read_head(dir, name, HEAD),
+        (false, Some(_)) => dir::read_file(dir, name, MAX_FOREIGN),
+        (false, None) => dir::read_file(dir, name, MAX_FILE),
+    };
+    match (read, theirs) {
+        (Ok((bytes, stat)), _) => Ok((frame::decode(&bytes, text), stat.stx_uid)),
+        (Err(_), Some(uid)) => {
+            Ok((frame::Decoded { damaged: true, ..frame::Decoded::default() }, uid))
+        }
+        (Err(e), None) => Err(e),
+    }
 }
 
 /// `RUN` and what follows its dot, for names that are a journal's.
