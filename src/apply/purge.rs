@@ -151,9 +151,11 @@ pub(super) fn purge_run(
             .reserve(calls, items.len() as u64 * 12)
             .map_err(ApplyError::io("reserve space for the journal"))?;
         journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
+        // Where there are fewer sessions than threads, each has several.
+        let within = site.settings.threads.div_ceil(batch.len());
         let results = parallel::map(site.settings.threads, &batch, |group| {
             let all = open.get(group[0].intent.session.as_str()) == Some(&group.len());
-            remove(site, &run.id, group, all, progress)
+            remove(site, &run.id, group, (all, within), progress)
         });
         // I24: what a record will say must be on disk before it.
         let synced = parallel::map(site.settings.threads, &results, |removed| {
@@ -249,12 +251,12 @@ struct Removed<'a> {
     faults: Vec<String>,
 }
 
-/// Removes checkpoints of one session, perhaps `all` that it has in the trash.
+/// Removes checkpoints of one session, perhaps `all` that it has in the trash, on so many threads.
 fn remove<'a>(
     site: &Site<'_>,
     run: &str,
     group: &[&'a Item],
-    all: bool,
+    (all, threads): (bool, usize),
     progress: Progress<'_>,
 ) -> Removed<'a> {
     let calls = site.settings.calls;
@@ -270,9 +272,10 @@ fn remove<'a>(
             return out;
         }
     };
+    let removed = parallel::map(threads, &intents, |item| found.remove(calls, item));
     let mut taken = 0;
-    for item in intents {
-        match found.remove(calls, item) {
+    for (item, removed) in intents.into_iter().zip(removed) {
+        match removed {
             Ok(true) => out.done.push(item),
             // Somebody restored it since its state was read: theirs (I28).
             Ok(false) => taken += 1,

@@ -78,39 +78,18 @@ pub struct Seen<'w> {
     pub witnesses: Vec<Witness<'w>>,
 }
 
-/// Looks at a session; the text says why it is left alone.
+/// Looks at a session on so many threads; the text says why it is left alone.
 ///
 /// # Errors
 /// Anything that is not as planned.
-pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> {
+pub fn look<'w>(root: &Root, work: &'w SessionWork, threads: usize) -> Result<Seen<'w>, String> {
     let mut dirs = Dirs::default();
-    let mut witnesses = Vec::new();
-    // I14: what justified the deletions is there and unchanged.
-    for w in &work.witnesses {
-        let opened = open_all(root, &mut dirs, &w.parts);
-        // I6, I10: a pin or pointer that was not there must not be there now.
-        let Some(planned) = w.fingerprint else {
-            let absent = match opened {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
-                other => other.and_then(|()| all_gone(&dirs, &w.parts)),
-            };
-            match absent {
-                Ok(true) => continue,
-                Ok(false) => return Err(format!("{} appeared since the plan was made", w.called)),
-                Err(e) => return Err(format!("{} cannot be looked for: {e}", w.called)),
-            }
-        };
-        match opened.and_then(|()| dirs.measure(&w.parts)) {
-            Ok(unit) if unit.fingerprint == planned => {
-                witnesses.push((w, unit.identity, unit.lasting));
-            }
-            Ok(_) => return Err(format!("{}, which was to stay, has changed", w.called)),
-            Err(e) => return Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
-        }
-    }
-    let (mut deletions, mut gone) = (Vec::new(), Vec::new());
+    let opened: Vec<_> =
+        work.witnesses.iter().map(|w| (w, open_all(root, &mut dirs, &w.parts))).collect();
+    let witnesses = parallel::map(threads, &opened, |(w, opened)| witness(&dirs, w, opened));
+    let witnesses: Vec<_> = witnesses.into_iter().collect::<Result<_, String>>()?;
+    let (mut present, mut gone) = (Vec::new(), Vec::new());
     for d in &work.deletions {
-        // I3: whatever cannot be read keeps all of the session.
         let fail = |e: io::Error| format!("{} cannot be read: {e}", d.id);
         // I33: gone is what is seen to be gone, twice; one answer may be wrong.
         let missing = |e: &io::Error| e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1;
@@ -124,25 +103,69 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
             }
             other => other.map_err(fail)?,
         }
-        let unit = match dirs.measure(&d.parts) {
-            Ok(unit) => unit,
-            Err(e)
-                if e.kind() == io::ErrorKind::NotFound
-                    && all_gone(&dirs, &d.parts).map_err(fail)? =>
-            {
-                gone.push(d.item);
-                continue;
-            }
-            Err(e) => return Err(fail(e)),
-        };
-        // I2, I8, I14: it is what was recognised, and was not written to since it was old enough.
-        if unit.fingerprint != d.fingerprint {
-            return Err(format!("{} has changed since the plan was made", d.id));
-        }
-        check(&dirs, d, &unit)?;
-        deletions.push((d, unit));
+        present.push(d);
     }
+    let measured = parallel::map(threads, &present, |d| deletion(&dirs, d));
+    let mut deletions = Vec::new();
+    for (d, unit) in present.into_iter().zip(measured) {
+        match unit? {
+            Some(unit) => deletions.push((d, unit)),
+            None => gone.push(d.item),
+        }
+    }
+    let witnesses = witnesses.into_iter().flatten().collect();
     Ok(Seen { work, dirs, deletions, gone, witnesses })
+}
+
+/// I14: what justified the deletions is there and unchanged. `None`: it is not there, as planned.
+fn witness<'w>(
+    dirs: &Dirs,
+    w: &'w Keeper,
+    opened: &io::Result<()>,
+) -> Result<Option<Witness<'w>>, String> {
+    // I6, I10: a pin or pointer that was not there must not be there now.
+    let Some(planned) = w.fingerprint else {
+        let absent = match opened {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => Err(e.to_string()),
+            Ok(()) => all_gone(dirs, &w.parts).map_err(|e| e.to_string()),
+        };
+        return match absent {
+            Ok(true) => Ok(None),
+            Ok(false) => Err(format!("{} appeared since the plan was made", w.called)),
+            Err(e) => Err(format!("{} cannot be looked for: {e}", w.called)),
+        };
+    };
+    let measured = match opened {
+        Ok(()) => dirs.measure(&w.parts).map_err(|e| e.to_string()),
+        Err(e) => Err(e.to_string()),
+    };
+    match measured {
+        Ok(unit) if unit.fingerprint == planned => Ok(Some((w, unit.identity, unit.lasting))),
+        Ok(_) => Err(format!("{}, which was to stay, has changed", w.called)),
+        Err(e) => Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
+    }
+}
+
+/// I14: what is to go is what was planned; `None`: it is gone. I3: whatever cannot be read keeps all
+/// of its session.
+fn deletion(dirs: &Dirs, d: &Deletion) -> Result<Option<Unit>, String> {
+    let fail = |e: io::Error| format!("{} cannot be read: {e}", d.id);
+    let unit = match dirs.measure(&d.parts) {
+        Ok(unit) => unit,
+        Err(e)
+            if e.kind() == io::ErrorKind::NotFound && all_gone(dirs, &d.parts).map_err(fail)? =>
+        {
+            return Ok(None);
+        }
+        Err(e) => return Err(fail(e)),
+    };
+    // I2, I8: it is what was recognised, and was not written to since it was old enough.
+    if unit.fingerprint != d.fingerprint {
+        return Err(format!("{} has changed since the plan was made", d.id));
+    }
+    check(dirs, d, &unit)?;
+    Ok(Some(unit))
 }
 
 fn open_all(root: &Root, dirs: &mut Dirs, places: &[Place]) -> io::Result<()> {
@@ -201,15 +224,15 @@ fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
 ///
 /// # Errors
 /// One has changed or is gone.
-pub fn witnesses_hold(seen: &Seen<'_>) -> Result<(), String> {
-    for (w, identity, _) in &seen.witnesses {
+pub fn witnesses_hold(seen: &Seen<'_>, threads: usize) -> Result<(), String> {
+    let held = parallel::map(threads, &seen.witnesses, |(w, identity, _)| {
         match seen.dirs.measure(&w.parts) {
-            Ok(unit) if unit.identity == *identity => {}
-            Ok(_) => return Err(format!("{}, which was to stay, has changed", w.called)),
-            Err(e) => return Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
+            Ok(unit) if unit.identity == *identity => Ok(()),
+            Ok(_) => Err(format!("{}, which was to stay, has changed", w.called)),
+            Err(e) => Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
         }
-    }
-    Ok(())
+    });
+    held.into_iter().collect()
 }
 
 /// Measures a checkpoint where it is now.

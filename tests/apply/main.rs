@@ -24,3 +24,4 @@ mod shapes;
 mod sweep;
 mod torn;
 mod wanted;
+mod within;

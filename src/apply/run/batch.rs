@@ -48,10 +48,12 @@ impl AtHome<'_> {
         kept: &mut Kept<'w>,
     ) -> Result<(), ApplyError> {
         let settings = site.settings;
+        // Where there are fewer sessions than threads, each has several.
+        let within = settings.threads.div_ceil(batch.len().max(1));
         let looked =
             parallel::map(settings.threads, batch, |work| match pointed.get(&*work.session) {
                 Some(why) => Err(why.clone()),
-                None => Ready::look(site.root, work, self.made),
+                None => Ready::look(site.root, work, self.made, within),
             });
         let mut ready = Vec::new();
         for (work, result) in batch.iter().zip(looked) {
@@ -81,8 +83,9 @@ impl AtHome<'_> {
         journal.commit(settings.calls).map_err(ApplyError::io("write the journal"))?;
 
         let halt = AtomicBool::new(false);
+        let within = settings.threads.div_ceil(ready.len());
         let done = parallel::map(settings.threads, &ready, |session| {
-            session.carry_out(site, &self.begin.run, &halt, self.progress)
+            session.carry_out(site, &self.begin.run, (&halt, within), self.progress)
         });
         // I24: the directories are on disk before a record says that anything moved.
         let moved: Vec<_> = ready.iter().zip(done).collect();

@@ -4,6 +4,7 @@ use crate::apply::calls::Calls;
 use crate::apply::dir::Rel;
 use crate::apply::journal::record::{Intent, Part};
 use crate::apply::outcome::{Event, Progress};
+use crate::apply::parallel;
 use crate::apply::random_hex;
 use crate::apply::revalidate::{self, Seen};
 use crate::apply::root::Root;
@@ -26,6 +27,9 @@ pub(super) struct Ready<'w> {
     slots: BTreeMap<Rel, String>,
 }
 
+/// By the folder that each stands in.
+type Slots = BTreeMap<Rel, Slot>;
+
 /// What became of a session.
 #[derive(Default)]
 pub(super) struct Done {
@@ -40,7 +44,7 @@ pub(super) struct Done {
     pub halt: Option<String>,
     /// Something was renamed, perhaps back: the folders must be synced.
     pub touched: bool,
-    pub slots: BTreeMap<Rel, Slot>,
+    pub slots: Slots,
 }
 
 /// How the move of one checkpoint ended.
@@ -56,10 +60,52 @@ enum Moved {
     },
 }
 
+/// What became of one checkpoint.
+enum Ended {
+    Tried(Moved),
+    /// The run was told to stop before.
+    Stopped,
+    /// Another one of the session was not as it was.
+    NotBegun,
+}
+
+impl Done {
+    fn take(&mut self, d: &Deletion, ended: Ended) {
+        match ended {
+            Ended::Tried(Moved::Yes) => self.moved.push(d.item),
+            Ended::Tried(Moved::Gone) => self.gone.push(d.item),
+            Ended::Tried(Moved::No(why)) => {
+                self.kept.push(d.item);
+                self.why.get_or_insert(why);
+            }
+            Ended::Tried(Moved::Broken { why, whole }) => {
+                if whole {
+                    self.kept.push(d.item);
+                }
+                self.halt.get_or_insert(why.clone());
+                self.why.get_or_insert(why);
+            }
+            Ended::Stopped => {
+                self.kept.push(d.item);
+                if self.why.is_none() {
+                    self.stopped = true;
+                    self.why = Some("the run was told to stop".to_owned());
+                }
+            }
+            Ended::NotBegun => self.kept.push(d.item),
+        }
+    }
+}
+
 impl<'w> Ready<'w> {
     /// A session that is as it was when its plan was `made`; else the text says what is not.
-    pub fn look(root: &Root, work: &'w SessionWork, made: Time) -> Result<Ready<'w>, String> {
-        let seen = revalidate::look(root, work)?;
+    pub fn look(
+        root: &Root,
+        work: &'w SessionWork,
+        made: Time,
+        threads: usize,
+    ) -> Result<Ready<'w>, String> {
+        let seen = revalidate::look(root, work, threads)?;
         // I6: a pointer beside the checkpoints that was not there.
         let pointer = wanted::new_pointer(&seen.dirs, work, made);
         if let Some(why) = pointer.map_err(|e| format!("its folder cannot be looked at: {e}"))? {
@@ -114,50 +160,47 @@ impl<'w> Ready<'w> {
             .map(|(d, _)| d.bytes)
     }
 
-    /// Moves the session's checkpoints, until something is not as it was.
+    /// Moves the session's checkpoints, until something is not as it was; several at once only if
+    /// there are more `threads` than sessions.
     pub fn carry_out(
         &self,
         site: &Site<'_>,
         run: &str,
-        halt: &AtomicBool,
+        (halt, threads): (&AtomicBool, usize),
         progress: Progress<'_>,
     ) -> Done {
         let calls = site.settings.calls;
         let mut done = Done::default();
-        done.why = self.prepare(calls, run, &mut done.slots).err();
-        for (d, unit) in &self.seen.deletions {
-            if done.why.is_none() && (site.stopped() || halt.load(Ordering::Relaxed)) {
-                // I29: what was begun is finished, what was not is kept.
-                done.stopped = true;
-                done.why = Some("the run was told to stop".to_owned());
+        done.why = self.prepare(calls, run, threads, &mut done.slots).err();
+        let (given_up, touched) = (AtomicBool::new(done.why.is_some()), AtomicBool::new(false));
+        let ended = parallel::map(threads, &self.seen.deletions, |(d, unit)| {
+            if given_up.load(Ordering::Relaxed) {
+                return Ended::NotBegun;
             }
-            if done.why.is_some() {
-                done.kept.push(d.item);
-                continue;
+            // I29: what was begun is finished, what was not is kept.
+            if site.stopped() || halt.load(Ordering::Relaxed) {
+                given_up.store(true, Ordering::Relaxed);
+                return Ended::Stopped;
             }
-            match self.shift(calls, d, unit, &mut done) {
-                Moved::Yes => {
-                    done.moved.push(d.item);
-                    progress(Event::Moved {
-                        session: &self.seen.work.session,
-                        id: &d.id,
-                        bytes: d.bytes,
-                    });
-                }
-                Moved::Gone => done.gone.push(d.item),
-                Moved::No(why) => {
-                    done.kept.push(d.item);
-                    done.why = Some(why);
-                }
-                Moved::Broken { why, whole } => {
+            let moved = self.shift(calls, d, unit, &done.slots, &touched);
+            match moved {
+                Moved::Yes => progress(Event::Moved {
+                    session: &self.seen.work.session,
+                    id: &d.id,
+                    bytes: d.bytes,
+                }),
+                Moved::Gone => {}
+                Moved::No(_) => given_up.store(true, Ordering::Relaxed),
+                Moved::Broken { .. } => {
+                    given_up.store(true, Ordering::Relaxed);
                     halt.store(true, Ordering::Relaxed);
-                    if whole {
-                        done.kept.push(d.item);
-                    }
-                    done.halt = Some(why.clone());
-                    done.why = Some(why);
                 }
             }
+            Ended::Tried(moved)
+        });
+        done.touched = touched.into_inner();
+        for ((d, _), ended) in self.seen.deletions.iter().zip(ended) {
+            done.take(d, ended);
         }
         if done.moved.is_empty() {
             for (rel, name) in &self.slots {
@@ -175,9 +218,10 @@ impl<'w> Ready<'w> {
         &self,
         calls: &dyn Calls,
         run: &str,
-        slots: &mut BTreeMap<Rel, Slot>,
+        threads: usize,
+        slots: &mut Slots,
     ) -> Result<(), String> {
-        revalidate::witnesses_hold(&self.seen)?;
+        revalidate::witnesses_hold(&self.seen, threads)?;
         for (rel, name) in &self.slots {
             let slot =
                 self.seen.dirs.get(rel).and_then(|parent| Slot::create(calls, parent, run, name));
@@ -190,7 +234,14 @@ impl<'w> Ready<'w> {
     }
 
     /// Renames one checkpoint into its slots.
-    fn shift(&self, calls: &dyn Calls, d: &Deletion, unit: &Unit, done: &mut Done) -> Moved {
+    fn shift(
+        &self,
+        calls: &dyn Calls,
+        d: &Deletion,
+        unit: &Unit,
+        slots: &Slots,
+        touched: &AtomicBool,
+    ) -> Moved {
         let dirs = &self.seen.dirs;
         // I9, held until the move is over.
         let _claims = match revalidate::claim(calls, dirs, d, unit) {
@@ -210,7 +261,8 @@ impl<'w> Ready<'w> {
         }
         // P: the part that makes it loadable goes first, and comes back last.
         for (n, (place, top)) in d.parts.iter().zip(&unit.tops).enumerate() {
-            let put = self.put(calls, place, *top, done);
+            touched.store(true, Ordering::Relaxed);
+            let put = self.put(calls, place, *top, slots);
             let why = match put {
                 Ok(true) => continue,
                 // Two runs may carry out the same plan: the rename is the claim.
@@ -218,7 +270,7 @@ impl<'w> Ready<'w> {
                 Ok(false) => format!("a part of {} vanished", d.id),
                 Err(e) => format!("{} cannot be moved: {e}", d.id),
             };
-            return match self.put_back(calls, d, done) {
+            return match self.put_back(calls, d, slots) {
                 Ok(()) => Moved::No(why),
                 Err(e) => {
                     Moved::Broken { why: format!("{why}, nor moved back: {e}"), whole: false }
@@ -226,14 +278,14 @@ impl<'w> Ready<'w> {
             };
         }
         // I22: what lies in the trash is what was planned, file by file.
-        let why = match Self::measure_in(&done.slots, d) {
+        let why = match Self::measure_in(slots, d) {
             Ok(now) if now.identity == unit.identity => return Moved::Yes,
             Ok(_) => format!("{} {} changed while it was moved", self.seen.work.session, d.id),
             Err(e) => {
                 format!("{} {} cannot be read after its move: {e}", self.seen.work.session, d.id)
             }
         };
-        match self.put_back(calls, d, done) {
+        match self.put_back(calls, d, slots) {
             Ok(()) => Moved::Broken { why: format!("{why}; it is back at its path"), whole: true },
             Err(e) => {
                 Moved::Broken { why: format!("{why}, and cannot be moved back: {e}"), whole: false }
@@ -241,13 +293,12 @@ impl<'w> Ready<'w> {
         }
     }
 
-    fn put(&self, calls: &dyn Calls, place: &Place, top: Top, done: &mut Done) -> io::Result<bool> {
-        let slot = done.slots.get(&place.dir).ok_or(io::ErrorKind::NotFound)?;
-        done.touched = true;
+    fn put(&self, calls: &dyn Calls, place: &Place, top: Top, slots: &Slots) -> io::Result<bool> {
+        let slot = slots.get(&place.dir).ok_or(io::ErrorKind::NotFound)?;
         trash::put(calls, self.seen.dirs.get(&place.dir)?, &place.name, top, slot.fd())
     }
 
-    fn measure_in(slots: &BTreeMap<Rel, Slot>, d: &Deletion) -> io::Result<Unit> {
+    fn measure_in(slots: &Slots, d: &Deletion) -> io::Result<Unit> {
         let found = d.parts.iter().map(|p| {
             let slot = slots.get(&p.dir).ok_or(io::ErrorKind::NotFound)?;
             Ok(UnitPart { parent: slot.fd(), name: &p.name })
@@ -256,9 +307,9 @@ impl<'w> Ready<'w> {
     }
 
     /// Moves back whatever bears its names in its slots, in reverse order.
-    fn put_back(&self, calls: &dyn Calls, d: &Deletion, done: &Done) -> io::Result<()> {
+    fn put_back(&self, calls: &dyn Calls, d: &Deletion, slots: &Slots) -> io::Result<()> {
         for place in d.parts.iter().rev() {
-            let slot = done.slots.get(&place.dir).ok_or(io::ErrorKind::NotFound)?.fd();
+            let slot = slots.get(&place.dir).ok_or(io::ErrorKind::NotFound)?.fd();
             trash::take_back(calls, slot, &place.name, self.seen.dirs.get(&place.dir)?)?;
         }
         Ok(())
