@@ -50,6 +50,15 @@ impl Dirs {
         self.0.get(rel).map(|(_, owned)| *owned)
     }
 
+    /// Measures a checkpoint where it is now.
+    ///
+    /// # Errors
+    /// It cannot be read whole.
+    pub fn open_and_measure(&mut self, root: &Root, places: &[Place]) -> io::Result<Unit> {
+        open_all(root, self, places)?;
+        self.measure(places)
+    }
+
     /// Measures the entries at `places` as one unit.
     ///
     /// # Errors
@@ -233,16 +242,6 @@ pub fn witnesses_hold(seen: &Seen<'_>, threads: usize) -> Result<(), String> {
         }
     });
     held.into_iter().collect()
-}
-
-/// Measures a checkpoint where it is now.
-///
-/// # Errors
-/// It cannot be read whole.
-pub fn measure(root: &Root, places: &[Place]) -> io::Result<Unit> {
-    let mut dirs = Dirs::default();
-    open_all(root, &mut dirs, places)?;
-    dirs.measure(places)
 }
 
 /// I9: takes `flock(LOCK_EX | LOCK_NB)` on the directories of a unit, for as long as the result

@@ -8,6 +8,7 @@
 mod batch;
 mod session;
 
+use super::dir::Rel;
 use super::home::Home;
 use super::journal::Journal;
 use super::journal::history::Run;
@@ -141,7 +142,7 @@ fn homes<'w>(
     let calls = options.settings.calls;
     let central = match Home::central(root).map_err(ApplyError::io("open `.retain`"))? {
         Some(home) => Some(home),
-        None => Home::make(calls, root, &super::dir::Rel::default()).ok(),
+        None => Home::make(calls, root, &Rel::default()).ok(),
     };
     if let Some(home) = central.filter(Home::is_writable) {
         return Ok(vec![(home, work.iter().collect())]);
@@ -281,20 +282,27 @@ impl AtHome<'_> {
     }
 }
 
-/// I33: everything that was to stay is read again.
+/// I33: everything that was to stay is read again, from a folder opened anew.
 fn verify_keepers(
     site: &Site<'_>,
     kept: &Kept<'_>,
     same: impl Fn(&Unit, &Witness<'_>) -> bool + Sync,
 ) -> Result<(), ApplyError> {
-    let wrong =
-        super::parallel::map(site.settings.threads, kept, |was| {
-            match revalidate::measure(site.root, &was.0.parts) {
-                Ok(unit) if same(&unit, was) => None,
-                Ok(_) => Some(format!("{} was to stay and has changed", was.0.called)),
-                Err(e) => Some(format!("{} was to stay and cannot be read: {e}", was.0.called)),
-            }
-        });
+    fn folder<'w>(was: &Witness<'w>) -> Option<&'w Rel> {
+        was.0.parts.first().map(|place| &place.dir)
+    }
+    // Several of a folder share its descriptor, but not so many that a thread has nothing to do.
+    let many = kept.len().div_ceil(4 * site.settings.threads.max(1)).clamp(1, 8);
+    let folders: Vec<&[Witness<'_>]> =
+        kept.chunk_by(|a, b| folder(a) == folder(b)).flat_map(|f| f.chunks(many)).collect();
+    let wrong = super::parallel::map(site.settings.threads, &folders, |folder| {
+        let mut dirs = revalidate::Dirs::default();
+        folder.iter().find_map(|was| match dirs.open_and_measure(site.root, &was.0.parts) {
+            Ok(unit) if same(&unit, was) => None,
+            Ok(_) => Some(format!("{} was to stay and has changed", was.0.called)),
+            Err(e) => Some(format!("{} was to stay and cannot be read: {e}", was.0.called)),
+        })
+    });
     wrong.into_iter().flatten().next().map_or(Ok(()), |why| Err(halt(why)))
 }
 

@@ -25,6 +25,7 @@ pub struct Told {
     facts: Facts,
     plan: Option<PlanFile>,
     report: Report,
+    carried_out_in: Option<Root>,
 }
 
 impl Default for Told {
@@ -34,6 +35,7 @@ impl Default for Told {
             facts: Facts::default(),
             plan: None,
             report: Report::default(),
+            carried_out_in: None,
         }
     }
 }
@@ -88,7 +90,7 @@ impl Told {
         self.plan = Some(job.plan);
         let carried = carried?;
         let exit = carried.exit;
-        self.done(context, carried);
+        self.done(carried);
         Ok(exit)
     }
 
@@ -107,8 +109,7 @@ impl Told {
         !self.report.skipped.is_empty()
     }
 
-    fn done(&mut self, context: &Context, carried: Carried) {
-        let amount = |c: Count| Amount { checkpoints: c.checkpoints, bytes: c.bytes };
+    fn done(&mut self, carried: Carried) {
         let facts = &mut self.facts;
         facts.moved = amount(carried.report.moved);
         let (now, earlier) = (carried.report.purged, carried.purged);
@@ -117,17 +118,25 @@ impl Told {
             bytes: now.bytes.saturating_add(earlier.bytes),
         };
         facts.skipped.push(("not carried out", carried.report.skipped.len() as u64));
-        match apply::runs(&carried.root) {
+        self.carried_out_in = Some(carried.root);
+        self.report = carried.report;
+    }
+
+    /// What lies in the trash by now: a look at the whole root, which only those pay who ask.
+    fn trash(&self, context: &Context) -> Option<Amount> {
+        match apply::runs(self.carried_out_in.as_ref()?) {
             Ok((runs, _)) => {
                 let trash = runs.iter().map(|r| amount(r.in_trash));
-                facts.trash = Some(trash.fold(Amount::default(), |sum, t| Amount {
+                Some(trash.fold(Amount::default(), |sum, t| Amount {
                     checkpoints: sum.checkpoints + t.checkpoints,
                     bytes: sum.bytes.saturating_add(t.bytes),
-                }));
+                }))
             }
-            Err(e) => context.ui.warn(format!("the trash cannot be counted: {e}")),
+            Err(e) => {
+                context.ui.warn(format!("the trash cannot be counted: {e}"));
+                None
+            }
         }
-        self.report = carried.report;
     }
 
     /// Writes the metrics; the time of the last success stands in the file they replace.
@@ -137,6 +146,7 @@ impl Told {
         let earlier = std::fs::read_to_string(path).unwrap_or_default();
         let facts = Facts {
             ended,
+            trash: self.trash(context),
             seconds: self.began.elapsed().as_secs_f64(),
             exit_code: exit.code(),
             last_success: if exit.did_its_work() {
@@ -206,4 +216,8 @@ impl Told {
             "run ended"
         );
     }
+}
+
+fn amount(c: Count) -> Amount {
+    Amount { checkpoints: c.checkpoints, bytes: c.bytes }
 }
