@@ -53,9 +53,11 @@ pub fn run(context: &mut Context, args: &ApplyArgs) -> Result<Exit, Failure> {
 
 fn fresh(context: &Context, args: &ApplyArgs, told: &mut Told) -> Result<Exit, Failure> {
     let config = context.config()?;
+    // Before the policy is read: a run that fails there is about this root, too.
+    let root = context::open(&config.root);
+    root.iter().for_each(|root| told.root(root));
     let policy = context.announced_policy(&config)?;
-    let root = context::open(&config.root)?;
-    told.root(&root);
+    let root = root?;
     carry::recover(context, &root, args.consent.dry_run)?;
     let mut seen = work::scan_root(context, &config, &root)?;
     told.found(&seen.inventory, &policy.policy);

@@ -69,6 +69,9 @@ pub fn run(context: &mut Context, args: &SubmittedArgs) -> Result<Exit, Failure>
     }
     let clerk = args.unattended.begin(context)?;
     let mut told = Told::default();
+    if let Ok(root) = context.config().and_then(|config| context::open(&config.root)) {
+        told.root(&root);
+    }
     let held = if args.apply && !consent.dry_run { held(context)? } else { None };
     let noted = noted(context, args);
     drop(held);

@@ -1,7 +1,7 @@
 //! Alerts and dashboard name what is written, and what is written is what Prometheus reads.
 
 use crate::shell::{Place, ended, text};
-use retain::report::prometheus::{Amount, Facts, render};
+use retain::report::prometheus::{Amount, Facts, Found, render};
 use std::collections::BTreeSet;
 use std::path::Path;
 use yaml_rust2::{Yaml, YamlLoader};
@@ -10,6 +10,7 @@ fn every_fact() -> String {
     render(&Facts {
         root: "/data".to_owned(),
         last_success: Some(1),
+        found: Some(Found::default()),
         trash: Some(Amount::default()),
         skipped: vec![("changed", 1)],
         free: Some((1, 2)),
