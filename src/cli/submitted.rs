@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::marks::{self, Target};
 use super::unattended::{Told, UnattendedArgs};
-use super::work;
+use super::{remember, work};
 use crate::apply::lock::{Lock, NoLock};
 use crate::core::model::{Marks, Time};
 use crate::core::plan::PlanFile;
@@ -157,7 +157,11 @@ fn tidied(
             Err(failure) => failure.exit == Exit::Stale,
         };
         if !overtaken || consent.dry_run || attempt == ATTEMPTS || context.signals.late() {
-            return Ok(work::finish(context, &seen).and(exit?));
+            let exit = exit?;
+            if !consent.dry_run {
+                remember::less(context, &config.root, &policy.policy, &mut seen, told.run());
+            }
+            return Ok(work::finish(context, &seen).and(exit));
         }
         attempt += 1;
         context.ui.note("something changed meanwhile; planning again");

@@ -214,3 +214,30 @@ fn metrics_that_cannot_be_written_change_nothing() {
     run.ok().warns("cannot write no/where.prom").says("Moved 7 checkpoints");
     assert_eq!(left(&tree, SESSION), ["31", "41"]);
 }
+
+/// A disk that is full while the metrics are written: it is said, the clean-up is done, and the
+/// collector reads what stood there before.
+#[test]
+fn f1_a_full_disk_leaves_the_metrics_as_they_were_needs_root() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let full = world.home().join("full");
+    std::fs::create_dir(&full).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=32k none {full}; mountpoint -q {full}\n\
+         echo before > {full}/retain.prom\n\
+         head -c 100k /dev/zero > {full}/filler 2> /dev/null || true\n\
+         {program} apply --yes --policy {policy} --metrics {full}/retain.prom\n\
+         cat {full}/retain.prom; ls -A {full}\n",
+        full = full.display(),
+        program = env!("CARGO_BIN_EXE_retain"),
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "--", "sh", "-euc", &script]);
+    command.current_dir(tree.path()).env("HOME", world.home());
+    let output = command.output().unwrap();
+    let run = Run::new(&command, &output).ok();
+    let run = run.warns("cannot write").warns("retain.prom").says("Moved 7 checkpoints");
+    assert!(run.stdout.ends_with("before\nfiller\nretain.prom\n"), "{run}");
+}

@@ -140,3 +140,43 @@ json.dump(one, sys.stdout)
     assert_eq!(labels["quota"], "a \"team\"");
     assert_eq!(labels["owner"], "nsmlteam");
 }
+
+/// Prometheus' own tool, as `tests/run` unpacks it.
+fn promtool(place: &Place, arguments: &[&str], stdin: Option<&str>) -> std::process::Output {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/usr/bin/promtool");
+    assert!(tool.exists(), "tests/run unpacks {}", tool.display());
+    let mut command = place.command(tool.to_str().unwrap());
+    command.args(arguments);
+    if let Some(path) = stdin {
+        command.stdin(std::fs::File::open(place.at(path)).unwrap());
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn promtool_takes_the_metrics_needs_promtool() {
+    let place = Place::new();
+    let quota = "[[quota]]\nname = \"a \\\"team\\\"\"\nper = \"owner\"\nmax-bytes = \"1TiB\"\n";
+    let policy = place.tree.read("policies/two.toml");
+    place.tree.file("quota.toml", format!("{policy}{quota}"));
+    let mut apply = place.command("retain");
+    apply.args(["apply", "--root", "runs", "--yes", "--policy", "quota.toml"]);
+    ended(&apply.args(["--metrics", "retain.prom"]).output().unwrap(), 0);
+    assert_eq!(ended(&promtool(&place, &["check", "metrics"], Some("retain.prom")), 0), "");
+    // It must be able to find fault.
+    place.tree.file("wrong.prom", "retain_checkpoints{root=} 1\n");
+    assert!(!promtool(&place, &["check", "metrics"], Some("wrong.prom")).status.success());
+}
+
+#[test]
+fn promtool_takes_the_rules_and_they_ring_when_they_should_needs_promtool() {
+    let place = Place::new();
+    place.tree.file("rules.yml", text("prometheus/rules.yml"));
+    let said = ended(&promtool(&place, &["check", "rules", "rules.yml"], None), 0);
+    assert!(said.contains("SUCCESS"), "{said}");
+    place.tree.file("alerts.yml", include_str!("alerts.yml"));
+    ended(&promtool(&place, &["test", "rules", "alerts.yml"], None), 0);
+    // Another threshold is noticed.
+    place.tree.file("rules.yml", text("prometheus/rules.yml").replace("36 * 3600", "3600"));
+    assert!(!promtool(&place, &["test", "rules", "alerts.yml"], None).status.success());
+}
