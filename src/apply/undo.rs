@@ -206,7 +206,7 @@ impl Undoing<'_> {
         if seen.trash + seen.strange == 0 && state.is_final() {
             match state {
                 State::Gone | State::Lost => {
-                    self.report.skipped.push(skip(item, Cause::Changed, NOWHERE))
+                    self.report.skipped.push(skip(item, Cause::Changed, NOWHERE));
                 }
                 _ => self.report.already += 1,
             }

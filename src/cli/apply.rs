@@ -51,7 +51,9 @@ fn fresh(context: &Context, args: &ApplyArgs, told: &mut Told) -> Result<Exit, F
     let config = context.config()?;
     // Before the policy is read: a run that fails there is about this root, too.
     let root = context::open(&config.root);
-    root.iter().for_each(|root| told.root(root));
+    if let Ok(root) = &root {
+        told.root(root);
+    }
     let policy = context.announced_policy(&config)?;
     let root = root?;
     carry::recover(context, &root, args.consent.dry_run)?;
