@@ -7,11 +7,12 @@
 //! The codes in the comments (I1, N16, ...) are those of docs/safety.md.
 //!
 //! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
-//! (whether), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
+//! (whether, and if not, the [`cause`]), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
 //! [`recover()`], [`undo()`], [`purge()`] with `wanted` and [`remove`], [`runs()`] and [`interrupted()`] (what was),
 //! [`confine()`] (the kernel's second look).
 
 pub mod calls;
+pub mod cause;
 pub mod confine;
 pub mod dir;
 pub mod home;
@@ -35,6 +36,7 @@ pub mod undo;
 mod wanted;
 pub mod work;
 
+pub use cause::{Cause, Why};
 pub use confine::confine;
 pub use interrupted::{Interrupted, interrupted};
 pub use outcome::{

@@ -5,6 +5,7 @@
 //! makes the session stay whole (I14). Nothing here decides anew.
 
 use super::calls::{self, Calls};
+use super::cause::{Cause, Why};
 use super::dir::{self, OURS, Rel};
 use super::parallel;
 use super::root::Root;
@@ -75,7 +76,7 @@ pub struct Seen<'w> {
 ///
 /// # Errors
 /// Anything that is not as planned.
-pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> {
+pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, Why> {
     let mut dirs = Dirs::default();
     let mut witnesses = Vec::new();
     // I14: what justified the deletions is there and unchanged.
@@ -89,21 +90,28 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
             };
             match absent {
                 Ok(true) => continue,
-                Ok(false) => return Err(format!("{} appeared since the plan was made", w.called)),
-                Err(e) => return Err(format!("{} cannot be looked for: {e}", w.called)),
+                Ok(false) => {
+                    let text = format!("{} appeared since the plan was made", w.called);
+                    return Err(Cause::Changed.because(text));
+                }
+                Err(e) => {
+                    let text = format!("{} cannot be looked for: {e}", w.called);
+                    return Err(Cause::of_reading(&e).because(text));
+                }
             }
         };
         match opened.and_then(|()| dirs.measure(&w.parts)) {
             Ok(unit) if unit.fingerprint == planned => {
                 witnesses.push((w, unit.identity, unit.lasting));
             }
-            Ok(_) => return Err(format!("{}, which was to stay, has changed", w.called)),
-            Err(e) => return Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
+            Ok(_) => return Err(keeper_changed(w)),
+            Err(e) => return Err(keeper_unreadable(w, &e)),
         }
     }
     let (mut deletions, mut gone) = (Vec::new(), Vec::new());
     for d in &work.deletions {
-        let fail = |e: io::Error| format!("{} cannot be read: {e}", d.id);
+        let fail =
+            |e: io::Error| Cause::of_reading(&e).because(format!("{} cannot be read: {e}", d.id));
         // I33: gone is what is seen to be gone, twice; one answer may be wrong.
         let missing = |e: &io::Error| e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1;
         match open_all(root, &mut dirs, &d.parts) {
@@ -128,7 +136,8 @@ pub fn look<'w>(root: &Root, work: &'w SessionWork) -> Result<Seen<'w>, String> 
             Err(e) => return Err(fail(e)),
         };
         if unit.fingerprint != d.fingerprint {
-            return Err(format!("{} has changed since the plan was made", d.id));
+            let text = format!("{} has changed since the plan was made", d.id);
+            return Err(Cause::Changed.because(text));
         }
         check(&dirs, d, &unit)?;
         deletions.push((d, unit));
@@ -158,32 +167,33 @@ fn all_gone(dirs: &Dirs, places: &[Place]) -> io::Result<bool> {
 }
 
 /// Properties that a unit must have, whatever the plan says.
-fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
+fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), Why> {
+    let refuse = |cause: Cause, what: &str| Err(cause.because(format!("{} {what}", d.id)));
     // I19: a unit that is a symlink is no candidate.
     if unit.tops.iter().any(|t| !matches!(t.kind, FileType::Directory | FileType::RegularFile)) {
-        return Err(format!("{} is neither a directory nor a file", d.id));
+        return refuse(Cause::Boundary, "is neither a directory nor a file");
     }
     // I20: a mount anywhere in it.
     if unit.crosses_mount {
-        return Err(format!("{} has another file system mounted in it", d.id));
+        return refuse(Cause::Boundary, "has another file system mounted in it");
     }
     // T10: a btrfs subvolume is no mount; it shows by its device. Files of overlayfs differ in theirs.
     for (place, top) in d.parts.iter().zip(&unit.tops) {
         if top.kind == FileType::Directory {
             let same = dirs.get(&place.dir).and_then(|parent| same_device(parent, place));
-            if !same.map_err(|e| e.to_string())? {
-                return Err(format!("{} is another file system than its folder", d.id));
+            if !same.map_err(|e| Cause::of_reading(&e).because(e.to_string()))? {
+                return refuse(Cause::Boundary, "is another file system than its folder");
             }
         }
     }
     // I30: objects of several users are nobody's to delete whole.
     let [owner] = unit.owners[..] else {
-        return Err(format!("{} holds files of several users", d.id));
+        return refuse(Cause::Owner, "holds files of several users");
     };
     if rustix::process::geteuid().is_root() {
         for place in &d.parts {
             if dirs.owner(&place.dir) != Some(owner) {
-                return Err(format!("{} belongs to another user than its folder", d.id));
+                return refuse(Cause::Owner, "belongs to another user than its folder");
             }
         }
     }
@@ -200,15 +210,24 @@ fn same_device(parent: BorrowedFd<'_>, place: &Place) -> io::Result<bool> {
 ///
 /// # Errors
 /// One has changed or is gone.
-pub fn witnesses_hold(seen: &Seen<'_>) -> Result<(), String> {
+pub fn witnesses_hold(seen: &Seen<'_>) -> Result<(), Why> {
     for (w, identity, _) in &seen.witnesses {
         match seen.dirs.measure(&w.parts) {
             Ok(unit) if unit.identity == *identity => {}
-            Ok(_) => return Err(format!("{}, which was to stay, has changed", w.called)),
-            Err(e) => return Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
+            Ok(_) => return Err(keeper_changed(w)),
+            Err(e) => return Err(keeper_unreadable(w, &e)),
         }
     }
     Ok(())
+}
+
+fn keeper_changed(w: &Keeper) -> Why {
+    Cause::Changed.because(format!("{}, which was to stay, has changed", w.called))
+}
+
+fn keeper_unreadable(w: &Keeper, e: &io::Error) -> Why {
+    let text = format!("{}, which was to stay, cannot be read: {e}", w.called);
+    Cause::of_reading(e).because(text)
 }
 
 /// Measures a checkpoint where it is now.

@@ -1,6 +1,7 @@
 //! One session's checkpoints, one after the other: look, rename, look again.
 
 use crate::apply::calls::Calls;
+use crate::apply::cause::{Cause, Why};
 use crate::apply::dir::Rel;
 use crate::apply::journal::record::{Intent, Part};
 use crate::apply::outcome::{Event, Progress};
@@ -31,7 +32,7 @@ pub(super) struct Done {
     pub gone: Vec<u32>,
     pub kept: Vec<u32>,
     /// Why some were kept.
-    pub why: Option<String>,
+    pub why: Option<Why>,
     /// They were kept because the run was told to stop.
     pub stopped: bool,
     /// Something is not as it must be: the run ends here.
@@ -46,7 +47,7 @@ enum Moved {
     Yes,
     Gone,
     /// Whole at its path, or back there.
-    No(String),
+    No(Why),
     /// Not what it was. `whole`: back at its path; else half way, and left to recovery.
     Broken {
         why: String,
@@ -55,12 +56,13 @@ enum Moved {
 }
 
 impl<'w> Ready<'w> {
-    pub fn look(root: &Root, work: &'w SessionWork) -> Result<Ready<'w>, String> {
+    pub fn look(root: &Root, work: &'w SessionWork) -> Result<Ready<'w>, Why> {
         let seen = revalidate::look(root, work)?;
         let mut slots = BTreeMap::new();
         for place in seen.deletions.iter().flat_map(|(d, _)| &d.parts) {
             if !slots.contains_key(&place.dir) {
-                slots.insert(place.dir.clone(), random_hex(8).map_err(|e| e.to_string())?);
+                let name = random_hex(8).map_err(|e| Cause::Refused.because(e.to_string()))?;
+                slots.insert(place.dir.clone(), name);
             }
         }
         Ok(Ready { seen, slots })
@@ -121,7 +123,7 @@ impl<'w> Ready<'w> {
             if done.why.is_none() && (site.stopped() || halt.load(Ordering::Relaxed)) {
                 // I29: what was begun is finished, what was not is kept.
                 done.stopped = true;
-                done.why = Some("the run was told to stop".to_owned());
+                done.why = Some(Cause::Refused.because("the run was told to stop"));
             }
             if done.why.is_some() {
                 done.kept.push(d.item);
@@ -147,7 +149,7 @@ impl<'w> Ready<'w> {
                         done.kept.push(d.item);
                     }
                     done.halt = Some(why.clone());
-                    done.why = Some(why);
+                    done.why = Some(Cause::Changed.because(why));
                 }
             }
         }
@@ -168,14 +170,16 @@ impl<'w> Ready<'w> {
         calls: &dyn Calls,
         run: &str,
         slots: &mut BTreeMap<Rel, Slot>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Why> {
         revalidate::witnesses_hold(&self.seen)?;
         for (rel, name) in &self.slots {
             let slot =
                 self.seen.dirs.get(rel).and_then(|parent| Slot::create(calls, parent, run, name));
             slots.insert(
                 rel.clone(),
-                slot.map_err(|e| format!("no trash can be made in {rel}: {e}"))?,
+                slot.map_err(|e| {
+                    Cause::Refused.because(format!("no trash can be made in {rel}: {e}"))
+                })?,
             );
         }
         Ok(())
@@ -188,17 +192,26 @@ impl<'w> Ready<'w> {
         let _claims = match revalidate::claim(calls, dirs, d, unit) {
             Ok(claims) => claims,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                return Moved::No(format!("{} is in use: a process holds a lock on it", d.id));
+                let text = format!("{} is in use: a process holds a lock on it", d.id);
+                return Moved::No(Cause::InUse.because(text));
             }
             Err(e) if revalidate::is_gone(dirs, d, &e) => return Moved::Gone,
-            Err(e) => return Moved::No(format!("{} cannot be claimed: {e}", d.id)),
+            Err(e) => {
+                let text = format!("{} cannot be claimed: {e}", d.id);
+                return Moved::No(Cause::of_reading(&e).because(text));
+            }
         };
         // I14: nothing happened to it while the journal was written.
         match dirs.measure(&d.parts) {
             Ok(now) if now.identity == unit.identity => {}
-            Ok(_) => return Moved::No(format!("{} has changed just now", d.id)),
+            Ok(_) => {
+                return Moved::No(Cause::Changed.because(format!("{} has changed just now", d.id)));
+            }
             Err(e) if revalidate::is_gone(dirs, d, &e) => return Moved::Gone,
-            Err(e) => return Moved::No(format!("{} cannot be read: {e}", d.id)),
+            Err(e) => {
+                let text = format!("{} cannot be read: {e}", d.id);
+                return Moved::No(Cause::of_reading(&e).because(text));
+            }
         }
         // P: the part that makes it loadable goes first, and comes back last.
         for (n, (place, top)) in d.parts.iter().zip(&unit.tops).enumerate() {
@@ -207,14 +220,15 @@ impl<'w> Ready<'w> {
                 Ok(true) => continue,
                 // Two runs may carry out the same plan: the rename is the claim.
                 Ok(false) if n == 0 => return Moved::Gone,
-                Ok(false) => format!("a part of {} vanished", d.id),
-                Err(e) => format!("{} cannot be moved: {e}", d.id),
+                Ok(false) => Cause::Changed.because(format!("a part of {} vanished", d.id)),
+                Err(e) => Cause::Refused.because(format!("{} cannot be moved: {e}", d.id)),
             };
             return match self.put_back(calls, d, done) {
                 Ok(()) => Moved::No(why),
-                Err(e) => {
-                    Moved::Broken { why: format!("{why}, nor moved back: {e}"), whole: false }
-                }
+                Err(e) => Moved::Broken {
+                    why: format!("{}, nor moved back: {e}", why.text),
+                    whole: false,
+                },
             };
         }
         // I22: what lies in the trash is what was planned, file by file.

@@ -100,7 +100,7 @@ fn report(
         outcome,
         now: view.now,
         trash: Some(trash),
-        unrecognised_files: whole.then_some(view.seen.unrecognised.files),
+        unrecognised: whole.then(|| view.seen.unrecognised.counted()),
         by: &[By::Owner, By::Outcome],
         top: TOP,
     })
@@ -133,7 +133,7 @@ pub fn record(root: &Root, view: &View) {
         outcome: &view.outcome,
         now: view.now,
         trash: Some(&trash),
-        unrecognised_files: Some(view.seen.unrecognised.files),
+        unrecognised: Some(view.seen.unrecognised.counted()),
         by: &[By::Owner, By::Session],
         top: usize::MAX,
     });
