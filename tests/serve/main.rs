@@ -15,5 +15,6 @@ mod attacks;
 mod entry;
 mod flows;
 mod http;
+mod journals;
 mod owners;
 mod server;
