@@ -17,4 +17,5 @@ mod flows;
 mod http;
 mod journals;
 mod owners;
+mod proxy;
 mod server;
