@@ -17,7 +17,7 @@ impl Watch {
         // The same event twice in a row is one: what closes a file stands between.
         let flags = WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE | WatchFlags::CLOSE_WRITE;
         inotify::add_watch(&fd, dir, flags).unwrap();
-        Watch(inotify::Reader::new(fd, Box::leak(Box::new([MaybeUninit::uninit(); 1 << 16]))))
+        Watch(inotify::Reader::new(fd, Box::leak(Box::new([MaybeUninit::uninit(); 1 << 13]))))
     }
 
     /// Since the last time, by name.
