@@ -8,7 +8,7 @@
 //!
 //! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
 //! (whether, and if not, the [`cause`]), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
-//! [`recover()`], [`undo()`], [`purge()`] with `wanted` and [`remove`], [`runs()`] and [`interrupted()`] (what was),
+//! [`recover()`], [`undo()`], [`purge()`] with `wanted` and [`remove`], [`runs()`], [`known`] and [`interrupted()`] (what was),
 //! [`confine()`] (the kernel's second look).
 
 pub mod calls;
@@ -18,6 +18,7 @@ pub mod dir;
 pub mod home;
 pub mod interrupted;
 pub mod journal;
+pub mod known;
 mod located;
 pub mod lock;
 pub mod outcome;
@@ -39,6 +40,7 @@ pub mod work;
 pub use cause::{Cause, Why};
 pub use confine::confine;
 pub use interrupted::{Interrupted, interrupted};
+pub use known::KnownRuns;
 pub use outcome::{
     ApplyError, Count, Event, Kind, Progress, PurgeReport, Report, Settings, Skip, UndoReport,
 };
