@@ -8,7 +8,7 @@
 //!
 //! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
 //! (whether, and if not, the [`cause`]), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
-//! [`recover()`], [`undo()`], [`purge()`] with `wanted` and [`remove`], [`runs()`], [`known`] and [`interrupted()`] (what was),
+//! [`recover()`], [`undo()`], [`purge()`] with `wanted`, `pointed` and [`remove`], [`runs()`], [`known`] and [`interrupted()`] (what was),
 //! [`confine()`] (the kernel's second look).
 
 pub mod calls;
@@ -23,6 +23,7 @@ mod located;
 pub mod lock;
 pub mod outcome;
 mod parallel;
+mod pointed;
 pub mod purge;
 pub mod recover;
 pub mod remove;
@@ -31,6 +32,7 @@ pub mod root;
 pub mod run;
 pub mod runs;
 mod site;
+mod survey;
 mod threads;
 pub mod trash;
 pub mod undo;

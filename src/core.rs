@@ -10,6 +10,7 @@ pub mod decide;
 pub mod decision;
 pub mod declared;
 pub mod explain;
+pub mod lead;
 pub mod limit;
 pub mod model;
 pub mod monitor;

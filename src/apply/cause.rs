@@ -21,7 +21,7 @@ pub enum Cause {
     Boundary,
     /// The system, or whose `.retain` it is, refuses the move: permissions, room, a read-only mount.
     Refused,
-    /// Pinned or pointed at since it was moved: it stays in the trash.
+    /// Pinned or pointed at since the plan was made, or since it was moved: it stays where it is.
     Wanted,
 }
 

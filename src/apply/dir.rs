@@ -6,7 +6,7 @@
 
 use crate::core::name;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -15,9 +15,6 @@ use std::sync::OnceLock;
 
 /// The directory of our own state, in a root and beside checkpoints.
 pub const OURS: &CStr = c".retain";
-
-/// Bytes of directory entries asked for at a time.
-const LISTING_BUFFER: usize = 32 << 10;
 
 /// A directory below the root: plain components, none of them `.`, `..` or our own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -255,38 +252,6 @@ pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
         let entry = entry?;
         let name = entry.file_name();
         if name != c"." && name != c".." {
-            out.push(name.to_owned());
-        }
-    }
-    out.sort_unstable();
-    Ok(out)
-}
-
-/// Directories in a directory just opened, sorted; symlinks to directories are none.
-///
-/// # Errors
-/// Any entry that cannot be read.
-pub fn folders(dir: &OwnedFd) -> io::Result<Vec<CString>> {
-    let mut out = Vec::new();
-    let mut buffer: Vec<u8> = Vec::with_capacity(LISTING_BUFFER);
-    let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
-        let entry = match entry {
-            Err(Errno::INTR) => continue,
-            // It was removed after it was opened.
-            Err(Errno::NOENT) => break,
-            other => other?,
-        };
-        let name = entry.file_name();
-        let folder = match entry.file_type() {
-            _ if name == c"." || name == c".." => false,
-            FileType::Directory => true,
-            FileType::Unknown => {
-                look(dir.as_fd(), name)?.is_some_and(|s| kind(&s) == FileType::Directory)
-            }
-            _ => false,
-        };
-        if folder {
             out.push(name.to_owned());
         }
     }

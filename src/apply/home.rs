@@ -6,11 +6,12 @@
 
 use super::calls::Calls;
 use super::dir::{self, OURS, Rel};
-use super::parallel;
 use super::root::{self, Root};
+use super::survey::{self, Faults};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, Access, AtFlags};
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::io;
 
@@ -109,47 +110,19 @@ pub(super) fn make_ours(calls: &dyn Calls, parent: BorrowedFd<'_>) -> io::Result
     root::open_ours(parent)?.ok_or_else(|| Errno::NOENT.into())
 }
 
-/// Folders that could not be read, and why.
-pub type Faults = Vec<(Rel, io::Error)>;
-
 /// Every home below the root: the root's own first, then those of directories of checkpoints.
 /// Directories that cannot be read are passed over and returned.
 ///
 /// # Errors
 /// The root itself cannot be read.
 pub fn find(root: &Root, threads: usize) -> io::Result<(Vec<Home>, Faults)> {
-    let (mut homes, mut faults) = (Vec::new(), Vec::new());
-    let mut level = vec![Rel::default()];
-    while !level.is_empty() {
-        let listed = parallel::map(threads, &level, |at| {
-            dir::open(root.fd(), at, dir::how()).and_then(|fd| dir::folders(&fd))
-        });
-        let mut below = Vec::new();
-        for (at, listed) in level.into_iter().zip(listed) {
-            let names = match listed {
-                Ok(names) => names,
-                Err(e) if at.components().is_empty() => return Err(e),
-                Err(e) => {
-                    faults.push((at, e));
-                    continue;
-                }
-            };
-            for name in names {
-                if name.as_c_str() != OURS {
-                    below.push(at.join(name));
-                    continue;
-                }
-                match Home::existing(root, &at) {
-                    Ok(Some(home)) => homes.push(home),
-                    Ok(None) => {}
-                    Err(e) => faults.push((at.clone(), e)),
-                }
-            }
-        }
-        level = below;
-    }
+    let visit = |at: &Rel, _: &OwnedFd, listed: &survey::Listed| {
+        let ours = listed.folders.iter().any(|name| name.as_c_str() == OURS);
+        if ours { Home::existing(root, at) } else { Ok(None) }
+    };
+    let (homes, faults) = survey::walk(root, threads, &HashSet::new(), visit)?;
+    let mut homes: Vec<Home> = homes.into_iter().flatten().collect();
     homes.sort_by(|a, b| a.at.cmp(&b.at));
-    faults.sort_by(|a, b| a.0.cmp(&b.0));
     Ok((homes, faults))
 }
 

@@ -5,18 +5,22 @@
 //! could not.
 
 use super::cause::Cause;
+use super::dir;
 use super::home::{self, Home};
 use super::journal::history::{Item, Run, State};
 use super::journal::record::{Intent, Record, Work};
 use super::located::{Located, Tidied};
 use super::outcome::{ApplyError, Event, Progress, PurgeReport, Settings, Skip};
 use super::parallel;
+use super::pointed::Pointed;
 use super::recover::{self, by_session};
 use super::root::Root;
 use super::site::{Site, may_act};
 use super::wanted::Wanted;
+use super::work::Place;
 use crate::core::model::Time;
-use std::collections::HashMap;
+use rustix::fd::AsFd as _;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 /// Sessions whose removal is recorded together.
@@ -95,9 +99,9 @@ pub fn is_expired(run: &Run, now: Time) -> bool {
 
 /// When the grace of a run ends.
 pub fn expires(run: &Run) -> Option<Time> {
-    let begin = run.begin.as_ref()?;
-    let grace = i64::try_from(begin.grace_seconds).ok()?.checked_mul(Time::NANOS_PER_SEC)?;
-    Some(Time::from_nanos(Time::parse(&begin.now)?.nanos().checked_add(grace)?))
+    let grace = run.begin.as_ref()?.grace_seconds;
+    let grace = i64::try_from(grace).ok()?.checked_mul(Time::NANOS_PER_SEC)?;
+    Some(Time::from_nanos(began(run)?.nanos().checked_add(grace)?))
 }
 
 /// Purges a run: what a purge had begun on in any case, the rest if it is `chosen`.
@@ -118,6 +122,7 @@ pub(super) fn purge_run(
         *open.entry(&item.intent.session).or_default() += 1;
     }
     let calls = site.settings.calls;
+    let pointed = pointed_at(site, run, &groups)?;
     let (mut journal, mut stopped) = (None, None);
     for batch in groups.chunks(BATCH) {
         if site.stopped() {
@@ -126,7 +131,8 @@ pub(super) fn purge_run(
         }
         site.check()?;
         // I6, I10, R5, R13: not what is wanted by now; what is half purged already is finished.
-        let looked = parallel::map(site.settings.threads, batch, |group| unwanted(site, group));
+        let looked =
+            parallel::map(site.settings.threads, batch, |group| unwanted(site, group, &pointed));
         let mut batch: Vec<Vec<&Item>> = Vec::new();
         for (group, kept) in looked {
             report.kept.extend(kept);
@@ -175,12 +181,53 @@ pub(super) fn purge_run(
     journal.map_or(Ok(()), |journal| site.finish(journal, &run.id, stopped))
 }
 
+/// I6: items to whose place a symlink, wherever it lies, leads since they were moved.
+fn pointed_at(
+    site: &Site<'_>,
+    run: &Run,
+    groups: &[Vec<&Item>],
+) -> Result<HashMap<u32, String>, ApplyError> {
+    let moved = groups.iter().flatten().filter(|item| item.state == State::Moved);
+    let (mut items, mut places) = (Vec::new(), Vec::new());
+    for intent in moved.map(|item| &item.intent) {
+        for part in &intent.parts {
+            let place = Place::of_part(part).map_err(io::Error::other);
+            places.push(place.map_err(ApplyError::io("read the journal"))?);
+            items.push(intent.item);
+        }
+    }
+    if places.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let pointed = Pointed::look(site.root, site.settings.threads, &HashSet::new())
+        .map_err(ApplyError::io("look for symlinks"))?;
+    let found = pointed.places(site.root, &places, began(run)).into_iter();
+    // What bears its name by now is what a link means.
+    let empty = found.filter(|(n, _)| !is_taken(site.root, &places[*n]));
+    Ok(empty.map(|(n, why)| (items[n], why)).collect())
+}
+
+fn began(run: &Run) -> Option<Time> {
+    Time::parse(&run.begin.as_ref()?.now)
+}
+
+fn is_taken(root: &Root, place: &Place) -> bool {
+    let folder = dir::open(root.fd(), &place.dir, dir::how());
+    folder.and_then(|fd| dir::look(fd.as_fd(), &place.name)).is_ok_and(|found| found.is_some())
+}
+
 /// What of a session is to be purged, and what of it is not, and why.
-fn unwanted<'i>(site: &Site<'_>, group: &[&'i Item]) -> (Vec<&'i Item>, Vec<Skip>) {
+fn unwanted<'i>(
+    site: &Site<'_>,
+    group: &[&'i Item],
+    pointed: &HashMap<u32, String>,
+) -> (Vec<&'i Item>, Vec<Skip>) {
     let (mut wanted, mut purge, mut kept) = (Wanted::default(), Vec::new(), Vec::new());
     for item in group {
         let why = match item.state {
-            State::Moved => wanted.why(site.root, &item.intent, site.settings.now),
+            State::Moved => wanted
+                .why(site.root, &item.intent, site.settings.now)
+                .or_else(|| pointed.get(&item.intent.item).cloned()),
             _ => None,
         };
         match why {

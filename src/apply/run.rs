@@ -13,6 +13,7 @@ use super::journal::Journal;
 use super::journal::history::Run;
 use super::journal::record::{Begin, Record, Work};
 use super::outcome::{ApplyError, Event, Progress, PurgeReport, Report, Settings};
+use super::pointed::{self, Pointed};
 use super::recover;
 use super::revalidate;
 use super::revalidate::Witness;
@@ -20,6 +21,7 @@ use super::root::Root;
 use super::site::{self, Site};
 use super::work::{self, SessionWork};
 use super::{purge, random_hex};
+use crate::core::model::Time;
 use crate::core::plan::PlanFile;
 use crate::store::unit::Unit;
 use std::collections::BTreeMap;
@@ -45,7 +47,7 @@ pub fn apply(
     options: &ApplyOptions<'_>,
     progress: Progress<'_>,
 ) -> Result<Report, ApplyError> {
-    check_plan(root, plan, options)?;
+    let made = check_plan(root, plan, options)?;
     let work = work::read(plan)?;
     let bytes = work.iter().flat_map(|w| &w.deletions).map(|d| d.bytes).sum();
     let checkpoints = work.iter().map(|w| w.deletions.len() as u64).sum();
@@ -73,7 +75,8 @@ pub fn apply(
     };
     let mut report = Report::default();
     for (home, work) in homes(root, options, &work, &mut report)? {
-        let mut at = AtHome { begin: &begin, options, progress, report: &mut report, settled: 0 };
+        let mut at =
+            AtHome { begin: &begin, made, options, progress, report: &mut report, settled: 0 };
         let done = Site::enter(root, &home, options.settings).and_then(|site| at.run(&site, &work));
         if let Err(e) = done {
             // Before the first record nothing was changed: the error says all.
@@ -83,8 +86,12 @@ pub fn apply(
     Ok(report)
 }
 
-/// Everything that must hold of plan and root before a lock is taken.
-fn check_plan(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>) -> Result<(), ApplyError> {
+/// Everything that must hold of plan and root before a lock is taken; gives when the plan was made.
+fn check_plan(
+    root: &Root,
+    plan: &PlanFile,
+    options: &ApplyOptions<'_>,
+) -> Result<Time, ApplyError> {
     // I13: nobody changed it, and it is of this format.
     plan.check()?;
     // I11: the policy's own limit on what one run may delete.
@@ -99,8 +106,7 @@ fn check_plan(root: &Root, plan: &PlanFile, options: &ApplyOptions<'_>) -> Resul
         return Err(ApplyError::NoMarker(root.path.display().to_string()));
     }
     check_root(root, plan)?;
-    plan.check_age(options.settings.now)?;
-    Ok(())
+    Ok(plan.check_age(options.settings.now)?)
 }
 
 /// That the plan was made of this root and of no other; apply checks it too.
@@ -162,7 +168,7 @@ fn homes<'w>(
 }
 
 /// `20260131-100000-` and 32 random bits: sorts by time, and is short enough to be typed.
-fn run_id(now: crate::core::model::Time) -> Result<String, ApplyError> {
+fn run_id(now: Time) -> Result<String, ApplyError> {
     let random = random_hex(4).map_err(ApplyError::io("get random bytes"))?;
     Ok(format!("{}-{random}", now.to_chrono().format("%Y%m%d-%H%M%S")))
 }
@@ -170,6 +176,8 @@ fn run_id(now: crate::core::model::Time) -> Result<String, ApplyError> {
 /// The run at one home.
 struct AtHome<'a> {
     begin: &'a Begin,
+    /// When the plan was.
+    made: Time,
     options: &'a ApplyOptions<'a>,
     progress: Progress<'a>,
     report: &'a mut Report,
@@ -235,6 +243,10 @@ impl AtHome<'_> {
         journal: &mut Option<Journal>,
         kept: &mut Kept<'w>,
     ) -> Result<(), ApplyError> {
+        // I6, R5: what a link leads to by now that the plan does not know stays.
+        let pointed = Pointed::look(site.root, site.settings.threads, &pointed::going(work))
+            .map_err(ApplyError::io("look for symlinks"))?;
+        let pointed = pointed.sessions(site.root, work, self.made);
         for batch in batch::split(work) {
             // I29: a signal, between two batches and between two checkpoints of one.
             if site.stopped() {
@@ -242,7 +254,7 @@ impl AtHome<'_> {
                 break;
             }
             site.check()?;
-            self.batch(site, batch, journal, kept)?;
+            self.batch(site, batch, &pointed, journal, kept)?;
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ pub fn runs(root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
     Ok((all, faults))
 }
 
-pub(super) fn said(faults: home::Faults) -> Vec<String> {
+pub(super) fn said(faults: super::survey::Faults) -> Vec<String> {
     faults.into_iter().map(|(at, e)| format!("{at}: {e}")).collect()
 }
 

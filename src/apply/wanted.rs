@@ -6,7 +6,10 @@
 
 use super::dir::{self, Rel};
 use super::journal::record::Intent;
+use super::pointed;
+use super::revalidate::Dirs;
 use super::root::Root;
+use super::work::{Place, SessionWork};
 use crate::core::model::Time;
 use crate::core::name;
 use crate::marks::{self, MarksError, MarksFile, Subject};
@@ -14,6 +17,7 @@ use crate::store::local::LocalDir;
 use crate::store::{Dir as _, Kind};
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::CString;
 use std::io;
 
 /// Longer files are no pointers.
@@ -28,8 +32,53 @@ pub struct Wanted(BTreeMap<String, Option<Folder>>);
 struct Folder {
     marks: Result<MarksFile, MarksError>,
     names: HashSet<Box<[u8]>>,
-    /// A symlink or a text that may name a checkpoint: what it is called, and what it says.
-    pointers: Vec<(String, Vec<u8>)>,
+    /// Each symlink or text that may name a checkpoint.
+    pointers: Vec<Says>,
+}
+
+#[derive(Debug)]
+struct Says {
+    name: CString,
+    target: Vec<u8>,
+}
+
+/// A pointer beside a session's checkpoints, which the plan does not know, that names one that is to
+/// go, and was written since the plan was `made`: a new `latest`, or a link from another machine,
+/// which only its last component explains.
+///
+/// # Errors
+/// The folder cannot be looked at.
+pub fn new_pointer(dirs: &Dirs, work: &SessionWork, made: Time) -> io::Result<Option<String>> {
+    let mut folders: Vec<&Rel> = Vec::new();
+    for part in work.deletions.iter().flat_map(|d| &d.parts) {
+        if !folders.contains(&&part.dir) {
+            folders.push(&part.dir);
+        }
+    }
+    for at in folders {
+        // What is gone already has no folder here.
+        let Ok(fd) = dirs.get(at) else { continue };
+        for says in Folder::pointers(&LocalDir::new(fd)?)? {
+            let here = |place: &Place| place.dir == *at;
+            let known = work.witnesses.iter().flat_map(|w| &w.parts);
+            let mut known = known.filter(|p| here(p)).map(|p| &p.name);
+            let deletions = work.deletions.iter();
+            let mut named = deletions.filter(|d| {
+                d.parts.iter().any(|p| here(p) && names(&says.target, p.name.to_bytes(), &d.id))
+            });
+            let Some(d) = named.next() else { continue };
+            let is_new = dir::look(fd, &says.name)?
+                .is_some_and(|stat| pointed::is_since(stat.stx_ctime, made));
+            if is_new && known.all(|name| *name != says.name) {
+                return Ok(Some(format!("`{}` names {} by now", shown(&says.name), d.id)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn shown(name: &CString) -> String {
+    name::encode(name.to_bytes()).into_owned()
 }
 
 impl Wanted {
@@ -50,9 +99,9 @@ impl Wanted {
             }
             let part = name::decode(&part.name);
             // What bears its name by now is what a pointer means.
-            let pointer = folder.pointers.iter().find(|(_, target)| names(target, &part, &item.id));
-            if let (Some((called, _)), false) = (pointer, folder.names.contains(&*part)) {
-                return Some(format!("`{called}` names it now"));
+            let pointer = folder.pointers.iter().find(|p| names(&p.target, &part, &item.id));
+            if let (Some(says), false) = (pointer, folder.names.contains(&*part)) {
+                return Some(format!("`{}` names it now", shown(&says.name)));
             }
         }
         None
@@ -72,21 +121,24 @@ fn open(root: &Root, path: &str) -> io::Result<Option<OwnedFd>> {
 impl Folder {
     fn read(fd: &OwnedFd) -> io::Result<Folder> {
         let dir = LocalDir::new(fd)?;
-        let entries = dir.list()?;
+        let names = dir.list()?.iter().map(|e| e.name.clone()).collect();
+        Ok(Folder { marks: marks::read(&dir), names, pointers: Folder::pointers(&dir)? })
+    }
+
+    fn pointers(dir: &LocalDir) -> io::Result<Vec<Says>> {
         let mut pointers = Vec::new();
-        for entry in &*entries {
-            let says = match entry.kind {
+        for entry in &*dir.list()? {
+            let target = match entry.kind {
                 Kind::Symlink => dir.read_link(&entry.name)?,
-                Kind::File if is_pointer(&entry.name) => match text(&dir, &entry.name)? {
+                Kind::File if is_pointer(&entry.name) => match text(dir, &entry.name)? {
                     Some(says) => says,
                     None => continue,
                 },
                 _ => continue,
             };
-            pointers.push((name::encode(&entry.name).into_owned(), says));
+            pointers.push(Says { name: CString::new(&*entry.name)?, target });
         }
-        let names = entries.iter().map(|e| e.name.clone()).collect();
-        Ok(Folder { marks: marks::read(&dir), names, pointers })
+        Ok(pointers)
     }
 
     /// I10: pinned by now; what cannot be read is a pin.

@@ -3,9 +3,11 @@
 //! The plan is the only input of apply (I13): what is not named here can neither be moved nor be
 //! the reason for a move.
 
-use super::dir::{OURS, Rel};
+use super::dir::{BadPath, OURS, Rel};
+use super::journal::record::Part;
 use super::outcome::ApplyError;
 use crate::core::model::Fingerprint;
+use crate::core::name;
 use crate::core::plan::PlanFile;
 use crate::store::unit;
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +18,22 @@ use std::ffi::CString;
 pub struct Place {
     pub dir: Rel,
     pub name: CString,
+}
+
+impl Place {
+    /// Where a part of a journal's checkpoint belongs.
+    ///
+    /// # Errors
+    /// Its folder is no path below the root, or its name no name.
+    pub fn of_part(part: &Part) -> Result<Place, BadPath> {
+        let bad = |why| BadPath { path: part.name.clone(), why };
+        let name = name::decode(&part.name);
+        if name.is_empty() || name.contains(&b'/') || matches!(&*name, b"." | b"..") {
+            return Err(bad("it is no entry of a directory"));
+        }
+        let name = CString::new(&*name).map_err(|_| bad("it holds a NUL"))?;
+        Ok(Place { dir: Rel::parse(&part.dir)?, name })
+    }
 }
 
 /// A checkpoint to move.

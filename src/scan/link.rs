@@ -7,6 +7,8 @@
 
 use super::draft::Draft;
 use super::index::{Reader, Writer};
+use crate::core::lead;
+pub use crate::core::lead::parent as parent_of;
 use crate::core::model::{Guard, Pointer};
 use crate::core::name::encode;
 use crate::layout::folder::{cannot_read, join, last_component};
@@ -63,9 +65,6 @@ impl Link {
         })
     }
 }
-
-/// More links than this in a row are a loop, as for the kernel.
-const MAX_HOPS: usize = 40;
 
 /// Reads the symlinks of one directory.
 pub fn read_links(folder: &Folder<'_>, among_checkpoints: bool, notes: &mut Notes) -> Vec<Link> {
@@ -205,48 +204,7 @@ impl<'l> Map<'l> {
     /// Walks a path from a directory, through links, until it is at or in a checkpoint. If it
     /// comes to none: where it ends below the root, or nothing if it leaves it or is a loop.
     pub fn walk(&self, from: &[u8], target: &[u8]) -> Result<Place, Option<Vec<u8>>> {
-        let mut at = from.to_vec();
-        let mut todo = Vec::new();
-        self.push(target, &mut at, &mut todo).ok_or(None)?;
-        let mut hops = 0;
-        while let Some(component) = todo.pop() {
-            match &component[..] {
-                b"" | b"." => {}
-                b".." if at.is_empty() => return Err(None),
-                b".." => at.truncate(parent_of(&at).len()),
-                name => {
-                    let next = join(&at, name);
-                    if let Some(place) = self.units.get(&next) {
-                        return Ok(*place);
-                    }
-                    match self.links.get(&*next) {
-                        Some(link) => {
-                            hops += 1;
-                            if hops > MAX_HOPS {
-                                return Err(None);
-                            }
-                            self.push(&link.target, &mut at, &mut todo).ok_or(None)?;
-                        }
-                        None => at = next,
-                    }
-                }
-            }
-        }
-        Err(Some(at))
-    }
-
-    /// Puts a target's components on the stack; `None` if it is absolute and outside the root.
-    fn push(&self, target: &[u8], at: &mut Vec<u8>, todo: &mut Vec<Vec<u8>>) -> Option<()> {
-        let mut rest = target;
-        if target.starts_with(b"/") {
-            let root = self.absolute.as_deref()?;
-            rest = rest
-                .strip_prefix(root)
-                .filter(|r| r.is_empty() || r.starts_with(b"/") || root.ends_with(b"/"))?;
-            at.clear();
-        }
-        todo.extend(rest.rsplit(|b| *b == b'/').map(<[u8]>::to_vec));
-        Some(())
+        lead::walk(self, from, target, |_| {})
     }
 
     /// The checkpoint beside the link that its target's last components name.
@@ -257,9 +215,20 @@ impl<'l> Map<'l> {
     }
 }
 
-/// Everything before the last `/`; empty at the root.
-pub fn parent_of(path: &[u8]) -> &[u8] {
-    path.iter().rposition(|b| *b == b'/').map_or(b"", |i| &path[..i])
+impl lead::Ground for Map<'_> {
+    type Goal = Place;
+
+    fn goal(&self, path: &[u8]) -> Option<Place> {
+        self.units.get(path).copied()
+    }
+
+    fn link(&self, path: &[u8]) -> Option<&[u8]> {
+        self.links.get(path).map(|link| &*link.target)
+    }
+
+    fn absolute(&self) -> Option<&[u8]> {
+        self.absolute.as_deref()
+    }
 }
 
 fn attach(draft: &mut Draft, checkpoint: u32, link: &[u8]) {

@@ -14,6 +14,7 @@ mod trees;
 mod changed;
 mod faulty;
 mod happy;
+mod pointed;
 mod privileged;
 mod races;
 mod refused;

@@ -14,15 +14,15 @@ use std::process::Command;
 const INNER: &str = "RETAIN_TEST_INNER";
 const STORE: &str = "RETAIN_TEST_STORE";
 /// Two users that no machine gives files to.
-const ALICE: u32 = 60_001;
+pub const ALICE: u32 = 60_001;
 const BOB: u32 = 60_002;
 
-fn is_inner(test: &str) -> bool {
+pub fn is_inner(test: &str) -> bool {
     std::env::var(INNER).is_ok_and(|t| t == test)
 }
 
 /// `false`, said aloud, where root is needed and the tests may go without.
-fn have_root(test: &str) -> bool {
+pub fn have_root(test: &str) -> bool {
     if rustix::process::geteuid().is_root() {
         return true;
     }
@@ -70,7 +70,7 @@ fn mount(args: &[&str], at: &Path) {
     assert!(done.status.success(), "mount {args:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
-fn give(path: &Path, uid: u32) {
+pub fn give(path: &Path, uid: u32) {
     for entry in walkdir::WalkDir::new(path) {
         rustix::fs::chownat(
             rustix::fs::CWD,
@@ -322,12 +322,12 @@ fn i30_root_takes_only_what_belongs_to_the_folders_owner() {
 }
 
 /// A store that was made for this process, which must not remove it.
-fn given_store() -> Store {
+pub fn given_store() -> Store {
     let top = PathBuf::from(std::env::var(STORE).unwrap());
     Store { dir: tempfile::tempdir().unwrap(), top }
 }
 
-fn as_user(test: &str, uid: u32, store: &Store) {
+pub fn as_user(test: &str, uid: u32, store: &Store) {
     fs::set_permissions(store.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new("env");
     command.uid(uid).gid(uid).current_dir("/").env(STORE, &store.top).env("TMPDIR", "/tmp");

@@ -10,6 +10,7 @@ use crate::apply::parallel;
 use crate::apply::site::Site;
 use crate::apply::trash::Slot;
 use crate::apply::work::SessionWork;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
 /// Bounds descriptors: a session holds one for each of its folders and four for each slot.
@@ -43,11 +44,16 @@ impl AtHome<'_> {
         &mut self,
         site: &Site<'_>,
         batch: &[&'w SessionWork],
+        pointed: &HashMap<&str, Why>,
         journal: &mut Option<Journal>,
         kept: &mut Kept<'w>,
     ) -> Result<(), ApplyError> {
         let settings = site.settings;
-        let looked = parallel::map(settings.threads, batch, |work| Ready::look(site.root, work));
+        let looked =
+            parallel::map(settings.threads, batch, |work| match pointed.get(&*work.session) {
+                Some(why) => Err(why.clone()),
+                None => Ready::look(site.root, work, self.made),
+            });
         let mut ready = Vec::new();
         for (work, result) in batch.iter().zip(looked) {
             match result {

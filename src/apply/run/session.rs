@@ -10,7 +10,9 @@ use crate::apply::revalidate::{self, Seen};
 use crate::apply::root::Root;
 use crate::apply::site::Site;
 use crate::apply::trash::{self, Slot};
+use crate::apply::wanted;
 use crate::apply::work::{Deletion, Place, SessionWork};
+use crate::core::model::Time;
 use crate::core::name;
 use crate::store::unit::{self, Part as UnitPart, Top, Unit};
 use rustix::fs::FileType;
@@ -56,8 +58,16 @@ enum Moved {
 }
 
 impl<'w> Ready<'w> {
-    pub fn look(root: &Root, work: &'w SessionWork) -> Result<Ready<'w>, Why> {
+    /// A session that is as it was when its plan was `made`; else what is not.
+    pub fn look(root: &Root, work: &'w SessionWork, made: Time) -> Result<Ready<'w>, Why> {
         let seen = revalidate::look(root, work)?;
+        // I6: a pointer beside the checkpoints that was not there.
+        let pointer = wanted::new_pointer(&seen.dirs, work, made).map_err(|e| {
+            Cause::of_reading(&e).because(format!("its folder cannot be looked at: {e}"))
+        })?;
+        if let Some(why) = pointer {
+            return Err(Cause::Wanted.because(why));
+        }
         let mut slots = BTreeMap::new();
         for place in seen.deletions.iter().flat_map(|(d, _)| &d.parts) {
             if !slots.contains_key(&place.dir) {
