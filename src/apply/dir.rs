@@ -5,6 +5,7 @@
 //! symlink or cross a mount, and all that follows is relative to its descriptor (I18, I19, I20).
 
 use crate::core::name;
+use crate::store::listing;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
@@ -251,13 +252,13 @@ pub fn kind(stat: &Statx) -> FileType {
 /// Any entry that cannot be read.
 pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     let mut out = Vec::new();
-    for entry in retry(|| fs::Dir::read_from(dir))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name != c"." && name != c".." {
-            out.push(name.to_owned());
-        }
-    }
+    // A descriptor of its own: the one given stands wherever it was read to.
+    let own = retry(|| fs::openat(dir, c".", DIR | OFlags::RDONLY, Mode::empty()))?;
+    let mut buffer: Vec<u8> = Vec::with_capacity(LISTING_BUFFER);
+    listing::read(&mut RawDir::new(&own, buffer.spare_capacity_mut()), |entry| {
+        out.push(entry.name.to_owned());
+        Ok(())
+    })?;
     out.sort_unstable();
     Ok(out)
 }
@@ -269,27 +270,21 @@ pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
 pub fn folders(dir: &OwnedFd) -> io::Result<Vec<CString>> {
     let mut out = Vec::new();
     let mut buffer: Vec<u8> = Vec::with_capacity(LISTING_BUFFER);
-    let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
-        let entry = match entry {
-            Err(Errno::INTR) => continue,
-            // It was removed after it was opened.
-            Err(Errno::NOENT) => break,
-            other => other?,
-        };
-        let name = entry.file_name();
-        let folder = match entry.file_type() {
-            _ if name == c"." || name == c".." => false,
+    let read = listing::read(&mut RawDir::new(dir, buffer.spare_capacity_mut()), |entry| {
+        let folder = match entry.kind {
             FileType::Directory => true,
             FileType::Unknown => {
-                look(dir.as_fd(), name)?.is_some_and(|s| kind(&s) == FileType::Directory)
+                look(dir.as_fd(), entry.name)?.is_some_and(|s| kind(&s) == FileType::Directory)
             }
             _ => false,
         };
         if folder {
-            out.push(name.to_owned());
+            out.push(entry.name.to_owned());
         }
-    }
+        Ok(())
+    });
+    // It was removed after it was opened.
+    read.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
     out.sort_unstable();
     Ok(out)
 }
