@@ -9,6 +9,7 @@ use crate::core::model::{Space, Time};
 use std::io;
 use std::sync::Arc;
 
+pub mod listing;
 pub mod local;
 pub mod unit;
 

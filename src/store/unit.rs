@@ -4,6 +4,7 @@
 //! to an open directory, never follows a symlink, never leaves the file system it started on, and
 //! opens nothing but directories.
 
+use super::listing;
 pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -187,17 +188,10 @@ impl Walk {
     fn list(&mut self, dir: &OwnedFd) -> io::Result<Vec<(CString, FileType)>> {
         self.buffer.reserve(LISTING_BUFFER);
         let mut names = Vec::new();
-        let mut entries = RawDir::new(dir, self.buffer.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            let entry = match entry {
-                Err(Errno::INTR) => continue,
-                other => other?,
-            };
-            let name = entry.file_name();
-            if name != c"." && name != c".." {
-                names.push((name.to_owned(), entry.file_type()));
-            }
-        }
+        listing::read(&mut RawDir::new(dir, self.buffer.spare_capacity_mut()), |entry| {
+            names.push((entry.name.to_owned(), entry.kind));
+            Ok(())
+        })?;
         names.sort_unstable_by(|a, b| b.0.cmp(&a.0));
         Ok(names)
     }
