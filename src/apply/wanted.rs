@@ -85,7 +85,7 @@ impl Folder {
             };
             pointers.push((name::encode(&entry.name).into_owned(), says));
         }
-        let names = entries.iter().map(|e| e.name.clone()).collect();
+        let names = entries.iter().map(|e| Box::from(&e.name)).collect();
         Ok(Folder { marks: marks::read(&dir), names, pointers })
     }
 
