@@ -14,6 +14,8 @@ use std::fmt;
 use std::io;
 use std::sync::OnceLock;
 
+/// Bytes of directory entries asked for at a time.
+const LISTING_BUFFER: usize = 32 << 10;
 /// The directory of our own state, in a root and beside checkpoints.
 pub const OURS: &CStr = c".retain";
 

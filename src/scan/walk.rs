@@ -111,14 +111,14 @@ impl Walk<'_> {
 
         let children: Vec<&Entry> = folder
             .dirs()
-            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.contains(&e.name))
+            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.iter().any(|c| **c == *e.name))
             .filter(|e| self.is_entered(folder, e))
             .collect();
         let files: Vec<&Entry> = folder
             .entries()
             .iter()
             .filter(|e| !matches!(e.kind, Kind::Dir | Kind::Symlink))
-            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.contains(&e.name))
+            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.iter().any(|c| **c == *e.name))
             .collect();
         tree.unclaimed = files.len() as u64;
         tree.examples = files.iter().take(MAX_EXAMPLES).map(|e| folder.join(&e.name)).collect();
@@ -203,7 +203,7 @@ impl Walk<'_> {
         let globs = self.options.exclude.is_some();
         let is_excluded =
             move |e: &&Entry| globs && &*e.name != b".retain" && !self.is_entered(folder, e);
-        folder.dirs().filter(is_excluded).map(|e| e.name.clone())
+        folder.dirs().filter(is_excluded).map(|e| Box::from(&e.name))
     }
 
     fn child(

@@ -258,11 +258,11 @@ impl Node {
         for entry in &*entries {
             let known = match entry.kind {
                 Kind::Dir => {
-                    let known = seen.dirs.remove(&entry.name);
+                    let known = seen.dirs.remove(&*entry.name);
                     Some(Look::Dir(known.map_or_else(|| self.enter_any(&entry.name, None), Ok)?))
                 }
                 _ if seen.others.is_empty() => None,
-                _ => seen.others.get(&entry.name).map(|s| Look::Other(Box::new(*s))),
+                _ => seen.others.get(&*entry.name).map(|s| Look::Other(Box::new(*s))),
             };
             each(entry, fd.as_fd(), known)?;
         }
@@ -379,16 +379,26 @@ pub fn changed() -> io::Error {
 }
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(LISTING_BUFFER));
+    static ROOM: RefCell<(Vec<u8>, Vec<Entry>)> =
+        RefCell::new((Vec::with_capacity(LISTING_BUFFER), Vec::new()));
 }
 
 /// All entries, from where the descriptor stands.
 fn read(fd: BorrowedFd<'_>) -> io::Result<Arc<[Entry]>> {
-    BUFFER.with_borrow_mut(|buffer| read_with(fd, buffer.spare_capacity_mut()))
+    ROOM.with_borrow_mut(|(buffer, entries)| {
+        entries.clear();
+        read_with(fd, buffer.spare_capacity_mut(), entries)?;
+        let listing = entries.drain(..).collect();
+        entries.shrink_to(LISTING_BUFFER / size_of::<Entry>());
+        Ok(listing)
+    })
 }
 
-fn read_with(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>]) -> io::Result<Arc<[Entry]>> {
-    let mut entries = Vec::with_capacity(16);
+fn read_with(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [MaybeUninit<u8>],
+    entries: &mut Vec<Entry>,
+) -> io::Result<()> {
     listing::read(&mut RawDir::new(fd, buffer), |entry| {
         let kind = match entry.kind {
             FileType::Unknown => kind_of(&stat_at(fd, entry.name, AtFlags::SYMLINK_NOFOLLOW)?),
@@ -401,5 +411,5 @@ fn read_with(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>]) -> io::Result<A
     if entries.windows(2).any(|w| w[0].name == w[1].name) {
         return Err(io::Error::other("the listing names an entry twice"));
     }
-    Ok(entries.into())
+    Ok(())
 }
