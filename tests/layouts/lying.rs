@@ -95,9 +95,8 @@ impl Dir for LiarDir {
     fn list(&self) -> io::Result<Arc<[Entry]>> {
         let mut out = Vec::new();
         if self.lie == Lie::Endless(self.inner.stat()?.inode) {
-            let name = Box::from(*b"checkpoint-1");
-            listing::read(&mut Forever, |_| {
-                out.push(Entry { name: Clone::clone(&name), kind: Kind::Dir, inode: 1 });
+            listing::read(&mut Forever, |raw| {
+                out.push(Entry { name: raw.name.to_bytes().into(), kind: Kind::Dir, inode: 1 });
                 Ok(())
             })?;
         }
