@@ -1,10 +1,11 @@
-//! A slow store: a directory seen through FUSE, each request answered after a fixed delay.
+//! A slow store: a directory seen through FUSE, each request but flushes and closes
+//! answered after a fixed delay.
 //!
 //!     slowfs DIR MOUNTPOINT [--delay-us 1000] [--threads 64]
 //!
 //! Mounts `DIR`, for reading and writing, until the mount point is unmounted (`umount MOUNTPOINT`),
 //! and says `mounted` once it can be used. Must be root, for it mounts without libfuse's helper.
-//! `tests/bench-scan` builds it into `target/slowfs`, and uses it so:
+//! A benchmark uses it so:
 //!
 //!     slowfs /tmp/fast /tmp/slow & ... retain -C /tmp/slow ...; umount /tmp/slow
 //!
@@ -19,6 +20,7 @@
 
 mod fs;
 mod nodes;
+mod slow;
 
 use fuser::{Config, MountOption, Session, SessionACL};
 use std::io::{self, Write as _};
@@ -61,7 +63,7 @@ fn main() -> io::Result<()> {
     config.acl = SessionACL::All;
     config.n_threads = Some(args.threads);
     config.clone_fd = true;
-    let fs = fs::Slow::new(&args.source, args.delay)?;
+    let fs = slow::Slow::new(&args.source, args.delay)?;
     let session = Session::new(fs, &args.mountpoint, &config)?;
     println!("mounted");
     io::stdout().flush()?;
