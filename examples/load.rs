@@ -3,13 +3,16 @@
 //! `load HOST:PORT TOKEN READERS SECONDS PATH...` keeps READERS connections busy, each asking for one
 //! path again as soon as it is answered, path after path for SECONDS each, on loopback only. One line
 //! for each path: answers, their median and 99th percentile in microseconds, and bytes of one. Any
-//! answer but 200 ends it.
+//! answer but 200 ends it, and so does one that takes longer than 30 seconds.
 
 #![allow(clippy::print_stdout, reason = "it is a program of its own")]
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+/// Whoever waits longer has no page.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> io::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -36,7 +39,7 @@ fn main() -> io::Result<()> {
             };
             threads.into_iter().map(ended).collect()
         });
-        let all = all?;
+        let all = all.map_err(|e| io::Error::other(format!("{path}: {e}")))?;
         let bytes = all.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
         let mut times: Vec<u64> = all.into_iter().flat_map(|(times, _)| times).collect();
         times.sort_unstable();
@@ -53,6 +56,7 @@ fn main() -> io::Result<()> {
 fn reader(address: SocketAddr, request: &[u8], end: Instant) -> io::Result<(Vec<u64>, usize)> {
     let mut stream = BufReader::new(TcpStream::connect(address)?);
     stream.get_ref().set_nodelay(true)?;
+    stream.get_ref().set_read_timeout(Some(PATIENCE))?;
     let (mut times, mut bytes) = (Vec::new(), 0);
     let mut body = Vec::new();
     while Instant::now() < end {

@@ -15,17 +15,19 @@
 //! bounded length, and nothing executed (I31, [`dir::read_file`]).
 //!
 //! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
-//! (whether), [`journal`] (said before done), [`trash`] (a rename), [`run`] (all of it in order),
-//! [`recover()`], [`undo()`], [`purge()`] with `wanted`, `pointed` and [`remove`], [`runs()`] and
-//! [`interrupted()`] (what was),
+//! (whether, and if not, the [`cause`]), [`journal`] (said before done), [`trash`] (a rename), [`run`]
+//! (all of it in order), [`recover()`], [`undo()`], [`purge()`] with `wanted`, `pointed` and [`remove`],
+//! [`runs()`], [`known`] and [`interrupted()`] (what was),
 //! [`confine()`] (the kernel's second look).
 
 pub mod calls;
+pub mod cause;
 pub mod confine;
 pub mod dir;
 pub mod home;
 pub mod interrupted;
 pub mod journal;
+pub mod known;
 mod located;
 pub mod lock;
 pub mod outcome;
@@ -46,8 +48,10 @@ pub mod undo;
 mod wanted;
 pub mod work;
 
+pub use cause::{Cause, Why};
 pub use confine::confine;
 pub use interrupted::{Interrupted, interrupted};
+pub use known::KnownRuns;
 pub use outcome::{
     ApplyError, Count, Event, Kind, Progress, PurgeReport, Report, Settings, Skip, UndoReport,
 };

@@ -30,6 +30,7 @@ mod plan;
 mod policy;
 mod progress;
 mod purge;
+mod remember;
 mod rm;
 mod serve;
 mod shell;

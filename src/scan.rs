@@ -6,6 +6,7 @@
 
 use crate::core::model::{Inventory, Time};
 use crate::core::select::Globs;
+use crate::core::usage::{self, Weight};
 use crate::layout::{self, Layout};
 use crate::store::Store;
 use std::num::NonZeroUsize;
@@ -19,6 +20,7 @@ mod link;
 mod needs;
 mod touch;
 mod walk;
+mod weigh;
 
 /// Directories nested deeper than this, below the root, are not entered.
 pub const MAX_DEPTH: usize = 64;
@@ -41,6 +43,8 @@ pub struct ScanOptions {
     /// What the last scan saw; `None` to look at everything. Only a store that keeps account of what
     /// is seen ([`crate::store::Dir::seen`]) gives the next scan something to go by.
     pub index: Option<index::Index>,
+    /// Whether what no layout recognises is measured: a look at each such file.
+    pub weigh: bool,
 }
 
 impl Default for ScanOptions {
@@ -53,6 +57,7 @@ impl Default for ScanOptions {
             now: None,
             layouts: layout::builtin(),
             index: None,
+            weigh: false,
         }
     }
 }
@@ -135,6 +140,15 @@ pub struct Unrecognised {
     pub files: u64,
     /// The first ones, as paths below the root.
     pub examples: Vec<Box<str>>,
+    /// With [`ScanOptions::weigh`].
+    pub weight: Option<Weight>,
+}
+
+impl Unrecognised {
+    /// For sums.
+    pub fn counted(&self) -> usage::Unrecognised {
+        usage::Unrecognised { files: self.files, weight: self.weight }
+    }
 }
 
 /// Looks at everything below the root of `store`.

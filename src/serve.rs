@@ -23,6 +23,7 @@ mod recipe;
 mod router;
 mod runs;
 mod said;
+mod shared;
 mod site;
 mod state;
 mod treemap;

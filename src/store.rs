@@ -9,9 +9,12 @@ use crate::core::model::{Space, Time};
 use std::io;
 use std::sync::Arc;
 
+pub mod listing;
 pub mod local;
+mod name;
 pub mod unit;
 
+pub use name::Name;
 pub use unit::Unit;
 
 /// Larger metadata files are refused: no framework writes them, an attacker may.
@@ -27,10 +30,10 @@ pub enum Kind {
     Other,
 }
 
-/// One entry of a directory. The name is what the storage has: any bytes but `/` and NUL.
+/// One entry of a directory. The name is what the storage has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    pub name: Box<[u8]>,
+    pub name: Name,
     pub kind: Kind,
     /// As [`Stat::inode`]; of no meaning for a mount point.
     pub inode: u64,

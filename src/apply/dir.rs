@@ -5,14 +5,17 @@
 //! symlink or cross a mount, and all that follows is relative to its descriptor (I18, I19, I20).
 
 use crate::core::name;
+use crate::store::listing;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::io;
 use std::sync::OnceLock;
 
+/// Bytes of directory entries asked for at a time.
+const LISTING_BUFFER: usize = 32 << 10;
 /// The directory of our own state, in a root and beside checkpoints.
 pub const OURS: &CStr = c".retain";
 
@@ -263,13 +266,13 @@ pub fn kind(stat: &Statx) -> FileType {
 /// Any entry that cannot be read.
 pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     let mut out = Vec::new();
-    for entry in retry(|| fs::Dir::read_from(dir))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name != c"." && name != c".." {
-            out.push(name.to_owned());
-        }
-    }
+    // A descriptor of its own: the one given stands wherever it was read to.
+    let own = retry(|| fs::openat(dir, c".", DIR | OFlags::RDONLY, Mode::empty()))?;
+    let mut buffer: Vec<u8> = Vec::with_capacity(LISTING_BUFFER);
+    listing::read(&mut RawDir::new(&own, buffer.spare_capacity_mut()), |entry| {
+        out.push(entry.name.to_owned());
+        Ok(())
+    })?;
     out.sort_unstable();
     Ok(out)
 }

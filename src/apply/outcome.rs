@@ -1,6 +1,7 @@
 //! What callers give to the mutating commands and get back from them.
 
 use super::calls::{Calls, Os};
+use super::cause::Cause;
 use super::journal::history;
 use super::recover::Recovery;
 use super::root::{Root, RootError};
@@ -99,6 +100,7 @@ pub struct Skip {
     pub session: String,
     /// `None`: the whole session.
     pub id: Option<String>,
+    pub cause: Cause,
     pub why: String,
 }
 
@@ -117,6 +119,8 @@ pub struct Report {
     pub skipped: Vec<Skip>,
     /// Why it ended early; what was not reached is kept.
     pub stopped: Option<String>,
+    /// Sessions that it did not come to, or not to the end of.
+    pub unreached: u64,
     /// Things in the trash that no journal knows, and purges that failed.
     pub faults: Vec<String>,
 }

@@ -6,6 +6,7 @@
 //! Where a link leads is computed from its text and from those of the links on its way; by inode
 //! if that leaves the root.
 
+use super::cause::{Cause, Why};
 use super::dir::{self, Rel};
 use super::root::Root;
 use super::survey;
@@ -80,8 +81,8 @@ impl Pointed {
         root: &Root,
         work: &[&'w SessionWork],
         made: Time,
-    ) -> HashMap<&'w str, String> {
-        let mut out: HashMap<&str, String> = HashMap::new();
+    ) -> HashMap<&'w str, Why> {
+        let mut out: HashMap<&str, Why> = HashMap::new();
         let folders = work.iter().flat_map(|w| &w.deletions).flat_map(|d| &d.parts).map(|p| &p.dir);
         let blind = self.blind(folders);
         let mut goals = HashMap::new();
@@ -89,7 +90,7 @@ impl Pointed {
             for d in &session.deletions {
                 for place in &d.parts {
                     if let Some(why) = blind.get(&place.dir) {
-                        out.insert(&session.session, why.clone());
+                        out.insert(&session.session, Cause::Unreadable.because(why.as_str()));
                     }
                     goals.insert(path_of(place), (place, (*session, &*d.id)));
                 }
@@ -102,7 +103,7 @@ impl Pointed {
             });
             if !known.contains(path) && self.is_new(root, place, &way, made) {
                 let why = format!("`{}` leads to {id} by now", name::encode(path));
-                out.insert(&session.session, why);
+                out.insert(&session.session, Cause::Wanted.because(why));
             }
         }
         out

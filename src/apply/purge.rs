@@ -4,6 +4,7 @@
 //! unlink, so that nothing half removed is ever restored; the next command finishes what this one
 //! could not.
 
+use super::cause::Cause;
 use super::dir;
 use super::home::{self, Home};
 use super::journal::history::{Item, Run, State};
@@ -235,7 +236,8 @@ fn unwanted<'i>(
             None => purge.push(*item),
             Some(why) => {
                 let (session, id) = (item.intent.session.clone(), Some(item.intent.id.clone()));
-                kept.push(Skip { session, id, why: format!("{why}; it stays in the trash") });
+                let why = format!("{why}; it stays in the trash");
+                kept.push(Skip { session, id, cause: Cause::Wanted, why });
             }
         }
     }

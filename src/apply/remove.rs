@@ -18,6 +18,8 @@ const MAX_OPEN: usize = 32;
 const MAX_PENDING: usize = 4096;
 /// How often one directory is listed again because it was not empty after all.
 const MAX_PASSES: u32 = 16;
+/// How often one listing may name `.` and `..`.
+const MAX_DOTS: u32 = 16;
 const BUFFER: usize = 32 * 1024;
 
 /// A directory being emptied.
@@ -113,6 +115,7 @@ impl Walk<'_> {
             fs::seek(fd, fs::SeekFrom::Start(0))?;
         }
         level.cut = false;
+        let mut dots = MAX_DOTS;
         let mut entries = RawDir::new(fd, self.buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             let entry = match entry {
@@ -121,6 +124,9 @@ impl Walk<'_> {
             };
             let name = entry.file_name();
             if name == c"." || name == c".." {
+                // F24: these two are no entries, and must not be all that ever comes.
+                dots =
+                    dots.checked_sub(1).ok_or_else(|| io::Error::other("a listing without end"))?;
                 continue;
             }
             self.left = self

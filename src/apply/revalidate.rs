@@ -5,6 +5,7 @@
 //! makes the session stay whole (I14). Nothing here decides anew.
 
 use super::calls::{self, Calls};
+use super::cause::{Cause, Why};
 use super::dir::{self, OURS, Rel};
 use super::parallel;
 use super::root::Root;
@@ -91,15 +92,16 @@ pub struct Seen<'w> {
 ///
 /// # Errors
 /// Anything that is not as planned.
-pub fn look<'w>(root: &Root, work: &'w SessionWork, threads: usize) -> Result<Seen<'w>, String> {
+pub fn look<'w>(root: &Root, work: &'w SessionWork, threads: usize) -> Result<Seen<'w>, Why> {
     let mut dirs = Dirs::default();
     let opened: Vec<_> =
         work.witnesses.iter().map(|w| (w, open_all(root, &mut dirs, &w.parts))).collect();
     let witnesses = parallel::map(threads, &opened, |(w, opened)| witness(&dirs, w, opened));
-    let witnesses: Vec<_> = witnesses.into_iter().collect::<Result<_, String>>()?;
+    let witnesses: Vec<_> = witnesses.into_iter().collect::<Result<_, Why>>()?;
     let (mut present, mut gone) = (Vec::new(), Vec::new());
     for d in &work.deletions {
-        let fail = |e: io::Error| format!("{} cannot be read: {e}", d.id);
+        let fail =
+            |e: io::Error| Cause::of_reading(&e).because(format!("{} cannot be read: {e}", d.id));
         // I33: gone is what is seen to be gone, twice; one answer may be wrong.
         let missing = |e: &io::Error| e.kind() == io::ErrorKind::NotFound && d.parts.len() == 1;
         match open_all(root, &mut dirs, &d.parts) {
@@ -131,35 +133,35 @@ fn witness<'w>(
     dirs: &Dirs,
     w: &'w Keeper,
     opened: &io::Result<()>,
-) -> Result<Option<Witness<'w>>, String> {
+) -> Result<Option<Witness<'w>>, Why> {
     // I6, I10: a pin or pointer that was not there must not be there now.
     let Some(planned) = w.fingerprint else {
+        let unknown = |e: &io::Error| {
+            Cause::of_reading(e).because(format!("{} cannot be looked for: {e}", w.called))
+        };
         let absent = match opened {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => Err(e.to_string()),
-            Ok(()) => all_gone(dirs, &w.parts).map_err(|e| e.to_string()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => true,
+            Err(e) => return Err(unknown(e)),
+            Ok(()) => all_gone(dirs, &w.parts).map_err(|e| unknown(&e))?,
         };
-        return match absent {
-            Ok(true) => Ok(None),
-            Ok(false) => Err(format!("{} appeared since the plan was made", w.called)),
-            Err(e) => Err(format!("{} cannot be looked for: {e}", w.called)),
-        };
+        let text = || format!("{} appeared since the plan was made", w.called);
+        return if absent { Ok(None) } else { Err(Cause::Changed.because(text())) };
     };
-    let measured = match opened {
-        Ok(()) => dirs.measure(&w.parts).map_err(|e| e.to_string()),
-        Err(e) => Err(e.to_string()),
-    };
-    match measured {
+    if let Err(e) = opened {
+        return Err(keeper_unreadable(w, e));
+    }
+    match dirs.measure(&w.parts) {
         Ok(unit) if unit.fingerprint == planned => Ok(Some((w, unit.identity, unit.lasting))),
-        Ok(_) => Err(format!("{}, which was to stay, has changed", w.called)),
-        Err(e) => Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
+        Ok(_) => Err(keeper_changed(w)),
+        Err(e) => Err(keeper_unreadable(w, &e)),
     }
 }
 
 /// I14: what is to go is what was planned; `None`: it is gone. I3: whatever cannot be read keeps all
 /// of its session.
-fn deletion(dirs: &Dirs, d: &Deletion) -> Result<Option<Unit>, String> {
-    let fail = |e: io::Error| format!("{} cannot be read: {e}", d.id);
+fn deletion(dirs: &Dirs, d: &Deletion) -> Result<Option<Unit>, Why> {
+    let fail =
+        |e: io::Error| Cause::of_reading(&e).because(format!("{} cannot be read: {e}", d.id));
     let unit = match dirs.measure(&d.parts) {
         Ok(unit) => unit,
         Err(e)
@@ -171,7 +173,8 @@ fn deletion(dirs: &Dirs, d: &Deletion) -> Result<Option<Unit>, String> {
     };
     // I2, I8: it is what was recognised, and was not written to since it was old enough.
     if unit.fingerprint != d.fingerprint {
-        return Err(format!("{} has changed since the plan was made", d.id));
+        let text = format!("{} has changed since the plan was made", d.id);
+        return Err(Cause::Changed.because(text));
     }
     check(dirs, d, &unit)?;
     Ok(Some(unit))
@@ -199,30 +202,31 @@ fn all_gone(dirs: &Dirs, places: &[Place]) -> io::Result<bool> {
 }
 
 /// Properties that a unit must have, whatever the plan says.
-fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
+fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), Why> {
+    let refuse = |cause: Cause, what: &str| Err(cause.because(format!("{} {what}", d.id)));
     // I19: a unit that is a symlink is no candidate.
     if unit.tops.iter().any(|t| !matches!(t.kind, FileType::Directory | FileType::RegularFile)) {
-        return Err(format!("{} is neither a directory nor a file", d.id));
+        return refuse(Cause::Boundary, "is neither a directory nor a file");
     }
     // I20: a mount anywhere in it.
     if unit.crosses_mount {
-        return Err(format!("{} has another file system mounted in it", d.id));
+        return refuse(Cause::Boundary, "has another file system mounted in it");
     }
     // T10: a btrfs subvolume is no mount; it shows by its device. Files of overlayfs differ in theirs.
     for (place, top) in d.parts.iter().zip(&unit.tops) {
         let device = dirs.owned(&place.dir).map(|folder| folder.device);
         if top.kind == FileType::Directory && unit.device != device {
-            return Err(format!("{} is another file system than its folder", d.id));
+            return refuse(Cause::Boundary, "is another file system than its folder");
         }
     }
     // I30: objects of several users are nobody's to delete whole.
     let [owner] = unit.owners[..] else {
-        return Err(format!("{} holds files of several users", d.id));
+        return refuse(Cause::Owner, "holds files of several users");
     };
     if rustix::process::geteuid().is_root() {
         for place in &d.parts {
             if dirs.owned(&place.dir).is_none_or(|folder| folder.owner != owner) {
-                return Err(format!("{} belongs to another user than its folder", d.id));
+                return refuse(Cause::Owner, "belongs to another user than its folder");
             }
         }
     }
@@ -233,15 +237,24 @@ fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), String> {
 ///
 /// # Errors
 /// One has changed or is gone.
-pub fn witnesses_hold(seen: &Seen<'_>, threads: usize) -> Result<(), String> {
+pub fn witnesses_hold(seen: &Seen<'_>, threads: usize) -> Result<(), Why> {
     let held = parallel::map(threads, &seen.witnesses, |(w, identity, _)| {
         match seen.dirs.measure(&w.parts) {
             Ok(unit) if unit.identity == *identity => Ok(()),
-            Ok(_) => Err(format!("{}, which was to stay, has changed", w.called)),
-            Err(e) => Err(format!("{}, which was to stay, cannot be read: {e}", w.called)),
+            Ok(_) => Err(keeper_changed(w)),
+            Err(e) => Err(keeper_unreadable(w, &e)),
         }
     });
     held.into_iter().collect()
+}
+
+fn keeper_changed(w: &Keeper) -> Why {
+    Cause::Changed.because(format!("{}, which was to stay, has changed", w.called))
+}
+
+fn keeper_unreadable(w: &Keeper, e: &io::Error) -> Why {
+    let text = format!("{}, which was to stay, cannot be read: {e}", w.called);
+    Cause::of_reading(e).because(text)
 }
 
 /// I9: takes `flock(LOCK_EX | LOCK_NB)` on the directories of a unit, for as long as the result

@@ -77,7 +77,8 @@ pub fn apply(
     };
     let mut report = Report::default();
     for (home, work) in homes(root, options, &work, &mut report)? {
-        let mut at = AtHome { begin: &begin, made, options, progress, report: &mut report };
+        let mut at =
+            AtHome { begin: &begin, made, options, progress, report: &mut report, settled: 0 };
         let done = Site::enter(root, &home, options.settings).and_then(|site| at.run(&site, &work));
         if let Err(e) = done {
             // Before the first record nothing was changed: the error says all.
@@ -160,6 +161,7 @@ fn homes<'w>(
             Err(e) => report.skipped.extend(sessions.iter().map(|s| super::Skip {
                 session: s.session.clone(),
                 id: None,
+                cause: super::Cause::Refused,
                 why: format!("its folder cannot be written: {e}"),
             })),
         }
@@ -181,6 +183,8 @@ struct AtHome<'a> {
     options: &'a ApplyOptions<'a>,
     progress: Progress<'a>,
     report: &'a mut Report,
+    /// Sessions whose end is known: done, skipped, or nothing of them was left.
+    settled: u64,
 }
 
 /// Witnesses of sessions that lost something, and what they were.
@@ -200,6 +204,7 @@ impl AtHome<'_> {
         let ended = self.batches(site, work, &mut journal, &mut kept);
         // What was moved here lies in the trash: the run is not settled.
         let is_settled = self.report.moved.checkpoints == before;
+        self.report.unreached += (work.len() as u64).saturating_sub(self.settled);
         let Some(mut journal) = journal else { return ended };
         // What the last batch did is recorded, also if the run ends with it. With an error the
         // journal stays open: the next command sees that this run was cut off.

@@ -73,9 +73,19 @@ pub struct RunSummary {
 pub fn runs(root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
     let (homes, faults) =
         home::find(root, 1, &HashSet::new()).map_err(ApplyError::io("find journals"))?;
-    let mut faults: Vec<String> = faults.into_iter().map(|(at, e)| format!("{at}: {e}")).collect();
+    let mut faults = said(faults);
+    let all = of(&homes, &mut faults);
+    Ok((all, faults))
+}
+
+pub(super) fn said(faults: super::survey::Faults) -> Vec<String> {
+    faults.into_iter().map(|(at, e)| format!("{at}: {e}")).collect()
+}
+
+/// The runs whose journals are in these homes.
+pub(super) fn of(homes: &[Home], faults: &mut Vec<String>) -> Vec<RunSummary> {
     let mut all: Vec<RunSummary> = Vec::new();
-    for home in &homes {
+    for home in homes {
         match history::read(Home::journal(home), true) {
             Ok(runs) => {
                 for run in runs {
@@ -94,7 +104,7 @@ pub fn runs(root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
         }
     }
     all.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-    Ok((all, faults))
+    all
 }
 
 fn summarise(run: &Run) -> RunSummary {

@@ -6,6 +6,7 @@
 use super::dir::{self, OURS, Rel};
 use super::parallel;
 use super::root::Root;
+use crate::store::listing;
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{self, FileType, RawDir};
 use rustix::io::Errno;
@@ -15,8 +16,6 @@ use std::io;
 
 /// Bytes of directory entries asked for at a time.
 const BUFFER: usize = 32 << 10;
-/// A directory with more entries is given up: a listing that never ends would fill the memory (F24).
-const MAX_ENTRIES: usize = 4_000_000;
 
 /// What a directory has, each sorted.
 #[derive(Debug, Default)]
@@ -74,30 +73,20 @@ pub fn walk<T: Send>(
 fn list(dir: &OwnedFd) -> io::Result<Listed> {
     let mut out = Listed::default();
     let mut buffer: Vec<u8> = Vec::with_capacity(BUFFER);
-    let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
-    let mut left = MAX_ENTRIES;
-    while let Some(entry) = entries.next() {
-        left = left.checked_sub(1).ok_or_else(|| io::Error::other("a listing without end"))?;
-        let entry = match entry {
-            Err(Errno::INTR) => continue,
-            // It was removed after it was opened.
-            Err(Errno::NOENT) => break,
-            other => other?,
-        };
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            FileType::Unknown => dir::look(dir.as_fd(), name)?.map(|s| dir::kind(&s)),
+    let read = listing::read(&mut RawDir::new(dir, buffer.spare_capacity_mut()), |entry| {
+        let kind = match entry.kind {
+            FileType::Unknown => dir::look(dir.as_fd(), entry.name)?.map(|s| dir::kind(&s)),
             kind => Some(kind),
         };
         match kind {
-            Some(FileType::Directory) => out.folders.push(name.to_owned()),
-            Some(FileType::Symlink) => out.links.push(name.to_owned()),
+            Some(FileType::Directory) => out.folders.push(entry.name.to_owned()),
+            Some(FileType::Symlink) => out.links.push(entry.name.to_owned()),
             _ => {}
         }
-    }
+        Ok(())
+    });
+    // It was removed after it was opened.
+    read.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
     out.folders.sort_unstable();
     out.links.sort_unstable();
     Ok(out)

@@ -3,6 +3,7 @@
 //! It never overwrites, and it restores what can be restored: a checkpoint whose place was taken
 //! stays in the trash, and is said.
 
+use super::cause::Cause;
 use super::home::{self, Home};
 use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
@@ -116,7 +117,7 @@ fn restore(
 ) -> Result<(), ApplyError> {
     let (purged, todo): (Vec<&Item>, Vec<&Item>) =
         items.iter().partition(|i| matches!(i.state, State::Purging | State::Purged));
-    report.skipped.extend(purged.iter().map(|i| skip(&i.intent, "it was purged")));
+    report.skipped.extend(purged.iter().map(|i| skip(&i.intent, Cause::Changed, "it was purged")));
     let mut work = Undoing { site, run, progress, report, journal: None, split: false };
     for group in by_session(todo.into_iter()) {
         if site.stopped() {
@@ -134,8 +135,9 @@ fn restore(
     }
 }
 
-fn skip(item: &Intent, why: &str) -> Skip {
-    Skip { session: item.session.clone(), id: Some(item.id.clone()), why: why.to_owned() }
+fn skip(item: &Intent, cause: Cause, why: &str) -> Skip {
+    let (session, id) = (item.session.clone(), Some(item.id.clone()));
+    Skip { session, id, cause, why: why.to_owned() }
 }
 
 const NOWHERE: &str = "it is neither in the trash nor at its path";
@@ -159,7 +161,9 @@ impl Undoing<'_> {
         let found = match Located::open(self.site.root, &self.run.id, &intents) {
             Ok(found) => found,
             Err(e) => {
-                self.report.skipped.extend(intents.iter().map(|i| skip(i, &e.to_string())));
+                self.report
+                    .skipped
+                    .extend(intents.iter().map(|i| skip(i, Cause::of_reading(&e), &e.to_string())));
                 return Ok(());
             }
         };
@@ -169,12 +173,14 @@ impl Undoing<'_> {
                 Ok(true) => restored.push(item.intent.item),
                 Ok(false) => {}
                 Err(e) => {
-                    let why = match e.kind() {
-                        io::ErrorKind::AlreadyExists => "its place is taken; it stays in the trash",
-                        io::ErrorKind::NotFound => NOWHERE,
-                        _ => &e.to_string(),
+                    let (cause, why) = match e.kind() {
+                        io::ErrorKind::AlreadyExists => {
+                            (Cause::Changed, "its place is taken; it stays in the trash")
+                        }
+                        io::ErrorKind::NotFound => (Cause::Changed, NOWHERE),
+                        _ => (Cause::Refused, &*e.to_string()),
                     };
-                    self.report.skipped.push(skip(&item.intent, why));
+                    self.report.skipped.push(skip(&item.intent, cause, why));
                     self.split |= found.look(&item.intent).map_or(true, |seen| seen.is_split());
                 }
             }
@@ -200,7 +206,9 @@ impl Undoing<'_> {
         let seen = found.look(item)?;
         if seen.trash + seen.strange == 0 && state.is_final() {
             match state {
-                State::Gone | State::Lost => self.report.skipped.push(skip(item, NOWHERE)),
+                State::Gone | State::Lost => {
+                    self.report.skipped.push(skip(item, Cause::Changed, NOWHERE));
+                }
                 _ => self.report.already += 1,
             }
             return Ok(false);
@@ -221,7 +229,7 @@ impl Undoing<'_> {
             (self.progress)(Event::Restored { session, id, bytes: item.bytes });
         } else {
             let why = "it is back at its path, but was written to while it was in the trash";
-            self.report.skipped.push(skip(item, why));
+            self.report.skipped.push(skip(item, Cause::Changed, why));
         }
         Ok(true)
     }

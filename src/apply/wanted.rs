@@ -121,7 +121,7 @@ fn open(root: &Root, path: &str) -> io::Result<Option<OwnedFd>> {
 impl Folder {
     fn read(fd: &OwnedFd) -> io::Result<Folder> {
         let dir = LocalDir::new(fd)?;
-        let names = dir.list()?.iter().map(|e| e.name.clone()).collect();
+        let names = dir.list()?.iter().map(|e| Box::from(&e.name)).collect();
         Ok(Folder { marks: marks::read(&dir), names, pointers: Folder::pointers(&dir)? })
     }
 

@@ -6,17 +6,13 @@ use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::unattended::{Told, UnattendedArgs};
-use super::work::Seen;
-use super::{past, unfinished, usage, work};
+use super::{remember, unfinished, work};
 use crate::config::{How, trusted};
 use crate::core::name;
 use crate::core::plan::{PlanError, PlanFile};
-use crate::core::policy::Policy;
-use crate::core::usage::By;
 use crate::report::human;
 use crate::report::plan::Detail;
 use clap::Args;
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -53,42 +49,22 @@ pub fn run(context: &mut Context, args: &ApplyArgs) -> Result<Exit, Failure> {
 
 fn fresh(context: &Context, args: &ApplyArgs, told: &mut Told) -> Result<Exit, Failure> {
     let config = context.config()?;
+    // Before the policy is read: a run that fails there is about this root, too.
+    let root = context::open(&config.root);
+    if let Ok(root) = &root {
+        told.root(root);
+    }
     let policy = context.announced_policy(&config)?;
-    let root = context::open(&config.root)?;
-    told.root(&root);
+    let root = root?;
     carry::recover(context, &root, args.consent.dry_run)?;
     let mut seen = work::scan_root(context, &config, &root)?;
     told.found(&seen.inventory, &policy.policy);
     let job = job(work::plan(context, &seen, &policy, None), args);
     let exit = told.carry_out(context, root, job)?;
     if !args.consent.dry_run {
-        remember(context, &config.root, &policy.policy, &mut seen, told.run());
+        remember::less(context, &config.root, &policy.policy, &mut seen, told.run());
     }
     Ok(work::finish(context, &seen).and(exit))
-}
-
-/// Adds to the history what is left now: what was seen, less what this run moved.
-fn remember(context: &Context, root: &Path, policy: &Policy, seen: &mut Seen, run: Option<&str>) {
-    // It was opened a moment ago; a first consent has declared it since.
-    let Ok(root) = context::open(root) else { return };
-    if let Some(run) = run {
-        let runs = crate::apply::runs(&root).map(|(runs, _)| runs).unwrap_or_default();
-        let items = runs.iter().filter(|r| r.id == run).flat_map(|r| &r.items);
-        let left: Vec<_> = items.filter(|i| i.has_left()).collect();
-        if let Some(space) = &mut seen.inventory.space {
-            // Trash counts as free, as it did when the space was measured.
-            let freed = left.iter().fold(0, |sum: u64, i| sum.saturating_add(i.bytes));
-            space.free = space.free.saturating_add(freed).min(space.total);
-        }
-        let moved: HashSet<(&str, &str)> = left.iter().map(|i| (&*i.session, &*i.id)).collect();
-        for session in &mut seen.inventory.sessions {
-            let name = &session.name;
-            session.checkpoints.retain(|c| !moved.contains(&(&**name, &*c.id)));
-        }
-    }
-    let by = [By::Owner, By::Session];
-    let report = usage::sums(context, seen, policy, Some(&root), &by, usize::MAX);
-    past::record(context, &root, &past::measured("apply", &report));
 }
 
 fn saved(
@@ -120,7 +96,12 @@ fn saved(
     }
     told.root(&root);
     carry::recover_for(context, &root, &plan, args.consent.dry_run)?;
-    told.carry_out(context, root, job(plan, args))
+    let place = root.path.clone();
+    let exit = told.carry_out(context, root, job(plan, args))?;
+    if !args.consent.dry_run {
+        remember::afresh(context, &place);
+    }
+    Ok(exit)
 }
 
 /// I16: a plan is what root follows, as a policy is.

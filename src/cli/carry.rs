@@ -14,7 +14,8 @@ use super::space;
 use super::ui::{self, Ui};
 use super::work;
 use crate::apply::{
-    self, ApplyError, ApplyOptions, Count, Kind, Recovery, Report, Root, Settings, Skip,
+    self, ApplyError, ApplyOptions, Count, Kind, PurgeReport, Recovery, Report, Root, Settings,
+    Skip,
 };
 use crate::core::plan::PlanFile;
 use crate::report::{human, plan};
@@ -34,14 +35,15 @@ pub struct Job {
     pub detail: plan::Detail,
 }
 
-/// What came of a job.
+/// What came of a job, also of one that failed half way.
 pub struct Carried {
-    pub exit: Exit,
     /// As it is now: a first consent may have declared it.
     pub root: Root,
     pub report: Report,
     /// What the upkeep took from the trash of earlier runs.
     pub purged: Count,
+    /// What it left there although its time was over.
+    pub wanted: Vec<Skip>,
 }
 
 /// Refuses early what nobody could consent to later.
@@ -59,8 +61,8 @@ pub fn gate(consent: Consent) -> Result<(), Failure> {
 /// Shows the plan, asks, and carries it out.
 ///
 /// # Errors
-/// Refused or stopped; what had been done until then is in the message.
-pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Carried, Failure> {
+/// Refused or stopped; what had been done until then is in the message, and in `carried`.
+pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<Exit, Failure> {
     let ui = &context.ui;
     let exit = work::plan_exit(&job.plan);
     // A run without a question has said everything at its end; stdout is data with --json.
@@ -75,9 +77,8 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Carried, Fa
         (false, true) if ui.quiet && nothing && exit == Exit::Done => {}
         (false, _) => ui.out(&shown)?,
     }
-    let mut carried = Carried { exit, root, report: Report::default(), purged: Count::default() };
     if nothing && job.upkeep && job.consent.yes && carried.root.id.is_some() {
-        carried.purge(space::expired(context, &carried.root)?.purged);
+        carried.purge(space::expired(context, &carried.root)?);
         carried.purge(space::min_free(context, &carried.root, &job.plan)?);
     }
     if job.consent.dry_run || nothing {
@@ -86,35 +87,47 @@ pub fn carry_out(context: &Context, root: Root, job: &Job) -> Result<Carried, Fa
         } else if job.consent.dry_run && !nothing {
             ui.note("dry run: nothing was changed");
         }
-        return Ok(carried);
+        return Ok(exit);
     }
     if let Some(brake) = &job.plan.brake {
         return Err(failure(ApplyError::Brake(brake.clone())));
     }
-    carried.root = consent(context, carried.root, job)?;
-    if job.upkeep {
-        carried.purge(space::expired(context, &carried.root)?.purged);
+    if let Some(declared) = consent(context, &carried.root, job)? {
+        carried.root = declared;
     }
-    let report = run(context, &carried.root, job)?;
+    if job.upkeep {
+        carried.purge(space::expired(context, &carried.root)?);
+    }
+    carried.report = run(context, &carried.root, job).map_err(|error| {
+        if let ApplyError::Stopped { report, .. } = &error {
+            carried.report = (**report).clone();
+        }
+        failure(error)
+    })?;
     if job.upkeep {
         carried.purge(space::min_free(context, &carried.root, &job.plan)?);
     }
-    say(context, job, &report)?;
+    let report = &carried.report;
+    say(context, job, report)?;
     let kept = !report.skipped.is_empty() || report.stopped.is_some() || !report.faults.is_empty();
-    carried.exit = exit.and_if(kept, Exit::Partly);
-    carried.report = report;
-    Ok(carried)
+    Ok(exit.and_if(kept, Exit::Partly))
 }
 
 impl Carried {
-    fn purge(&mut self, more: Count) {
-        self.purged.checkpoints += more.checkpoints;
-        self.purged.bytes = self.purged.bytes.saturating_add(more.bytes);
+    pub fn new(root: Root) -> Carried {
+        let (report, purged, wanted) = Default::default();
+        Carried { root, report, purged, wanted }
+    }
+
+    fn purge(&mut self, more: PurgeReport) {
+        self.purged.checkpoints += more.purged.checkpoints;
+        self.purged.bytes = self.purged.bytes.saturating_add(more.purged.bytes);
+        self.wanted.extend(more.kept);
     }
 }
 
-/// Asks unless `--yes`; a first consent at a terminal declares the root.
-fn consent(context: &Context, root: Root, job: &Job) -> Result<Root, Failure> {
+/// Asks unless `--yes`; a first consent at a terminal declares the root, which is then given back.
+fn consent(context: &Context, root: &Root, job: &Job) -> Result<Option<Root>, Failure> {
     let new = root.id.is_none();
     let place = context::shown(&root.path);
     if job.consent.yes {
@@ -123,7 +136,7 @@ fn consent(context: &Context, root: Root, job: &Job) -> Result<Root, Failure> {
                 "--yes never declares a new root; look at it, then `retain init {place}`"
             )));
         }
-        return Ok(root);
+        return Ok(None);
     }
     // What could not be shown is not consented to.
     gate(job.consent)?;
@@ -143,14 +156,14 @@ fn consent(context: &Context, root: Root, job: &Job) -> Result<Root, Failure> {
         return Err(Failure::msg(Exit::Refused, "not confirmed; nothing was deleted"));
     }
     if !new {
-        return Ok(root);
+        return Ok(None);
     }
-    let path = root.path.clone();
-    apply::init(&path, machine::home().as_deref(), context.now, &apply::calls::Os)
+    apply::init(&root.path, machine::home().as_deref(), context.now, &apply::calls::Os)
+        .map(Some)
         .map_err(context::root_failure)
 }
 
-fn run(context: &Context, root: &Root, job: &Job) -> Result<Report, Failure> {
+fn run(context: &Context, root: &Root, job: &Job) -> Result<Report, ApplyError> {
     let critical = context.signals.critical();
     let settings = settings(context, critical.stop());
     context.confine(root);
@@ -158,7 +171,7 @@ fn run(context: &Context, root: &Root, job: &Job) -> Result<Report, Failure> {
     let options = ApplyOptions { settings, grace: None, purge_now: job.purge };
     let done = apply::apply(root, &job.plan, &options, &|event| bar.event(&event));
     bar.finish();
-    done.map_err(failure)
+    done
 }
 
 /// How a mutating command works here.

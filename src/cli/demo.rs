@@ -3,7 +3,7 @@
 mod year;
 
 use super::args::Consent;
-use super::carry::{self, Job};
+use super::carry::{self, Carried, Job};
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -85,7 +85,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
     let consent = Consent { yes: true, dry_run: false };
     let detail = Detail { sample: Some(SHOWN), ..Detail::default() };
     let job = Job { plan, what: String::new(), purge: false, upkeep: false, consent, detail };
-    let exit = carry::carry_out(context, root, &job)?.exit;
+    let exit = carry::carry_out(context, &job, &mut Carried::new(root))?;
     if !ui.json {
         ui.out("\n# after: retain ls\n")?;
         overview(context, &config)?;

@@ -1,7 +1,7 @@
 //! `retain rm`: a person's own choice, carried out as a plan like any other.
 
 use super::args::Consent;
-use super::carry::{self, Job};
+use super::carry::{self, Carried, Job};
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -66,7 +66,7 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
         // A session in which everything chosen stays is shown, too.
         detail: Detail { all: true, ..Detail::default() },
     };
-    let exit = carry::carry_out(context, root, &job)?.exit;
+    let exit = carry::carry_out(context, &job, &mut Carried::new(root))?;
     for (s, c) in &judged.refused {
         explain_refusal(context, &seen.inventory.sessions[*s], *c, &job.plan);
     }

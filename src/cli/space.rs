@@ -6,7 +6,7 @@
 use super::carry;
 use super::context::Context;
 use super::failure::Failure;
-use crate::apply::{self, Count, PurgeReport, Root, Which};
+use crate::apply::{self, PurgeReport, Root, Which};
 use crate::core::plan::PlanFile;
 use crate::report::human;
 use crate::steps::space;
@@ -19,15 +19,15 @@ pub fn expired(context: &Context, root: &Root) -> Result<PurgeReport, Failure> {
     purge(context, root, Which::Expired, "past its grace")
 }
 
-/// Purges the oldest trash until the `min-free` of the plan's policy holds; gives back how much.
+/// Purges the oldest trash until the `min-free` of the plan's policy holds.
 ///
 /// # Errors
 /// As [`expired`], or the file system cannot be measured.
-pub fn min_free(context: &Context, root: &Root, plan: &PlanFile) -> Result<Count, Failure> {
-    if let Some(bytes) = space::shortfall(root, plan)? {
-        return Ok(purge(context, root, Which::Oldest { bytes }, "early, for min-free")?.purged);
+pub fn min_free(context: &Context, root: &Root, plan: &PlanFile) -> Result<PurgeReport, Failure> {
+    match space::shortfall(root, plan)? {
+        Some(bytes) => purge(context, root, Which::Oldest { bytes }, "early, for min-free"),
+        None => Ok(PurgeReport::default()),
     }
-    Ok(Count::default())
 }
 
 fn purge(

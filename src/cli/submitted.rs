@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::marks::{self, Target};
 use super::unattended::{Told, UnattendedArgs};
-use super::work;
+use super::{remember, work};
 use crate::apply::lock::{Lock, NoLock};
 use crate::core::model::{Marks, Time};
 use crate::core::plan::PlanFile;
@@ -69,6 +69,9 @@ pub fn run(context: &mut Context, args: &SubmittedArgs) -> Result<Exit, Failure>
     }
     let clerk = args.unattended.begin(context)?;
     let mut told = Told::default();
+    if let Ok(root) = context.config().and_then(|config| context::open(&config.root)) {
+        told.root(&root);
+    }
     let held = if args.apply && !consent.dry_run { held(context)? } else { None };
     let noted = noted(context, args);
     drop(held);
@@ -154,7 +157,11 @@ fn tidied(
             Err(failure) => failure.exit == Exit::Stale,
         };
         if !overtaken || consent.dry_run || attempt == ATTEMPTS || context.signals.late() {
-            return Ok(work::finish(context, &seen).and(exit?));
+            let exit = exit?;
+            if !consent.dry_run {
+                remember::less(context, &config.root, &policy.policy, &mut seen, told.run());
+            }
+            return Ok(work::finish(context, &seen).and(exit));
         }
         attempt += 1;
         context.ui.note("something changed meanwhile; planning again");

@@ -96,7 +96,7 @@ pub fn run(context: &Context, args: &UsageArgs) -> Result<Exit, Failure> {
         Some(file) => (work::read_inventory(file)?, None),
         None => {
             let root = context::open(&config.root)?;
-            (work::scan_root(context, &config, &root)?, Some(root))
+            (work::weigh_root(context, &config, &root)?, Some(root))
         }
     };
     let top = usize::try_from(args.top).unwrap_or(usize::MAX);
@@ -144,7 +144,7 @@ pub fn sums_of(
         outcome,
         now: context.now,
         trash: trash.as_deref(),
-        unrecognised_files: root.is_some().then_some(seen.unrecognised.files),
+        unrecognised: root.is_some().then(|| seen.unrecognised.counted()),
         by,
         top,
     })

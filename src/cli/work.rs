@@ -45,6 +45,18 @@ pub fn scan(context: &Context, config: &Config) -> Result<Seen, Failure> {
 /// # Errors
 /// The root cannot be read at all; anything less is a fault in [`Seen`].
 pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
+    look(context, config, root, false)
+}
+
+/// As [`scan_root`], and measures what no layout recognises.
+///
+/// # Errors
+/// As [`scan_root`].
+pub fn weigh_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
+    look(context, config, root, true)
+}
+
+fn look(context: &Context, config: &Config, root: &Root, weigh: bool) -> Result<Seen, Failure> {
     let threads = context.threads.and_then(NonZeroUsize::new);
     let layouts = layouts(context, config)?;
     let (cache, index) = cache::open(context, config, root)?.unzip();
@@ -54,7 +66,7 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
         }
     };
     let bar = progress::Scan::new(&context.ui);
-    let remember = see::Remember { index, keep: &keep };
+    let remember = see::Remember { index, keep: &keep, weigh };
     let event = |event| bar.event(event);
     let seen = see::scan(root, config, layouts, threads, context.now, remember, &event);
     bar.finish();

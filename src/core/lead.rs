@@ -108,12 +108,15 @@ mod tests {
         }
     }
 
+    /// Where a text leads, or how it ends elsewhere.
+    type End = Result<&'static [u8], Option<&'static [u8]>>;
+
     #[test]
     fn a_text_is_walked_as_the_kernel_walks_it() {
         let links: [(&[u8], &[u8]); 4] =
             [(b"cur", b"a/s"), (b"here", b"."), (b"x/loop", b"loop"), (b"abs", b"/data/runs/a/")];
         let ground = Plain(links.into());
-        let table: [(&[u8], &[u8], Result<&[u8], Option<&[u8]>>, usize); 12] = [
+        let table: [(&[u8], &[u8], End, usize); 12] = [
             (b"a/s", b"ckpt", Ok(b"a/s/ckpt"), 0),
             (b"a/s", b"./ckpt/model.bin", Ok(b"a/s/ckpt"), 0),
             (b"a/b", b"../s/ckpt", Ok(b"a/s/ckpt"), 0),

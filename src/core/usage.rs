@@ -55,7 +55,7 @@ pub struct Amount {
     pub sessions: u64,
     pub checkpoints: u64,
     pub files: u64,
-    /// The sum of the five classes below.
+    /// The sum of the five classes below; of what is not recognised, which is in none of them, all.
     pub bytes: u64,
     /// Lengths of the files, of the checkpoints for which they are known.
     pub apparent: u64,
@@ -100,8 +100,8 @@ pub struct Report {
     /// In the order asked for.
     pub groups: Vec<Group>,
     pub trash: Option<Trash>,
-    /// Files that no layout recognises; `None` for an inventory file.
-    pub unrecognised_files: Option<u64>,
+    /// What no layout recognises; `None` for an inventory file.
+    pub unrecognised: Option<Unrecognised>,
     pub space: Option<Space>,
     /// Every quota of the policy with what is used of it.
     pub quotas: Vec<QuotaUse>,
@@ -118,6 +118,28 @@ pub struct Cell {
     pub dataset: String,
     pub amount: Amount,
 }
+
+/// Files that no layout recognises. They are in no sum: no policy and no quota is about them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unrecognised {
+    pub files: u64,
+    /// `None`: they were counted only.
+    pub weight: Option<Weight>,
+}
+
+/// What files occupy, each of several links once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// Allocated.
+    pub bytes: u64,
+    /// Lengths.
+    pub apparent: u64,
+    /// Files that could not be measured, and are in neither sum.
+    pub unmeasured: u64,
+}
+
+/// The row of what no layout recognises, among the outcomes.
+pub const UNRECOGNISED: &str = "not recognised";
 
 /// What is still in the trash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +164,7 @@ pub struct Input<'a> {
     pub now: Time,
     /// `None`: not known.
     pub trash: Option<&'a [Trashed]>,
-    pub unrecognised_files: Option<u64>,
+    pub unrecognised: Option<Unrecognised>,
     pub by: &'a [By],
     /// So many rows in each group; the rest is summed up.
     pub top: usize,
@@ -186,7 +208,7 @@ pub fn report(input: &Input<'_>) -> Report {
                 bytes: sum.bytes.saturating_add(t.trash.bytes),
             })
         }),
-        unrecognised_files: input.unrecognised_files,
+        unrecognised: input.unrecognised,
         space: inventory.space,
         quotas: quotas(inventory, policy, outcome),
         tainted: inventory.sessions.iter().filter(|s| !s.tainted.is_empty()).count() as u64,
@@ -311,7 +333,16 @@ fn group(by: By, sums: &Sums<'_>, input: &Input<'_>) -> Group {
         let trash = trash.as_mut().map(|t| t.remove(&*name).unwrap_or(0));
         Row { name, amount, trash }
     };
-    Group { by, rows: rows.into_iter().map(row).collect(), rest }
+    let mut rows: Vec<Row> = rows.into_iter().map(row).collect();
+    // Beyond those that were asked for: it is no part of what is summed up.
+    if let (By::Outcome, Some(Unrecognised { files: files @ 1.., weight: Some(w) })) =
+        (by, input.unrecognised)
+    {
+        let (bytes, apparent) = (w.bytes, w.apparent);
+        let amount = Amount { files, bytes, apparent, ..Amount::default() };
+        rows.push(Row { name: UNRECOGNISED.to_owned(), amount, trash: None });
+    }
+    Group { by, rows, rest }
 }
 
 fn trash_of(by: By, trash: Option<&[Trashed]>) -> Option<HashMap<&str, u64>> {

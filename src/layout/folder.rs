@@ -45,7 +45,7 @@ impl<'a> Folder<'a> {
     /// Takes what a directory above claimed, as paths below this one, out of the listing.
     pub fn hide(mut self, claimed: Vec<Box<[u8]>>) -> Folder<'a> {
         if !claimed.is_empty() {
-            let is_claimed = |e: &&Entry| claimed.contains(&e.name);
+            let is_claimed = |e: &&Entry| claimed.iter().any(|c| **c == *e.name);
             self.entries = self.entries.iter().filter(|e| !is_claimed(e)).cloned().collect();
             self.claimed_below = claimed;
         }

@@ -67,7 +67,7 @@ impl Layout for HfTrainer {
             let Some(step) = step_of(name) else {
                 // The Trainer never writes such a name. Whatever it is, it is left alone whole.
                 if evidence != Evidence::None {
-                    notes.closed.push(entry.name.clone());
+                    notes.closed.push((&entry.name).into());
                 }
                 continue;
             };

@@ -166,7 +166,7 @@ fn files(folder: &Folder<'_>, notes: &mut Notes) -> Vec<File> {
             // A file of another kind is a stranger's: there is no other marker here.
             Ok((Shape::Other, _)) => {}
             Ok((shape, len)) => files.push(File {
-                name: entry.name.clone(),
+                name: (&entry.name).into(),
                 pieces: Pieces::cut(stem),
                 extension,
                 shape,

@@ -148,7 +148,7 @@ fn groups(folder: &Folder<'_>, notes: &mut Notes) -> Vec<(Base, Group)> {
         }
         let (_, group) = groups.entry(base.name).or_insert_with(|| (base.parsed, Group::default()));
         group.odd |= entry.kind != Kind::File && part != Part::Temp;
-        let name = entry.name.clone();
+        let name = Box::from(&entry.name);
         match part {
             Part::Index => group.index = Some(name),
             Part::Meta => group.meta = Some(name),

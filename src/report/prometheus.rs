@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
 
 const LAST_SUCCESS: &str = "retain_last_success_timestamp_seconds";
+const LAST_RUN: &str = "retain_last_run_timestamp_seconds";
 
 /// One run, in plain numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,14 +24,14 @@ pub struct Facts {
     pub exit_code: u8,
     /// When a run last did its work, this one included.
     pub last_success: Option<i64>,
-    pub checkpoints: u64,
-    pub sessions: u64,
+    /// `None`: it was not looked at.
+    pub found: Option<Found>,
     pub moved: Amount,
     /// Out of the trash, from this run or earlier ones.
     pub purged: Amount,
     /// In the trash when the run ended; `None`: it could not be read.
     pub trash: Option<Amount>,
-    /// Sessions that lost nothing of what was planned, by why.
+    /// Sessions that kept something that was to go, by why.
     pub skipped: Vec<(&'static str, u64)>,
     /// Bytes and total bytes of the file system, when the run began.
     pub free: Option<(u64, u64)>,
@@ -38,6 +39,13 @@ pub struct Facts {
     pub owners: Vec<(String, u64)>,
     /// Quota, the owner it is about (empty: the whole root), and its bytes.
     pub quotas: Vec<(String, String, u64)>,
+}
+
+/// What there was when the run began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub sessions: u64,
+    pub checkpoints: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,12 +93,12 @@ pub fn render(facts: &Facts) -> String {
             registry.register(name, help, family);
         }
     };
-    one("retain_last_run_timestamp_seconds", "When the last run ended", Some(int(facts.ended)));
+    one(LAST_RUN, "When the last run ended", Some(int(facts.ended)));
     one(LAST_SUCCESS, "When a run last did its work", facts.last_success.map(int));
     one("retain_last_run_exit_code", "Exit code of the last run", Some(facts.exit_code.into()));
     one("retain_last_run_duration_seconds", "How long the last run took", Some(facts.seconds));
-    one("retain_sessions", "Sessions found", Some(big(facts.sessions)));
-    one("retain_checkpoints", "Checkpoints found", Some(big(facts.checkpoints)));
+    one("retain_sessions", "Sessions found", facts.found.map(|f| big(f.sessions)));
+    one("retain_checkpoints", "Checkpoints found", facts.found.map(|f| big(f.checkpoints)));
     one(
         "retain_last_run_moved_checkpoints",
         "Moved to the trash",
@@ -113,7 +121,11 @@ pub fn render(facts: &Facts) -> String {
         let labels = Reason { root: facts.root.clone(), reason: (*reason).to_owned() };
         skipped.get_or_create(&labels).set(big(*sessions));
     }
-    registry.register("retain_last_run_skipped_sessions", "Sessions kept whole", skipped);
+    registry.register(
+        "retain_last_run_skipped_sessions",
+        "Sessions that kept what was to go",
+        skipped,
+    );
     let usage = Family::<Owner, Number>::default();
     for (owner, bytes) in &facts.owners {
         let labels = Owner { root: facts.root.clone(), owner: owner.clone() };
@@ -141,6 +153,23 @@ pub fn last_success(earlier: &str, root: &str) -> Option<i64> {
     let seconds: f64 = value.trim().parse().ok()?;
     #[expect(clippy::cast_possible_truncation, reason = "saturates, and NaN becomes the epoch")]
     seconds.is_finite().then_some(seconds as i64)
+}
+
+/// The root that an earlier file is about.
+pub fn root_of(earlier: &str) -> Option<String> {
+    let label = earlier.lines().find_map(|l| l.strip_prefix(LAST_RUN)?.strip_prefix("{root=\""))?;
+    let mut root = String::new();
+    let mut chars = label.chars();
+    loop {
+        match chars.next()? {
+            '"' => return (!root.is_empty()).then_some(root),
+            '\\' => match chars.next()? {
+                'n' => root.push('\n'),
+                plain => root.push(plain),
+            },
+            plain => root.push(plain),
+        }
+    }
 }
 
 /// A label's value as the format writes it.
@@ -183,6 +212,7 @@ mod tests {
         assert!(text.contains(usage), "{text}");
         assert!(text.contains("reason=\"changed\"} 2.0"), "{text}");
         assert!(!text.contains("retain_trash_bytes"), "what is not known is not said: {text}");
+        assert!(!text.contains("retain_checkpoints"), "nor what was not looked at: {text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
     }
 
@@ -192,5 +222,8 @@ mod tests {
         assert_eq!(last_success(&text, &facts().root), Some(1_700_000_000));
         assert_eq!(last_success(&text, "/other"), None);
         assert_eq!(last_success("nonsense", "/data"), None);
+        assert_eq!(root_of(&text), Some(facts().root));
+        assert_eq!(root_of("nonsense"), None);
+        assert_eq!(root_of(&render(&Facts::default())), None, "not known then either");
     }
 }

@@ -156,10 +156,19 @@ pub fn facts(page: &Page<'_>) -> Vec<String> {
     for (q, f) in page.quotas() {
         facts.push(quota(q, f));
     }
-    if let Some(n) = report.unrecognised_files.filter(|n| *n > 0) {
+    if let Some(u) = report.unrecognised.filter(|u| u.files > 0) {
+        let size = u.weight.map(|w| {
+            let (size, apparent) = (human::size(w.bytes), human::size(w.apparent));
+            let unread = match w.unmeasured {
+                0 => String::new(),
+                n => format!(", without {} that cannot be read", human::grouped(n)),
+            };
+            format!(", {size} ({apparent} apparent{unread})")
+        });
         facts.push(format!(
-            "not recognised, not counted and never touched: {} (`retain ls --unrecognised`)",
-            human::count(n, "file")
+            "not recognised, in no sum and never touched: {}{} (`retain ls --unrecognised`)",
+            human::count(u.files, "file"),
+            size.unwrap_or_default()
         ));
     }
     if report.tainted > 0 {
@@ -324,6 +333,7 @@ pub fn json(page: &Page<'_>) -> Value {
             "min_free": q.min_free, "evicts": q.evicts, "forecast": f.as_ref().map(forecast_json),
         })
     };
+    let weight = report.unrecognised.and_then(|u| u.weight);
     json!({
         "format": "retain-usage/1",
         "root": page.root,
@@ -334,7 +344,10 @@ pub fn json(page: &Page<'_>) -> Value {
             "total_bytes": s.total, "free_bytes": s.free,
             "forecast": page.space_forecast.as_ref().map(forecast_json),
         })),
-        "unrecognised_files": report.unrecognised_files,
+        "unrecognised_files": report.unrecognised.map(|u| u.files),
+        "unrecognised_bytes": weight.map(|w| w.bytes),
+        "unrecognised_apparent_bytes": weight.map(|w| w.apparent),
+        "unrecognised_unmeasured_files": weight.map(|w| w.unmeasured),
         "tainted_sessions": report.tainted,
         "groups": report.groups.iter().map(group).collect::<Vec<_>>(),
         "quotas": page.quotas().map(quota).collect::<Vec<_>>(),

@@ -12,7 +12,16 @@ use std::collections::HashSet;
 
 pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
     let Tree {
-        mut drafts, faults, links, other_mounts, mut never, unclaimed, examples, kept, ..
+        mut drafts,
+        faults,
+        links,
+        other_mounts,
+        mut never,
+        unclaimed,
+        examples,
+        pile,
+        kept,
+        ..
     } = tree;
     never.sort_by(|a, b| a.path.cmp(&b.path));
     drafts.sort_by(|a, b| (&a.folder, a.layout, &a.prefix).cmp(&(&b.folder, b.layout, &b.prefix)));
@@ -56,6 +65,7 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
         unrecognised: Unrecognised {
             files: unclaimed,
             examples: examples.iter().map(text).collect(),
+            weight: options.weigh.then(|| pile.weight()),
         },
         faults: all_faults,
         other_mounts: other_mounts.iter().map(text).collect(),

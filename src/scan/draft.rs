@@ -108,7 +108,7 @@ fn guards(folder: &Folder<'_>, found: &[Found]) -> io::Result<Vec<Guard>> {
     let pointers: HashSet<&[u8]> =
         claims().flat_map(|c| &c.pointers).map(|p| p.name.as_bytes()).collect();
     for entry in folder.entries() {
-        let is_claimed = || claims().any(|c| c.entries.contains(&entry.name));
+        let is_claimed = || claims().any(|c| c.entries.iter().any(|e| **e == *entry.name));
         let points = entry.kind == Kind::Symlink || pointers.contains(&*entry.name);
         if points && !is_claimed() {
             let fingerprint = Some(folder.dir.measure(&[&entry.name])?.fingerprint);

@@ -8,6 +8,7 @@
 use super::draft::{self, Draft};
 use super::index::Kept;
 use super::link::{Link, read_links};
+use super::weigh::Pile;
 use super::{MAX_DEPTH, MAX_EXAMPLES, ScanEvent, ScanOptions, arbitrate, touch};
 use crate::core::model::Time;
 use crate::layout::folder::{cannot_read, join, show};
@@ -34,6 +35,8 @@ pub struct Tree {
     pub unclaimed: u64,
     /// The first unclaimed files, at most [`MAX_EXAMPLES`].
     pub examples: Vec<Vec<u8>>,
+    /// What the unclaimed files occupy; empty unless that is asked for.
+    pub pile: Pile,
     /// Newest write to files of no session in it; known only inside a session.
     pub newest: Option<Time>,
     /// What all this rests on, as paths below the root; `None` if that is not known, or of no use.
@@ -57,6 +60,7 @@ impl Tree {
         self.unclaimed += other.unclaimed;
         self.examples.append(&mut other.examples);
         self.examples.truncate(MAX_EXAMPLES);
+        self.pile.join(other.pile);
         self.newest = self.newest.max(other.newest);
         self.seen = match (self.seen, other.seen) {
             (Some(mut a), Some(mut b)) if a.len() + b.len() <= MAX_SEEN => {
@@ -107,17 +111,20 @@ impl Walk<'_> {
 
         let children: Vec<&Entry> = folder
             .dirs()
-            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.contains(&e.name))
+            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.iter().any(|c| **c == *e.name))
             .filter(|e| self.is_entered(folder, e))
             .collect();
         let files: Vec<&Entry> = folder
             .entries()
             .iter()
             .filter(|e| !matches!(e.kind, Kind::Dir | Kind::Symlink))
-            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.contains(&e.name))
+            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.iter().any(|c| **c == *e.name))
             .collect();
         tree.unclaimed = files.len() as u64;
         tree.examples = files.iter().take(MAX_EXAMPLES).map(|e| folder.join(&e.name)).collect();
+        if self.options.weigh {
+            tree.pile = Pile::of(folder, &files);
+        }
         tree.links = read_links(folder, holds_session, &mut notes);
 
         let below = in_session || holds_session;
@@ -196,7 +203,7 @@ impl Walk<'_> {
         let globs = self.options.exclude.is_some();
         let is_excluded =
             move |e: &&Entry| globs && &*e.name != b".retain" && !self.is_entered(folder, e);
-        folder.dirs().filter(is_excluded).map(|e| e.name.clone())
+        folder.dirs().filter(is_excluded).map(|e| Box::from(&e.name))
     }
 
     fn child(
@@ -274,6 +281,10 @@ impl Walk<'_> {
     fn recall(&self, parent: &Folder<'_>, name: &[u8], path: &[u8]) -> Option<Tree> {
         let index = self.options.index.as_ref()?;
         let tree = index.recall(path, |observation| parent.dir.is_still(observation))?;
+        if self.options.weigh && tree.unclaimed > 0 {
+            // What they weigh is not remembered.
+            return None;
+        }
         parent.dir.forget(name);
         (self.events)(ScanEvent::Directory);
         tree.drafts.iter().for_each(|draft| self.tell(draft));

@@ -15,6 +15,7 @@ use super::answer::Problem;
 use super::auth::{Login, Principal};
 use super::form::Form;
 use super::lang::{Lang, Text, fill};
+use super::runs;
 use super::site::Site;
 use super::state::App;
 use super::view::View;
@@ -118,13 +119,15 @@ impl Visit {
     ///
     /// # Errors
     /// The root cannot be opened.
-    pub fn past(&self, site: &Site, view: &View) -> Result<Arc<Past>, Problem> {
+    pub async fn past(&self, site: &Site, view: &View) -> Result<Arc<Past>, Problem> {
         let scope = &self.who().scope;
         if let Some(known) = view.known_past(scope) {
             return Ok(known);
         }
         let root = site.open().map_err(|e| Problem::internal(&e))?;
-        Ok(heavy(|| view.past(&root, scope)))
+        // What cannot be read is not counted; the trash says why.
+        let runs = runs::known(site).await.map(|k| k.runs.clone()).unwrap_or_default();
+        Ok(heavy(|| view.past(&root, &runs, scope)))
     }
 
     pub fn frame(&self, title: &str, nav: &'static str, site: Option<&Site>) -> Frame {

@@ -1,9 +1,10 @@
 //! One root of a running server: its newest view, and the one place where it is changed.
 
 use super::auth::Scope;
+use super::shared::Shared;
 use super::state::Clock;
 use super::view::{Law, View};
-use crate::apply::{Root, RootError};
+use crate::apply::{KnownRuns, Root, RootError};
 use crate::config::Config;
 use crate::core::name;
 use crate::layout;
@@ -55,6 +56,8 @@ pub struct Site {
     threads: Option<NonZeroUsize>,
     pub shown: String,
     view: RwLock<Option<Arc<View>>>,
+    /// What the journals of this root say.
+    pub runs: Shared<KnownRuns>,
     pub scanning: watch::Sender<Scanning>,
     wake: Mutex<Sender<()>>,
     /// Held by whatever scans or changes this root.
@@ -83,6 +86,7 @@ impl Site {
             threads: options.threads,
             shown,
             view: RwLock::new(None),
+            runs: Shared::default(),
             scanning: watch::channel(Scanning::default()).0,
             wake: Mutex::new(wake),
             work: Mutex::new(()),
@@ -173,7 +177,15 @@ impl Site {
         )?;
         // The time of the plan is not before that of anything the scan saw.
         let view = View::new(seen, law, clock());
-        view.past(&root, &Scope::Administrator);
+        // While nobody waits for it: journals that others keep beside their checkpoints are found by
+        // a walk over all directories.
+        let known = KnownRuns::find(&root).map(Arc::new);
+        let runs = known.as_ref().map(|k| &*k.runs).unwrap_or_default();
+        view.past(&root, runs, &Scope::Administrator);
+        match known {
+            Ok(known) => self.runs.put(known),
+            Err(_) => self.runs.forget(),
+        }
         Ok(Arc::new(view))
     }
 

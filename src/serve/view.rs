@@ -19,7 +19,7 @@ mod tests;
 use super::auth::{Principal, Scope};
 use super::lang::Lang;
 use super::said::Said;
-use crate::apply::Root;
+use crate::apply::{Root, RunSummary};
 use crate::core::decide::decide;
 use crate::core::decision::{Outcome, Verdict};
 use crate::core::explain::Explainer;
@@ -148,9 +148,9 @@ impl View {
     }
 
     /// Usage over time, of what is theirs, as it was when somebody first asked.
-    pub fn past(&self, root: &Root, scope: &Scope) -> Arc<Past> {
+    pub fn past(&self, root: &Root, runs: &[Arc<RunSummary>], scope: &Scope) -> Arc<Past> {
         let mut pasts = self.pasts.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || Arc::new(past::of(self, root, scope));
+        let make = || Arc::new(past::of(self, root, runs, scope));
         Arc::clone(pasts.entry(scope.clone()).or_insert_with(make))
     }
 

@@ -1,6 +1,6 @@
 //! What the history of usage is fed with, and what it foretells.
 
-use crate::apply::{self, Root};
+use crate::apply::{self, Root, RunSummary};
 use crate::core::model::{Inventory, Time};
 use crate::core::trend::{self, Forecast, Point};
 use crate::core::usage::{By, Report, Trash, Trashed};
@@ -14,12 +14,20 @@ const DAY: i64 = 86_400 * Time::NANOS_PER_SEC;
 
 /// What lies in the trash, by session.
 pub fn trash(root: &Root, inventory: &Inventory) -> Vec<Trashed> {
-    let owners: HashMap<&str, &str> =
-        inventory.sessions.iter().map(|s| (&*s.name, &*s.owner)).collect();
     // What cannot be read is not counted; `log` says why.
     let runs = apply::runs(root).map(|(runs, _)| runs).unwrap_or_default();
+    trash_of(&runs, inventory)
+}
+
+/// The same of runs that were read already.
+pub fn trash_of<'a>(
+    runs: impl IntoIterator<Item = &'a RunSummary>,
+    inventory: &Inventory,
+) -> Vec<Trashed> {
+    let owners: HashMap<&str, &str> =
+        inventory.sessions.iter().map(|s| (&*s.name, &*s.owner)).collect();
     let mut sessions: BTreeMap<String, Trash> = BTreeMap::new();
-    for item in runs.iter().flat_map(|r| &r.items).filter(|i| i.in_trash()) {
+    for item in runs.into_iter().flat_map(|r| &r.items).filter(|i| i.in_trash()) {
         let sum = sessions.entry(item.session.clone()).or_default();
         sum.checkpoints += 1;
         sum.bytes = sum.bytes.saturating_add(item.bytes);

@@ -44,12 +44,14 @@ pub struct Remember<'a> {
     pub index: Option<Index>,
     /// Called if there is an index.
     pub keep: &'a dyn Fn(&Memory, &Index),
+    /// Measure what no layout recognises as well.
+    pub weigh: bool,
 }
 
 impl Remember<'_> {
     /// Every file is looked at, and nothing is kept.
     pub fn nothing() -> Remember<'static> {
-        Remember { index: None, keep: &|_, _| {} }
+        Remember { index: None, keep: &|_, _| {}, weigh: false }
     }
 }
 
@@ -75,6 +77,7 @@ pub fn scan(
         now: Some(now),
         layouts,
         index: remember.index,
+        weigh: remember.weigh,
     };
     let mut store = LocalStore::new(duplicate(root.fd())?);
     if options.index.is_some() {

@@ -4,6 +4,7 @@
 //! to an open directory, never follows a symlink, never leaves the file system it started on, and
 //! opens nothing but directories.
 
+use super::listing;
 pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -115,13 +116,11 @@ pub fn measure_parts(parts: &[Part<'_>]) -> io::Result<Unit> {
 pub(super) struct Walk {
     unit: Unit,
     /// Everything but ctimes, and the ctimes in two ways: hashed once each, combined at the end.
-    facts: blake3::Hasher,
-    ctimes: blake3::Hasher,
-    kept_ctimes: blake3::Hasher,
+    facts: Digest,
+    ctimes: Digest,
+    kept_ctimes: Digest,
     /// Room for directory entries.
     buffer: Vec<u8>,
-    /// The bytes of one entry, as they are hashed.
-    record: Vec<u8>,
     /// Inodes of files with several links, to count each once.
     seen: HashSet<u64>,
     /// Mount id of the first entry; all others must agree.
@@ -188,17 +187,10 @@ impl Walk {
     fn list(&mut self, dir: &OwnedFd) -> io::Result<Vec<(CString, FileType)>> {
         self.buffer.reserve(LISTING_BUFFER);
         let mut names = Vec::new();
-        let mut entries = RawDir::new(dir, self.buffer.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            let entry = match entry {
-                Err(Errno::INTR) => continue,
-                other => other?,
-            };
-            let name = entry.file_name();
-            if name != c"." && name != c".." {
-                names.push((name.to_owned(), entry.file_type()));
-            }
-        }
+        listing::read(&mut RawDir::new(dir, self.buffer.spare_capacity_mut()), |entry| {
+            names.push((entry.name.to_owned(), entry.kind));
+            Ok(())
+        })?;
         names.sort_unstable_by(|a, b| b.0.cmp(&a.0));
         Ok(names)
     }
@@ -277,34 +269,60 @@ impl Walk {
         numbers[12..20].copy_from_slice(&size.to_le_bytes());
         numbers[20..28].copy_from_slice(&stat.stx_mtime.tv_sec.to_le_bytes());
         numbers[28..].copy_from_slice(&stat.stx_mtime.tv_nsec.to_le_bytes());
-        let record = &mut self.record;
-        record.clear();
-        record.extend_from_slice(&(path.len() as u64).to_le_bytes());
-        record.extend_from_slice(path);
-        record.extend_from_slice(&numbers);
-        self.facts.update(record);
+        self.facts.update(&[&(path.len() as u64).to_le_bytes(), path, &numbers]);
         let mut ctime = [0; 12];
         ctime[..8].copy_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
         ctime[8..].copy_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
-        self.ctimes.update(&ctime);
+        self.ctimes.update(&[&ctime]);
         if !(top || (!is_dir && stat.stx_nlink > 1)) {
-            self.kept_ctimes.update(&ctime);
+            self.kept_ctimes.update(&[&ctime]);
         }
     }
 
-    pub(super) fn finish(mut self) -> Unit {
-        let lasting = self.facts.finalize();
-        let with = |ctimes: &blake3::Hasher| {
-            let mut both = blake3::Hasher::new();
-            both.update(lasting.as_bytes());
-            both.update(ctimes.finalize().as_bytes());
-            short(both.finalize())
+    pub(super) fn finish(self) -> Unit {
+        let mut unit = self.unit;
+        let lasting = self.facts.finish();
+        let with = |ctimes: Digest| {
+            let mut both = [0; 64];
+            both[..32].copy_from_slice(lasting.as_bytes());
+            both[32..].copy_from_slice(ctimes.finish().as_bytes());
+            short(blake3::hash(&both))
         };
-        self.unit.fingerprint = with(&self.ctimes);
-        self.unit.identity = with(&self.kept_ctimes);
-        self.unit.lasting = short(lasting);
-        self.unit.owners.sort_unstable();
-        self.unit
+        unit.fingerprint = with(self.ctimes);
+        unit.identity = with(self.kept_ctimes);
+        unit.lasting = short(lasting);
+        unit.owners.sort_unstable();
+        unit
+    }
+}
+
+/// A hash of what is told it piece by piece: many small pieces are hashed at once.
+#[derive(Default)]
+struct Digest {
+    pending: Vec<u8>,
+    /// Of what came before, if there was so much.
+    hasher: Option<Box<blake3::Hasher>>,
+}
+
+/// More is not held back.
+const MAX_PENDING: usize = 64 << 10;
+
+impl Digest {
+    fn update(&mut self, pieces: &[&[u8]]) {
+        for piece in pieces {
+            self.pending.extend_from_slice(piece);
+        }
+        if self.pending.len() >= MAX_PENDING {
+            self.hasher.get_or_insert_default().update(&self.pending);
+            self.pending.clear();
+        }
+    }
+
+    fn finish(self) -> blake3::Hash {
+        match self.hasher {
+            None => blake3::hash(&self.pending),
+            Some(mut hasher) => hasher.update(&self.pending).finalize(),
+        }
     }
 }
 

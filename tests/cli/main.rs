@@ -21,6 +21,7 @@ mod layout;
 mod listing;
 mod mail;
 mod marks;
+mod metrics;
 mod monitor;
 mod needs;
 mod nights;

@@ -1,7 +1,7 @@
 //! `apply` as a timer starts it: what it says, to whom, and how it ends.
 
 use crate::nsml::{self, IDS, LAST_TWO, SESSION, left, world};
-use crate::support::{Tree, World};
+use crate::support::World;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc;
@@ -39,14 +39,6 @@ fn heard(requests: &mpsc::Receiver<String>) -> String {
     requests.recv_timeout(Duration::from_secs(30)).expect("a call")
 }
 
-/// The value of a series whose labels hold `label`.
-fn series(tree: &Tree, name: &str, label: &str) -> f64 {
-    let text = tree.read("retain.prom");
-    let line = text.lines().find(|l| l.starts_with(&format!("{name}{{")) && l.contains(label));
-    let line = line.unwrap_or_else(|| panic!("no {name} with {label} in:\n{text}"));
-    line.rsplit(' ').next().unwrap().parse().unwrap()
-}
-
 #[test]
 fn quiet_speaks_only_when_something_happened() {
     let tree = nsml::storage();
@@ -56,51 +48,6 @@ fn quiet_speaks_only_when_something_happened() {
     run.says("Moved 7 checkpoints");
     let run = world.run(NIGHTLY.iter().chain(&["--policy", &policy])).ok();
     assert!(run.stdout.is_empty() && run.stderr.is_empty(), "{run}");
-    assert_eq!(left(&tree, SESSION), ["31", "41"]);
-}
-
-#[test]
-fn metrics_are_what_happened() {
-    let tree = nsml::storage();
-    let world = world(&tree);
-    let quota = "[[quota]]\nname = \"team\"\nper = \"owner\"\nmax-bytes = \"1TiB\"\n";
-    let policy = nsml::policy(&world, &format!("{LAST_TWO}{quota}"));
-    let nightly = ["apply", "--yes", "--policy", &policy, "--metrics", "retain.prom"];
-    world.run(nightly).ok();
-    let value = |name: &str| series(&tree, name, "root=");
-    assert!((value("retain_checkpoints") - 9.0).abs() < 0.5);
-    assert!((value("retain_last_run_moved_checkpoints") - 7.0).abs() < 0.5);
-    assert!((value("retain_trash_checkpoints") - 7.0).abs() < 0.5);
-    assert!(value("retain_trash_bytes") > 0.0);
-    assert!(value("retain_last_run_exit_code").abs() < 0.5);
-    assert!(series(&tree, "retain_usage_bytes", "owner=\"nsmlteam\"") > 0.0);
-    let team = series(&tree, "retain_quota_bytes", "quota=\"team\"");
-    assert!((team - 1_099_511_627_776.0).abs() < 1.0);
-    let success = value("retain_last_success_timestamp_seconds");
-    assert!(success > 1.7e9, "{success}");
-
-    // A run that is refused keeps the time of the last success, and says its own end.
-    let broken = world.home().join("broken.toml");
-    std::fs::write(&broken, "version = 1\nkeeep = 3\n").unwrap();
-    let broken = broken.to_str().unwrap();
-    world.run(["apply", "--yes", "--policy", broken, "--metrics", "retain.prom"]).code(2);
-    let text = tree.read("retain.prom");
-    assert!(text.contains("retain_last_run_exit_code{root=\"\"} 2.0"), "{text}");
-    let leftovers = std::fs::read_dir(tree.path()).unwrap();
-    let odd = leftovers.filter(|e| {
-        let name = e.as_ref().unwrap().file_name().into_string().unwrap();
-        name.starts_with(".retain-")
-    });
-    assert_eq!(odd.count(), 0, "no temporary file is left");
-}
-
-#[test]
-fn metrics_that_cannot_be_written_change_nothing() {
-    let tree = nsml::storage();
-    let world = world(&tree);
-    let policy = nsml::policy(&world, LAST_TWO);
-    let run = world.run(["apply", "--yes", "--policy", &policy, "--metrics", "no/where.prom"]);
-    run.ok().warns("cannot write no/where.prom").says("Moved 7 checkpoints");
     assert_eq!(left(&tree, SESSION), ["31", "41"]);
 }
 

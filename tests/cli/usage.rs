@@ -76,7 +76,10 @@ fn from_an_inventory_file_as_from_the_root() {
     let args = ["usage", "--json", "--policy", &policy, "--inventory", file];
     let read = World::new().run(args).ok().json();
     assert_eq!(read["total"], own["total"]);
-    assert_eq!(group(&read, "outcome"), group(&own, "outcome"));
+    // What is not recognised stands in no inventory.
+    let (last, known) = group(&own, "outcome").split_last().unwrap();
+    assert_eq!(last["name"], "not recognised");
+    assert_eq!(group(&read, "outcome"), known);
     assert_eq!(read["trash"], Value::Null, "an inventory does not know");
     assert_eq!(own["trash"]["bytes"], 0);
 }
@@ -99,6 +102,72 @@ fn trash_is_apart_and_apply_writes_history() {
     assert_eq!(timeline[0]["bytes"], json["total"]["bytes"]);
     assert_eq!(timeline[0]["trash_bytes"], json["trash"]["bytes"]);
     world.run(["usage", "--policy", &policy]).ok().says("in the trash besides: 14 checkpoints");
+}
+
+/// A saved plan is carried out without a scan, a hand-in tidies one session: both add a point of the
+/// whole root as it is then.
+#[test]
+fn saved_plans_and_hand_ins_add_points_too() {
+    let tree = storage();
+    let home = world(&tree);
+    let policy = nsml::policy(&home, LAST_TWO);
+    let at = |hour: u32| world(&tree).at_time(&format!("2040-06-15T{hour:02}:00:00Z"));
+    let timeline = |hour| {
+        let json = at(hour).run(["usage", "--json", "--policy", &policy]).ok().json();
+        let points = json["timeline"].as_array().unwrap().clone();
+        (points, json["total"]["bytes"].clone(), json["trash"]["bytes"].clone())
+    };
+    at(12).run(["plan", "--policy", &policy, "nsmlteam/**", "-o", "plan.json"]).ok();
+    at(12).run(["apply", "plan.json", "--dry-run", "--policy", &policy]).ok();
+    assert_eq!(timeline(12).0.len(), 0, "a dry run adds none");
+    at(12).run(["apply", "plan.json", "--yes", "--policy", &policy]).ok();
+    let (points, bytes, trash) = timeline(12);
+    assert_eq!(points.len(), 1, "{points:?}");
+    assert_eq!((&points[0]["bytes"], &points[0]["trash_bytes"]), (&bytes, &trash));
+
+    let hand_in = ["submitted", "other/cifar/1", "3", "--apply", "--policy", &policy];
+    at(14).run(hand_in.iter().chain(&["--dry-run"])).ok();
+    assert_eq!(timeline(14).0.len(), 1, "a dry run adds none");
+    at(14).run(hand_in.iter().chain(&["--yes"])).ok();
+    let (points, bytes, trash) = timeline(14);
+    assert_eq!(points.len(), 2, "{points:?}");
+    assert_eq!((&points[1]["bytes"], &points[1]["trash_bytes"]), (&bytes, &trash));
+    assert!(points[1]["bytes"].as_u64() < points[0]["bytes"].as_u64(), "{points:?}");
+}
+
+/// What no layout recognises is weighed, each file once, and is in no sum.
+#[test]
+fn what_is_not_recognised_is_weighed() {
+    let tree = storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let usage = || {
+        let args = ["usage", "--json", "--by", "outcome,owner", "--policy", &policy];
+        world.run(args).ok().json()
+    };
+    let before = usage();
+    let known = before["unrecognised_files"].as_u64().unwrap();
+    let length = before["unrecognised_apparent_bytes"].as_u64().unwrap();
+    tree.sized("data/set.bin", 300_000).sized(format!("{SESSION}/core"), 5_000);
+    std::fs::hard_link(tree.at("data/set.bin"), tree.at("data/again.bin")).unwrap();
+    tree.sparse("data/hole", 1 << 30);
+    // Twice: the second scan has an index to go by.
+    for _ in 0..2 {
+        let json = usage();
+        assert_eq!(json["total"], before["total"], "in no sum");
+        assert_eq!(json["unrecognised_files"], known + 4);
+        let grown = json["unrecognised_apparent_bytes"].as_u64().unwrap() - length;
+        assert_eq!(grown, 305_000 + (1 << 30));
+        let bytes = json["unrecognised_bytes"].as_u64().unwrap();
+        assert!((305_000..2_000_000).contains(&bytes), "{bytes}");
+        let row = group(&json, "outcome").last().unwrap();
+        assert_eq!((&row["name"], &row["bytes"]), (&"not recognised".into(), &bytes.into()));
+        assert_eq!(row["apparent_bytes"], json["unrecognised_apparent_bytes"]);
+        assert!(group(&json, "owner").iter().all(|r| r["name"] != "not recognised"));
+    }
+    let run = world.run(["usage", "--policy", &policy]).ok();
+    run.says("not recognised, in no sum and never touched").says("1.00 GiB apparent");
+    world.run(["usage", "--csv", "--policy", &policy]).ok().says("outcome,\"not recognised\",0,0,");
 }
 
 #[test]

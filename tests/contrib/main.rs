@@ -10,6 +10,7 @@ mod support;
 mod nsml;
 
 mod ci;
+mod cron;
 mod metrics;
 mod shell;
 mod ten_minutes;

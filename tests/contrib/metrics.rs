@@ -1,7 +1,7 @@
 //! Alerts and dashboard name what is written, and what is written is what Prometheus reads.
 
 use crate::shell::{Place, ended, text};
-use retain::report::prometheus::{Amount, Facts, render};
+use retain::report::prometheus::{Amount, Facts, Found, render};
 use std::collections::BTreeSet;
 use std::path::Path;
 use yaml_rust2::{Yaml, YamlLoader};
@@ -10,6 +10,7 @@ fn every_fact() -> String {
     render(&Facts {
         root: "/data".to_owned(),
         last_success: Some(1),
+        found: Some(Found::default()),
         trash: Some(Amount::default()),
         skipped: vec![("changed", 1)],
         free: Some((1, 2)),
@@ -138,4 +139,44 @@ json.dump(one, sys.stdout)
     assert_eq!(bytes.to_string(), "1099511627776");
     assert_eq!(labels["quota"], "a \"team\"");
     assert_eq!(labels["owner"], "nsmlteam");
+}
+
+/// Prometheus' own tool, as `tests/run` unpacks it.
+fn promtool(place: &Place, arguments: &[&str], stdin: Option<&str>) -> std::process::Output {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/usr/bin/promtool");
+    assert!(tool.exists(), "tests/run unpacks {}", tool.display());
+    let mut command = place.command(tool.to_str().unwrap());
+    command.args(arguments);
+    if let Some(path) = stdin {
+        command.stdin(std::fs::File::open(place.at(path)).unwrap());
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn promtool_takes_the_metrics_needs_promtool() {
+    let place = Place::new();
+    let quota = "[[quota]]\nname = \"a \\\"team\\\"\"\nper = \"owner\"\nmax-bytes = \"1TiB\"\n";
+    let policy = place.tree.read("policies/two.toml");
+    place.tree.file("quota.toml", format!("{policy}{quota}"));
+    let mut apply = place.command("retain");
+    apply.args(["apply", "--root", "runs", "--yes", "--policy", "quota.toml"]);
+    ended(&apply.args(["--metrics", "retain.prom"]).output().unwrap(), 0);
+    assert_eq!(ended(&promtool(&place, &["check", "metrics"], Some("retain.prom")), 0), "");
+    // It must be able to find fault.
+    place.tree.file("wrong.prom", "retain_checkpoints{root=} 1\n");
+    assert!(!promtool(&place, &["check", "metrics"], Some("wrong.prom")).status.success());
+}
+
+#[test]
+fn promtool_takes_the_rules_and_they_ring_when_they_should_needs_promtool() {
+    let place = Place::new();
+    place.tree.file("rules.yml", text("prometheus/rules.yml"));
+    let said = ended(&promtool(&place, &["check", "rules", "rules.yml"], None), 0);
+    assert!(said.contains("SUCCESS"), "{said}");
+    place.tree.file("alerts.yml", include_str!("alerts.yml"));
+    ended(&promtool(&place, &["test", "rules", "alerts.yml"], None), 0);
+    // Another threshold is noticed.
+    place.tree.file("rules.yml", text("prometheus/rules.yml").replace("36 * 3600", "3600"));
+    assert!(!promtool(&place, &["test", "rules", "alerts.yml"], None).status.success());
 }

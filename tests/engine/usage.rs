@@ -24,14 +24,14 @@ fn report_with(
     trash: Option<&[Trashed]>,
 ) -> Report {
     let outcome = root.decide(policy);
-    let unrecognised_files = None;
+    let unrecognised = None;
     usage::report(&Input {
         inventory: &root.0,
         policy,
         outcome: &outcome,
         now: NOW,
         trash,
-        unrecognised_files,
+        unrecognised,
         by,
         top,
     })

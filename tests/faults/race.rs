@@ -48,7 +48,8 @@ struct Target {
 
 const ITEM: Target = Target {
     swapped: "runs/s/checkpoint-1",
-    leads: "victim/runs/s/checkpoint-1",
+    // By a name that no checkpoint has: by its own, the link would keep it, as a pointer does.
+    leads: "victim/runs/s/elsewhere",
     kin: false,
     files: false,
 };
@@ -183,7 +184,11 @@ impl Place {
         let how = if self.target.kin { "-al" } else { "-a" };
         let copied = Command::new("cp").arg(how).arg(&store.top).arg(&victim).status().unwrap();
         assert!(copied.success());
-        symlink(self.top.join(self.target.leads), self.link()).unwrap();
+        let leads = self.top.join(self.target.leads);
+        if !leads.exists() {
+            fs::rename(victim.join(self.target.swapped), &leads).unwrap();
+        }
+        symlink(leads, self.link()).unwrap();
         let mut own = vec![store.path("s")];
         own.extend(self.target.kin.then(|| victim.join("runs/s")));
         for entry in own.iter().flat_map(walkdir::WalkDir::new) {

@@ -8,7 +8,7 @@ use retain::core::model::{Space, Time};
 use retain::core::policy::load;
 use retain::scan::{ScanOptions, scan};
 use retain::store::local::LocalStore;
-use retain::store::{Blob, Dir, Entry, Kind, Stat, Store, Unit};
+use retain::store::{Blob, Dir, Entry, Kind, Stat, Store, Unit, listing};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ enum Lie {
     Twice,
     /// Of all entries, counted in the order of the listings, each n-th is left out.
     Omits(u32),
+    /// The listing of the directory with this inode goes on for ever.
+    Endless(u64),
     /// Each n-th entry is said to be a file.
     Files(u32),
     /// No size, no time, no inode.
@@ -41,6 +43,19 @@ struct LiarDir {
     inner: Box<dyn Dir>,
     lie: Lie,
     count: Arc<AtomicU32>,
+}
+
+/// A directory that never ends.
+struct Forever;
+
+impl listing::Stream for Forever {
+    fn next(
+        &mut self,
+        take: &mut dyn FnMut(listing::Raw<'_>) -> io::Result<()>,
+    ) -> Option<Result<io::Result<()>, rustix::io::Errno>> {
+        let kind = rustix::fs::FileType::Directory;
+        Some(Ok(take(listing::Raw { name: c"checkpoint-1", kind, inode: 1 })))
+    }
 }
 
 impl LiarDir {
@@ -79,6 +94,12 @@ impl Store for Liar {
 impl Dir for LiarDir {
     fn list(&self) -> io::Result<Arc<[Entry]>> {
         let mut out = Vec::new();
+        if self.lie == Lie::Endless(self.inner.stat()?.inode) {
+            listing::read(&mut Forever, |raw| {
+                out.push(Entry { name: raw.name.to_bytes().into(), kind: Kind::Dir, inode: 1 });
+                Ok(())
+            })?;
+        }
         for entry in &*self.inner.list()? {
             let mut entry = entry.clone();
             let nth = |n| self.next().is_multiple_of(n);
@@ -180,4 +201,22 @@ fn f24_f25_a_storage_that_lies_makes_nothing_more_deleted() {
         fewer += usize::from(set.len() < all.len());
     }
     assert!(fewer > 30, "only {fewer} lies had an effect");
+}
+
+/// The scan ends, the session that it happened in loses nothing, and the other what it would.
+#[test]
+fn f24_a_directory_that_never_ends_is_given_up_and_its_session_kept() {
+    use std::os::unix::fs::MetadataExt as _;
+    let tree = Tree::new();
+    for n in 1..=4 {
+        tree.hf(&format!("a/run/checkpoint-{n}"), n);
+        tree.hf(&format!("b/run/checkpoint-{n}"), n);
+    }
+    let honest = deletions(&tree, Lie::No);
+    assert_eq!(honest.len(), 4, "{honest:?}");
+    for endless in ["a", "a/run", "a/run/checkpoint-1", "a/run/checkpoint-4"] {
+        let inode = std::fs::metadata(tree.path().join(endless)).unwrap().ino();
+        let gone = deletions(&tree, Lie::Endless(inode));
+        assert_eq!(gone, ["b/run/checkpoint-1", "b/run/checkpoint-2"], "{endless}");
+    }
 }

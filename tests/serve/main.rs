@@ -15,5 +15,7 @@ mod attacks;
 mod entry;
 mod flows;
 mod http;
+mod journals;
 mod owners;
+mod proxy;
 mod server;

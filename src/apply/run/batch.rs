@@ -2,6 +2,7 @@
 
 use super::session::{Done, Ready};
 use super::{AtHome, Kept};
+use crate::apply::cause::Why;
 use crate::apply::journal::Journal;
 use crate::apply::journal::record::Record;
 use crate::apply::outcome::{ApplyError, Event, Skip};
@@ -43,7 +44,7 @@ impl AtHome<'_> {
         &mut self,
         site: &Site<'_>,
         batch: &[&'w SessionWork],
-        pointed: &HashMap<&str, String>,
+        pointed: &HashMap<&str, Why>,
         journal: &mut Option<Journal>,
         kept: &mut Kept<'w>,
     ) -> Result<(), ApplyError> {
@@ -60,7 +61,9 @@ impl AtHome<'_> {
             match result {
                 Ok(session) => {
                     self.report.gone += session.seen.gone.len() as u64;
-                    if !session.seen.deletions.is_empty() {
+                    if session.seen.deletions.is_empty() {
+                        self.settled += 1;
+                    } else {
                         ready.push(session);
                     }
                 }
@@ -107,12 +110,14 @@ impl AtHome<'_> {
         }
     }
 
-    fn skip(&mut self, journal: &mut Option<Journal>, work: &SessionWork, why: String) {
+    fn skip(&mut self, journal: &mut Option<Journal>, work: &SessionWork, why: Why) {
+        self.settled += 1;
+        let Why { cause, text: why } = why;
         (self.progress)(Event::Skipped { session: &work.session, why: &why });
         if let Some(journal) = journal {
             journal.add(&Record::Skipped { session: work.session.clone(), why: short(&why) });
         }
-        self.report.skipped.push(Skip { session: work.session.clone(), id: None, why });
+        self.report.skipped.push(Skip { session: work.session.clone(), id: None, cause, why });
     }
 
     /// Queues the records of a session; gives the reason to stop, if there is one.
@@ -132,17 +137,18 @@ impl AtHome<'_> {
             self.report.gone += done.gone.len() as u64;
             journal.add(&Record::Gone { items: done.gone });
         }
-        let why = done.why.unwrap_or_default();
+        let (cause, why) = done.why.map_or((None, String::new()), |w| (Some(w.cause), w.text));
         if !done.kept.is_empty() {
             journal.add(&Record::Kept { items: done.kept, why: short(&why) });
         }
+        self.settled += u64::from(!done.stopped && done.halt.is_none());
         if done.stopped {
             self.report.stopped = Some(why);
-        } else if !why.is_empty() && done.halt.is_none() {
+        } else if let (Some(cause), None) = (cause, &done.halt) {
             let session = &session.seen.work.session;
             (self.progress)(Event::Skipped { session, why: &why });
             journal.add(&Record::Skipped { session: session.clone(), why: short(&why) });
-            self.report.skipped.push(Skip { session: session.clone(), id: None, why });
+            self.report.skipped.push(Skip { session: session.clone(), id: None, cause, why });
         }
         done.halt
     }

@@ -1,6 +1,7 @@
 //! One session's checkpoints, one after the other: look, rename, look again.
 
 use crate::apply::calls::Calls;
+use crate::apply::cause::{Cause, Why};
 use crate::apply::dir::Rel;
 use crate::apply::journal::record::{Intent, Part};
 use crate::apply::outcome::{Event, Progress};
@@ -37,7 +38,7 @@ pub(super) struct Done {
     pub gone: Vec<u32>,
     pub kept: Vec<u32>,
     /// Why some were kept.
-    pub why: Option<String>,
+    pub why: Option<Why>,
     /// They were kept because the run was told to stop.
     pub stopped: bool,
     /// Something is not as it must be: the run ends here.
@@ -52,7 +53,7 @@ enum Moved {
     Yes,
     Gone,
     /// Whole at its path, or back there.
-    No(String),
+    No(Why),
     /// Not what it was. `whole`: back at its path; else half way, and left to recovery.
     Broken {
         why: String,
@@ -83,13 +84,13 @@ impl Done {
                     self.kept.push(d.item);
                 }
                 self.halt.get_or_insert(why.clone());
-                self.why.get_or_insert(why);
+                self.why.get_or_insert(Cause::Changed.because(why));
             }
             Ended::Stopped => {
                 self.kept.push(d.item);
                 if self.why.is_none() {
                     self.stopped = true;
-                    self.why = Some("the run was told to stop".to_owned());
+                    self.why = Some(Cause::Refused.because("the run was told to stop"));
                 }
             }
             Ended::NotBegun => self.kept.push(d.item),
@@ -98,23 +99,26 @@ impl Done {
 }
 
 impl<'w> Ready<'w> {
-    /// A session that is as it was when its plan was `made`; else the text says what is not.
+    /// A session that is as it was when its plan was `made`; else what is not.
     pub fn look(
         root: &Root,
         work: &'w SessionWork,
         made: Time,
         threads: usize,
-    ) -> Result<Ready<'w>, String> {
+    ) -> Result<Ready<'w>, Why> {
         let seen = revalidate::look(root, work, threads)?;
         // I6: a pointer beside the checkpoints that was not there.
-        let pointer = wanted::new_pointer(&seen.dirs, work, made);
-        if let Some(why) = pointer.map_err(|e| format!("its folder cannot be looked at: {e}"))? {
-            return Err(why);
+        let pointer = wanted::new_pointer(&seen.dirs, work, made).map_err(|e| {
+            Cause::of_reading(&e).because(format!("its folder cannot be looked at: {e}"))
+        })?;
+        if let Some(why) = pointer {
+            return Err(Cause::Wanted.because(why));
         }
         let mut slots = BTreeMap::new();
         for place in seen.deletions.iter().flat_map(|(d, _)| &d.parts) {
             if !slots.contains_key(&place.dir) {
-                slots.insert(place.dir.clone(), random_hex(8).map_err(|e| e.to_string())?);
+                let name = random_hex(8).map_err(|e| Cause::Refused.because(e.to_string()))?;
+                slots.insert(place.dir.clone(), name);
             }
         }
         Ok(Ready { seen, slots })
@@ -220,14 +224,16 @@ impl<'w> Ready<'w> {
         run: &str,
         threads: usize,
         slots: &mut Slots,
-    ) -> Result<(), String> {
+    ) -> Result<(), Why> {
         revalidate::witnesses_hold(&self.seen, threads)?;
         for (rel, name) in &self.slots {
             let slot =
                 self.seen.dirs.get(rel).and_then(|parent| Slot::create(calls, parent, run, name));
             slots.insert(
                 rel.clone(),
-                slot.map_err(|e| format!("no trash can be made in {rel}: {e}"))?,
+                slot.map_err(|e| {
+                    Cause::Refused.because(format!("no trash can be made in {rel}: {e}"))
+                })?,
             );
         }
         Ok(())
@@ -247,17 +253,26 @@ impl<'w> Ready<'w> {
         let _claims = match revalidate::claim(calls, dirs, d, unit) {
             Ok(claims) => claims,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                return Moved::No(format!("{} is in use: a process holds a lock on it", d.id));
+                let text = format!("{} is in use: a process holds a lock on it", d.id);
+                return Moved::No(Cause::InUse.because(text));
             }
             Err(e) if revalidate::is_gone(dirs, d, &e) => return Moved::Gone,
-            Err(e) => return Moved::No(format!("{} cannot be claimed: {e}", d.id)),
+            Err(e) => {
+                let text = format!("{} cannot be claimed: {e}", d.id);
+                return Moved::No(Cause::of_reading(&e).because(text));
+            }
         };
         // I14: nothing happened to it while the journal was written.
         match dirs.measure(&d.parts) {
             Ok(now) if now.identity == unit.identity => {}
-            Ok(_) => return Moved::No(format!("{} has changed just now", d.id)),
+            Ok(_) => {
+                return Moved::No(Cause::Changed.because(format!("{} has changed just now", d.id)));
+            }
             Err(e) if revalidate::is_gone(dirs, d, &e) => return Moved::Gone,
-            Err(e) => return Moved::No(format!("{} cannot be read: {e}", d.id)),
+            Err(e) => {
+                let text = format!("{} cannot be read: {e}", d.id);
+                return Moved::No(Cause::of_reading(&e).because(text));
+            }
         }
         // P: the part that makes it loadable goes first, and comes back last.
         for (n, (place, top)) in d.parts.iter().zip(&unit.tops).enumerate() {
@@ -267,14 +282,15 @@ impl<'w> Ready<'w> {
                 Ok(true) => continue,
                 // Two runs may carry out the same plan: the rename is the claim.
                 Ok(false) if n == 0 => return Moved::Gone,
-                Ok(false) => format!("a part of {} vanished", d.id),
-                Err(e) => format!("{} cannot be moved: {e}", d.id),
+                Ok(false) => Cause::Changed.because(format!("a part of {} vanished", d.id)),
+                Err(e) => Cause::Refused.because(format!("{} cannot be moved: {e}", d.id)),
             };
             return match self.put_back(calls, d, slots) {
                 Ok(()) => Moved::No(why),
-                Err(e) => {
-                    Moved::Broken { why: format!("{why}, nor moved back: {e}"), whole: false }
-                }
+                Err(e) => Moved::Broken {
+                    why: format!("{}, nor moved back: {e}", why.text),
+                    whole: false,
+                },
             };
         }
         // I22: what lies in the trash is what was planned, file by file.

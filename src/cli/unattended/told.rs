@@ -1,7 +1,7 @@
 //! What a run has to say about itself, gathered while it works.
 
 use super::clerk::{Clerk, How};
-use crate::apply::{self, Count, Report, Root};
+use crate::apply::{self, Cause, Count, Report, Root, Skip};
 use crate::cli::carry::{self, Carried, Job};
 use crate::cli::context::{self, Context};
 use crate::cli::exit::Exit;
@@ -12,12 +12,15 @@ use crate::core::limit::usage::Usage;
 use crate::core::model::Inventory;
 use crate::core::plan::PlanFile;
 use crate::core::policy::{Cap, Per, Policy};
-use crate::report::prometheus::{self, Amount, Facts};
+use crate::report::prometheus::{self, Amount, Facts, Found};
 use crate::report::{markdown, sanitize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
+
+/// Why a run ended before it came to a session.
+const UNREACHED: [&str; 3] = ["deadline", "signal", "fault"];
 
 /// The facts of a run; what it did not come to stays empty.
 pub struct Told {
@@ -26,6 +29,8 @@ pub struct Told {
     plan: Option<PlanFile>,
     report: Report,
     carried_out_in: Option<Root>,
+    /// Sessions that could not be read whole when the storage was scanned.
+    unreadable: u64,
 }
 
 impl Default for Told {
@@ -36,6 +41,7 @@ impl Default for Told {
             plan: None,
             report: Report::default(),
             carried_out_in: None,
+            unreadable: 0,
         }
     }
 }
@@ -54,9 +60,10 @@ impl Told {
         }
         let facts = &mut self.facts;
         facts.quotas.clear();
-        facts.skipped.clear();
-        facts.sessions = inventory.sessions.len() as u64;
-        facts.checkpoints = inventory.sessions.iter().map(|s| s.checkpoints.len() as u64).sum();
+        facts.found = Some(Found {
+            sessions: inventory.sessions.len() as u64,
+            checkpoints: inventory.sessions.iter().map(|s| s.checkpoints.len() as u64).sum(),
+        });
         facts.free = inventory.space.map(|s| (s.free, s.total));
         facts.owners = owners.iter().map(|(o, u)| ((*o).to_owned(), u.bytes())).collect();
         for q in &policy.quotas {
@@ -78,7 +85,8 @@ impl Told {
             }
         }
         let unreadable = inventory.sessions.iter().filter(|s| !s.tainted.is_empty()).count();
-        facts.skipped.push(("unreadable", unreadable as u64));
+        self.unreadable = unreadable as u64;
+        self.facts.skipped = self.reasons(&[], None);
     }
 
     /// Carries a job out and takes down what came of it.
@@ -86,12 +94,12 @@ impl Told {
     /// # Errors
     /// As [`carry::carry_out`].
     pub fn carry_out(&mut self, context: &Context, root: Root, job: Job) -> Result<Exit, Failure> {
-        let carried = carry::carry_out(context, root, &job);
+        let mut carried = Carried::new(root);
+        let ended = carry::carry_out(context, &job, &mut carried);
         self.plan = Some(job.plan);
-        let carried = carried?;
-        let exit = carried.exit;
-        self.done(carried);
-        Ok(exit)
+        // Also of a run that stopped half way: what it moved until then has moved.
+        self.done(context, carried);
+        ended
     }
 
     /// The last job's run, if it changed something.
@@ -109,7 +117,7 @@ impl Told {
         !self.report.skipped.is_empty()
     }
 
-    fn done(&mut self, carried: Carried) {
+    fn done(&mut self, context: &Context, carried: Carried) {
         let facts = &mut self.facts;
         facts.moved = amount(carried.report.moved);
         let (now, earlier) = (carried.report.purged, carried.purged);
@@ -117,9 +125,18 @@ impl Told {
             checkpoints: now.checkpoints + earlier.checkpoints,
             bytes: now.bytes.saturating_add(earlier.bytes),
         };
-        facts.skipped.push(("not carried out", carried.report.skipped.len() as u64));
         self.carried_out_in = Some(carried.root);
-        self.report = carried.report;
+        // A saved plan is carried out without a scan.
+        let report = carried.report;
+        let why = match (report.unreached, &report.stopped) {
+            (0, _) => None,
+            (_, None) => Some("fault"),
+            (_, Some(_)) if context.signals.late() => Some("deadline"),
+            (_, Some(_)) => Some("signal"),
+        };
+        let kept: Vec<&Skip> = report.skipped.iter().chain(&carried.wanted).collect();
+        self.facts.skipped = self.reasons(&kept, why.map(|why| (why, report.unreached)));
+        self.report = report;
     }
 
     /// What lies in the trash by now: a look at the whole root, which only those pay who ask.
@@ -139,11 +156,30 @@ impl Told {
         }
     }
 
+    /// Sessions by why they kept something; every reason there is, so that no series comes and goes.
+    fn reasons(&self, kept: &[&Skip], rest: Option<(&str, u64)>) -> Vec<(&'static str, u64)> {
+        let sessions = |cause: Cause| {
+            let of = kept.iter().filter(|skip| skip.cause == cause);
+            of.map(|skip| &skip.session).collect::<BTreeSet<_>>().len() as u64
+        };
+        let known = Cause::ALL.map(|cause| {
+            let seen = if cause == Cause::Unreadable { self.unreadable } else { 0 };
+            (cause.as_str(), seen + sessions(cause))
+        });
+        let rest = UNREACHED.map(|why| (why, rest.filter(|r| r.0 == why).map_or(0, |r| r.1)));
+        known.into_iter().chain(rest).collect()
+    }
+
     /// Writes the metrics; the time of the last success stands in the file they replace.
     pub(super) fn metrics(&self, context: &Context, clerk: &Clerk, path: &Path, exit: Exit) {
         // The end of the run by the machine's clock, whatever `--now` it was given.
         let ended = machine::time().secs();
         let earlier = std::fs::read_to_string(path).unwrap_or_default();
+        let mut facts = self.facts.clone();
+        if facts.root.is_empty() {
+            // It failed before it knew; a file is of one root.
+            facts.root = prometheus::root_of(&earlier).unwrap_or_default();
+        }
         let facts = Facts {
             ended,
             trash: self.trash(context),
@@ -152,9 +188,9 @@ impl Told {
             last_success: if exit.did_its_work() {
                 Some(ended)
             } else {
-                prometheus::last_success(&earlier, &self.facts.root)
+                prometheus::last_success(&earlier, &facts.root)
             },
-            ..self.facts.clone()
+            ..facts
         };
         if let Err(e) = clerk.write(path, prometheus::render(&facts), How::Replace) {
             context.ui.warn(format!("cannot write {}: {e}", context::shown(path)));
@@ -204,13 +240,14 @@ impl Told {
             exit_code = exit.code(),
             root = self.facts.root,
             run = self.report.run,
-            sessions = self.facts.sessions,
-            checkpoints = self.facts.checkpoints,
+            sessions = self.facts.found.map(|f| f.sessions),
+            checkpoints = self.facts.found.map(|f| f.checkpoints),
             moved = self.facts.moved.checkpoints,
             moved_bytes = self.facts.moved.bytes,
             purged = self.facts.purged.checkpoints,
             freed_bytes = self.facts.purged.bytes,
             skipped = self.report.skipped.len(),
+            unreached = self.report.unreached,
             stopped = self.report.stopped,
             seconds = self.began.elapsed().as_secs_f64(),
             "run ended"

@@ -34,7 +34,7 @@ pub fn files(folder: &Folder<'_>, notes: &mut Notes) -> Vec<Claim> {
     let mut claims = Vec::new();
     for entry in folder.entries().iter().filter(|e| e.kind == Kind::File) {
         if let Some(seen) = look(&*folder.dir, &entry.name, folder, &entry.name, notes) {
-            claims.push(claim(&entry.name, vec![entry.name.clone()], &seen));
+            claims.push(claim(&entry.name, vec![(&entry.name).into()], &seen));
         }
     }
     let ranks: Vec<&[u8]> = folder.dirs().map(|e| &*e.name).filter(|n| is_rank(n)).collect();
@@ -45,7 +45,7 @@ pub fn files(folder: &Folder<'_>, notes: &mut Notes) -> Vec<Claim> {
         for entry in peek.entries().iter().filter(|e| e.kind == Kind::File) {
             let path = join(rank, &entry.name);
             if let Some(seen) = look(&*peek.dir, &entry.name, folder, &path, notes) {
-                let (paths, all) = by_name.entry(entry.name.clone()).or_default();
+                let (paths, all) = by_name.entry((&entry.name).into()).or_default();
                 paths.push(path.into());
                 all.push(seen);
             }

@@ -102,7 +102,7 @@ pub async fn undo(visit: Visit, Path(slug): Path<String>, bytes: Bytes) -> Answe
     let form = body::read(&bytes, BODY_UNDO)?;
     let site = visit.site(&slug)?;
     visit.may_change()?;
-    let task = job::undo_task(&visit, &site, &form)?;
+    let task = job::undo_task(&visit, &site, &form).await?;
     let job = choices::begin(&visit, &site, task)?;
     answer(StatusCode::ACCEPTED, &job.json())
 }
@@ -111,7 +111,7 @@ pub async fn purge(visit: Visit, Path(slug): Path<String>, bytes: Bytes) -> Answ
     let form = body::read(&bytes, BODY_PURGE)?;
     let site = visit.site(&slug)?;
     visit.may_change()?;
-    let task = job::purge_task(&visit, &site, &form)?;
+    let task = job::purge_task(&visit, &site, &form).await?;
     let job = choices::begin(&visit, &site, task)?;
     answer(StatusCode::ACCEPTED, &job.json())
 }

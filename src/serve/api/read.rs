@@ -160,7 +160,7 @@ pub async fn usage(visit: Visit, Path(slug): Path<String>) -> Answer {
     body::query(&visit.query, &[])?;
     let site = visit.site(&slug)?;
     let view = visit.view(&site)?;
-    let past = visit.past(&site, &view)?;
+    let past = visit.past(&site, &view).await?;
     let all = visit.who().is_administrator();
     ok(&past.json(if all { &site.shown } else { &site.slug }))
 }
@@ -211,7 +211,7 @@ pub async fn runs(visit: Visit, Path(slug): Path<String>) -> Answer {
     body::query(&visit.query, &[])?;
     let site = visit.site(&slug)?;
     let view = site.view();
-    let found = history::all(&site, view.as_deref(), visit.who());
+    let found = history::all(&site, view.as_deref(), visit.who()).await;
     let (list, faults) = found.map_err(|e| Problem::internal(&e))?;
     // Oldest first, as `retain log --json` has them.
     let list: Vec<Value> = list.iter().rev().map(|s| told::run(&s.run, false)).collect();
@@ -223,7 +223,7 @@ pub async fn run(visit: Visit, Path(slug): Path<String>) -> Answer {
     let site = visit.site(&slug)?;
     let view = site.view();
     let id = visit.query.get("run").unwrap_or_default();
-    let found = history::one(&site, view.as_deref(), visit.who(), id);
+    let found = history::one(&site, view.as_deref(), visit.who(), id).await;
     let seen = found.map_err(|e| Problem::internal(&e))?.ok_or_else(Problem::not_found)?;
     ok(&json!({ "format": "retain-log/1", "runs": [told::run(&seen.run, true)], "faults": [] }))
 }

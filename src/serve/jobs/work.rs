@@ -76,6 +76,8 @@ impl Task {
 pub fn run(app: &App, site: &Site, job: &Job, task: &Task) {
     let _claim = site.claim();
     let ended = attempt(app, site, job, task);
+    // It may have made journals where there were none.
+    site.runs.forget();
     job.progress.send_modify(|p| match ended {
         Ok(end) => *p = Progress { done: p.done, total: p.total, ..end },
         Err(why) => {

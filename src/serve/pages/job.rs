@@ -14,6 +14,7 @@ use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use serde_json::Value;
+use std::sync::Arc;
 
 #[derive(Template)]
 #[template(path = "job.html")]
@@ -109,7 +110,7 @@ pub async fn undo(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer
     let site = visit.site(&slug)?;
     visit.may_change()?;
     let form = Form::new(&body);
-    let task = undo_task(&visit, &site, &form)?;
+    let task = undo_task(&visit, &site, &form).await?;
     let job = choice::begin(&visit, &site, task)?;
     Ok(choice::follow(&visit, &job).await)
 }
@@ -119,7 +120,7 @@ pub async fn purge(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answe
     let site = visit.site(&slug)?;
     visit.may_change()?;
     let form = Form::new(&body);
-    let task = purge_task(&visit, &site, &form)?;
+    let task = purge_task(&visit, &site, &form).await?;
     let job = choice::begin(&visit, &site, task)?;
     Ok(choice::follow(&visit, &job).await)
 }
@@ -137,21 +138,25 @@ pub async fn scan(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer
 
 /// # Errors
 /// There is no such run, or a part of it that was asked for is not theirs.
-pub fn undo_task(visit: &Visit, site: &Site, form: &Form) -> Result<Task, Problem> {
-    let (run, whole) = run_of(visit, site, form)?;
+pub async fn undo_task(visit: &Visit, site: &Site, form: &Form) -> Result<Task, Problem> {
+    let (run, whole) = run_of(visit, site, form).await?;
     let session = form.get("session").map(str::to_owned);
     let mine = |s: &String| run.items.iter().any(|i| i.session == *s);
     match &session {
         Some(session) if !mine(session) => Err(Problem::not_found()),
         None if !whole => Err(Problem::forbidden(|t| t.restore_yours)),
-        _ => Ok(Task::Undo { run: run.id, session, checkpoint: form.get("id").map(str::to_owned) }),
+        _ => Ok(Task::Undo {
+            run: run.id.clone(),
+            session,
+            checkpoint: form.get("id").map(str::to_owned),
+        }),
     }
 }
 
 /// # Errors
 /// As [`undo_task`], or the number typed is another.
-pub fn purge_task(visit: &Visit, site: &Site, form: &Form) -> Result<Task, Problem> {
-    let (run, whole) = run_of(visit, site, form)?;
+pub async fn purge_task(visit: &Visit, site: &Site, form: &Form) -> Result<Task, Problem> {
+    let (run, whole) = run_of(visit, site, form).await?;
     if !whole {
         return Err(Problem::forbidden(|t| t.purge_not_yours));
     }
@@ -159,13 +164,17 @@ pub fn purge_task(visit: &Visit, site: &Site, form: &Form) -> Result<Task, Probl
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return Err(Problem::of(status, "confirm", |t| t.confirm_wrong));
     }
-    Ok(Task::Purge { run: run.id })
+    Ok(Task::Purge { run: run.id.clone() })
 }
 
-fn run_of(visit: &Visit, site: &Site, form: &Form) -> Result<(RunSummary, bool), Problem> {
+async fn run_of(
+    visit: &Visit,
+    site: &Site,
+    form: &Form,
+) -> Result<(Arc<RunSummary>, bool), Problem> {
     let view = site.view();
     let id = form.get("run").unwrap_or_default();
-    let found = runs::one(site, view.as_deref(), visit.who(), id);
+    let found = runs::one(site, view.as_deref(), visit.who(), id).await;
     let seen = found.map_err(|e| Problem::internal(&e))?.ok_or_else(Problem::not_found)?;
     Ok((seen.run, seen.whole))
 }

@@ -99,7 +99,7 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
     // A file that two owners share counts once in the whole.
     let bytes = if all { view.index.bytes } else { sum(&|o| o.bytes) };
     let freed = if all { view.index.delete_bytes } else { sum(&|o| o.delete_bytes) };
-    let past = visit.past(&site, &view)?;
+    let past = visit.past(&site, &view).await?;
     let of_owner = |name: &str| {
         past.quotas().find(|(q, _)| q.owner.as_deref() == Some(name)).map(|q| bar(visit.lang, q))
     };

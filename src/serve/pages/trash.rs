@@ -75,7 +75,7 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
     let view = site.view();
     let t = visit.t();
     let f = visit.frame(t.trash, "trash", Some(&site));
-    let found = runs::all(&site, view.as_deref(), visit.who());
+    let found = runs::all(&site, view.as_deref(), visit.who()).await;
     let (list, faults) = found.map_err(|e| Problem::internal(&e))?;
     let sum = list.iter().fold(Count::default(), |sum, s| Count {
         checkpoints: sum.checkpoints + s.run.in_trash.checkpoints,
@@ -103,7 +103,7 @@ pub async fn run(visit: Visit, Path(slug): Path<String>) -> Answer {
     let view = site.view();
     let t = visit.t();
     let id = visit.query.get("run").unwrap_or_default();
-    let found = runs::one(&site, view.as_deref(), visit.who(), id);
+    let found = runs::one(&site, view.as_deref(), visit.who(), id).await;
     let seen = found.map_err(|e| Problem::internal(&e))?.ok_or_else(Problem::not_found)?;
     let f = visit.frame(&fill(t.run_title, &[&seen.run.id]), "trash", Some(&site));
     let run = &seen.run;

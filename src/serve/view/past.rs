@@ -1,7 +1,7 @@
 //! Usage now and over time, and when it will be full: what `retain usage` says of the same root.
 
 use super::View;
-use crate::apply::Root;
+use crate::apply::{Root, RunSummary};
 use crate::core::decision::Outcome;
 use crate::core::model::Inventory;
 use crate::core::usage::{self, By, QuotaUse, Report, Trashed};
@@ -11,6 +11,7 @@ use crate::serve::auth::Scope;
 use crate::steps::past::{self, Future};
 use serde_json::Value;
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 
 /// Rows of each sum; the rest is one.
 const TOP: usize = 50;
@@ -23,8 +24,8 @@ pub struct Past {
 
 impl Past {
     /// Reads the history of an open root, and sums up what a view saw of it.
-    pub fn read(root: &Root, view: &View) -> Past {
-        let trash = past::trash(root, view.inventory());
+    pub fn read(root: &Root, runs: &[Arc<RunSummary>], view: &View) -> Past {
+        let trash = past::trash_of(runs.iter().map(|r| &**r), view.inventory());
         let report = report(view, view.inventory(), &view.outcome, &trash, true);
         // A history is a comfort: without one there is no trend, and everything else.
         let future = history(root).and_then(|h| past::future(&h, &report).ok());
@@ -32,7 +33,7 @@ impl Past {
     }
 
     /// The same of one owner alone.
-    pub fn of_owner(root: &Root, view: &View, owner: &str) -> Past {
+    pub fn of_owner(root: &Root, runs: &[Arc<RunSummary>], view: &View, owner: &str) -> Past {
         let whole = view.inventory();
         let mine: Vec<usize> =
             (0..whole.sessions.len()).filter(|s| *whole.sessions[*s].owner == *owner).collect();
@@ -47,7 +48,7 @@ impl Past {
             sessions: mine.iter().map(|s| view.outcome.sessions[*s].clone()).collect(),
             ..Outcome::default()
         };
-        let mut trash = past::trash(root, whole);
+        let mut trash = past::trash_of(runs.iter().map(|r| &**r), whole);
         trash.retain(|t| t.owner == owner);
         let mut report = report(view, &inventory, &outcome, &trash, false);
         // What the whole root may use is not said in terms of one owner.
@@ -100,7 +101,7 @@ fn report(
         outcome,
         now: view.now,
         trash: Some(trash),
-        unrecognised_files: whole.then_some(view.seen.unrecognised.files),
+        unrecognised: whole.then(|| view.seen.unrecognised.counted()),
         by: &[By::Owner, By::Outcome],
         top: TOP,
     })
@@ -133,7 +134,7 @@ pub fn record(root: &Root, view: &View) {
         outcome: &view.outcome,
         now: view.now,
         trash: Some(&trash),
-        unrecognised_files: Some(view.seen.unrecognised.files),
+        unrecognised: Some(view.seen.unrecognised.counted()),
         by: &[By::Owner, By::Session],
         top: usize::MAX,
     });
@@ -147,9 +148,9 @@ pub fn record(root: &Root, view: &View) {
 }
 
 /// What somebody may see of it.
-pub fn of(view: &View, root: &Root, scope: &Scope) -> Past {
+pub fn of(view: &View, root: &Root, runs: &[Arc<RunSummary>], scope: &Scope) -> Past {
     match scope {
-        Scope::Administrator => Past::read(root, view),
-        Scope::Owner(owner) => Past::of_owner(root, view, owner),
+        Scope::Administrator => Past::read(root, runs, view),
+        Scope::Owner(owner) => Past::of_owner(root, runs, view, owner),
     }
 }

@@ -6,10 +6,9 @@
 //! closed is opened again from the one above, and must still be the same.
 
 use super::{c_name, kind, kind_of, mount_of, open_dir, stat_at, stat_fd};
-use crate::store::{Entry, Fact, Identity, Kind, Observation};
+use crate::store::{Entry, Fact, Identity, Kind, Observation, listing};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, RawDir, Statx};
-use rustix::io::Errno;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -20,8 +19,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Bytes of directory entries asked for at a time.
 const LISTING_BUFFER: usize = 32 << 10;
-/// A directory with more entries is refused: a listing that never ends would fill the memory.
-const MAX_ENTRIES: usize = 20_000_000;
 /// So many subdirectories of one directory are kept open.
 const MAX_KEPT: usize = 256;
 
@@ -261,11 +258,11 @@ impl Node {
         for entry in &*entries {
             let known = match entry.kind {
                 Kind::Dir => {
-                    let known = seen.dirs.remove(&entry.name);
+                    let known = seen.dirs.remove(&*entry.name);
                     Some(Look::Dir(known.map_or_else(|| self.enter_any(&entry.name, None), Ok)?))
                 }
                 _ if seen.others.is_empty() => None,
-                _ => seen.others.get(&entry.name).map(|s| Look::Other(Box::new(*s))),
+                _ => seen.others.get(&*entry.name).map(|s| Look::Other(Box::new(*s))),
             };
             each(entry, fd.as_fd(), known)?;
         }
@@ -382,39 +379,37 @@ pub fn changed() -> io::Error {
 }
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(LISTING_BUFFER));
+    static ROOM: RefCell<(Vec<u8>, Vec<Entry>)> =
+        RefCell::new((Vec::with_capacity(LISTING_BUFFER), Vec::new()));
 }
 
 /// All entries, from where the descriptor stands.
 fn read(fd: BorrowedFd<'_>) -> io::Result<Arc<[Entry]>> {
-    BUFFER.with_borrow_mut(|buffer| read_with(fd, buffer.spare_capacity_mut()))
+    ROOM.with_borrow_mut(|(buffer, entries)| {
+        entries.clear();
+        read_with(fd, buffer.spare_capacity_mut(), entries)?;
+        let listing = entries.drain(..).collect();
+        entries.shrink_to(LISTING_BUFFER / size_of::<Entry>());
+        Ok(listing)
+    })
 }
 
-fn read_with(fd: BorrowedFd<'_>, buffer: &mut [MaybeUninit<u8>]) -> io::Result<Arc<[Entry]>> {
-    let mut raw = RawDir::new(fd, buffer);
-    let mut entries = Vec::with_capacity(16);
-    while let Some(entry) = raw.next() {
-        let entry = match entry {
-            // F10: nothing was read yet, and the next call reads it.
-            Err(Errno::INTR) => continue,
-            other => other?,
-        };
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            FileType::Unknown => kind_of(&stat_at(fd, name, AtFlags::SYMLINK_NOFOLLOW)?),
+fn read_with(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [MaybeUninit<u8>],
+    entries: &mut Vec<Entry>,
+) -> io::Result<()> {
+    listing::read(&mut RawDir::new(fd, buffer), |entry| {
+        let kind = match entry.kind {
+            FileType::Unknown => kind_of(&stat_at(fd, entry.name, AtFlags::SYMLINK_NOFOLLOW)?),
             known => kind(known),
         };
-        entries.push(Entry { name: name.to_bytes().into(), kind, inode: entry.ino() });
-        if entries.len() > MAX_ENTRIES {
-            return Err(io::Error::other("more than 20 million entries"));
-        }
-    }
+        entries.push(Entry { name: entry.name.to_bytes().into(), kind, inode: entry.inode });
+        Ok(())
+    })?;
     entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     if entries.windows(2).any(|w| w[0].name == w[1].name) {
         return Err(io::Error::other("the listing names an entry twice"));
     }
-    Ok(entries.into())
+    Ok(())
 }
