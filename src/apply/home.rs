@@ -11,7 +11,7 @@ use super::survey::{self, Faults};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, Access, AtFlags};
 use rustix::io::Errno;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::io;
 
@@ -128,7 +128,7 @@ pub(super) fn make_ours(calls: &dyn Calls, parent: BorrowedFd<'_>) -> io::Result
 ///
 /// # Errors
 /// The root itself cannot be read.
-pub fn find(root: &Root, threads: usize, skip: &HashSet<Rel>) -> io::Result<(Vec<Home>, Faults)> {
+pub fn find(root: &Root, threads: usize, skip: &BTreeSet<Rel>) -> io::Result<(Vec<Home>, Faults)> {
     let visit = |at: &Rel, _: &OwnedFd, listed: &survey::Listed| {
         let ours = listed.folders.iter().any(|name| name.as_c_str() == OURS);
         if ours { Home::existing(root, at) } else { Ok(None) }

@@ -11,7 +11,7 @@ use super::root::Root;
 use super::runs::{self, RunSummary};
 use rustix::fd::BorrowedFd;
 use rustix::fs::Statx;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl KnownRuns {
     /// The root cannot be read.
     pub fn find(root: &Root) -> Result<KnownRuns, ApplyError> {
         let (homes, faults) =
-            home::find(root, 1, &HashSet::new()).map_err(ApplyError::io("find journals"))?;
+            home::find(root, 1, &BTreeSet::new()).map_err(ApplyError::io("find journals"))?;
         Ok(KnownRuns::of(homes, runs::said(faults)))
     }
 

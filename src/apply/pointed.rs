@@ -18,7 +18,7 @@ use crate::store::unit;
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{self, AtFlags, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -50,7 +50,7 @@ impl Pointed {
     ///
     /// # Errors
     /// The root cannot be read.
-    pub fn look(root: &Root, threads: usize, skip: &HashSet<Rel>) -> io::Result<Pointed> {
+    pub fn look(root: &Root, threads: usize, skip: &BTreeSet<Rel>) -> io::Result<Pointed> {
         let device = device(&dir::stat_fd(root.fd())?);
         let visit = |at: &Rel, fd: &OwnedFd, listed: &survey::Listed| {
             let mut links = Vec::new();
@@ -236,7 +236,7 @@ fn ups(at: &Rel) -> impl Iterator<Item = Rel> {
 }
 
 /// The places that a walk need not enter: what is in a checkpoint that goes protects nothing.
-pub fn going(work: &[&SessionWork]) -> HashSet<Rel> {
+pub fn going(work: &[&SessionWork]) -> BTreeSet<Rel> {
     let parts = work.iter().flat_map(|w| &w.deletions).flat_map(|d| &d.parts);
     parts.map(|place| place.dir.join(place.name.clone())).collect()
 }

@@ -20,7 +20,7 @@ use super::wanted::Wanted;
 use super::work::Place;
 use crate::core::model::Time;
 use rustix::fd::AsFd as _;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 /// Sessions whose removal is recorded together.
@@ -53,7 +53,7 @@ pub fn purge(
     let known = if which == Which::Expired { root.recall() } else { None };
     let (homes, faults) = match known {
         Some(places) => home::at(root, &places),
-        None => home::find(root, settings.threads_on(root), &HashSet::new())
+        None => home::find(root, settings.threads_on(root), &BTreeSet::new())
             .map_err(ApplyError::io("find journals"))?,
     };
     let mut report = PurgeReport::default();
@@ -201,7 +201,7 @@ fn pointed_at(
     if places.is_empty() {
         return Ok(HashMap::new());
     }
-    let pointed = Pointed::look(site.root, site.settings.threads, &HashSet::new())
+    let pointed = Pointed::look(site.root, site.settings.threads, &BTreeSet::new())
         .map_err(ApplyError::io("look for symlinks"))?;
     let found = pointed.places(site.root, &places, began(run)).into_iter();
     // What bears its name by now is what a link means.

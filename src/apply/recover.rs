@@ -15,7 +15,7 @@ use super::root::Root;
 use super::site::{Site, may_act};
 use crate::core::plan::PlanFile;
 use crate::store::unit;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 
@@ -93,7 +93,7 @@ pub fn recover(
     settings: &Settings<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Recovery>, ApplyError> {
-    recover_but(root, &HashSet::new(), settings, progress)
+    recover_but(root, &BTreeSet::new(), settings, progress)
 }
 
 /// As [`recover`], for a command that carries out a plan: the checkpoints that it names, which may
@@ -114,7 +114,7 @@ pub fn recover_for(
 
 fn recover_but(
     root: &Root,
-    skip: &HashSet<Rel>,
+    skip: &BTreeSet<Rel>,
     settings: &Settings<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Recovery>, ApplyError> {

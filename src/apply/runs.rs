@@ -6,7 +6,7 @@ use super::outcome::{ApplyError, Count};
 use super::purge;
 use super::root::Root;
 use crate::core::model::Time;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// One checkpoint of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct RunSummary {
 /// The root cannot be read.
 pub fn runs(root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
     let (homes, faults) =
-        home::find(root, 1, &HashSet::new()).map_err(ApplyError::io("find journals"))?;
+        home::find(root, 1, &BTreeSet::new()).map_err(ApplyError::io("find journals"))?;
     let mut faults = said(faults);
     let all = of(&homes, &mut faults);
     Ok((all, faults))

@@ -10,7 +10,7 @@ use crate::store::listing;
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{self, FileType, RawDir};
 use rustix::io::Errno;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
 
@@ -35,7 +35,7 @@ pub type Faults = Vec<(Rel, io::Error)>;
 pub fn walk<T: Send>(
     root: &Root,
     threads: usize,
-    skip: &HashSet<Rel>,
+    skip: &BTreeSet<Rel>,
     visit: impl Fn(&Rel, &OwnedFd, &Listed) -> io::Result<T> + Sync,
 ) -> io::Result<(Vec<T>, Faults)> {
     let (mut out, mut faults) = (Vec::new(), Faults::new());

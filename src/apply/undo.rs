@@ -14,7 +14,7 @@ use super::recover::{self, by_session};
 use super::root::Root;
 use super::site::{Site, may_act};
 use crate::store::unit;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::io;
 
 /// What to restore.
@@ -45,7 +45,7 @@ pub fn undo(
     settings: &Settings<'_>,
     progress: Progress<'_>,
 ) -> Result<UndoReport, ApplyError> {
-    let (homes, _) = home::find(root, settings.threads_on(root), &HashSet::new())
+    let (homes, _) = home::find(root, settings.threads_on(root), &BTreeSet::new())
         .map_err(ApplyError::io("find journals"))?;
     let run = pick(&homes, what.run)?;
     let mut report = UndoReport::default();
