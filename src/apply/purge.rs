@@ -20,7 +20,7 @@ use super::wanted::Wanted;
 use super::work::Place;
 use crate::core::model::Time;
 use rustix::fd::AsFd as _;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 
 /// Sessions whose removal is recorded together.
@@ -123,7 +123,7 @@ pub(super) fn purge_run(
     }
     let calls = site.settings.calls;
     let pointed = pointed_at(site, run, &groups)?;
-    let (mut journal, mut stopped) = (None, None);
+    let (mut journal, mut stopped, mut gone) = (None, None, HashSet::new());
     for batch in groups.chunks(BATCH) {
         if site.stopped() {
             stopped = Some("a signal".to_owned());
@@ -171,6 +171,7 @@ pub(super) fn purge_run(
             for item in removed.done {
                 report.purged.add(item.bytes);
                 purged.push(item.item);
+                gone.insert(item.item);
             }
             report.faults.extend(removed.faults);
         }
@@ -180,7 +181,14 @@ pub(super) fn purge_run(
             journal.add(&Record::Purged { items: purged });
         }
     }
-    journal.map_or(Ok(()), |journal| site.finish(journal, &run.id, stopped))
+    let Some(journal) = journal else { return Ok(()) };
+    if !run.open.is_empty() {
+        return site.finish(journal, &run.id, stopped);
+    }
+    site.end(journal, stopped)?;
+    // Its apply came to an end, so nothing is added to it, and states only ever move on.
+    let is_done = |item: &Item| item.state.is_final() || gone.contains(&item.intent.item);
+    if !run.settled && run.items.values().all(is_done) { site.settle(&run.id) } else { Ok(()) }
 }
 
 /// I6: items to whose place a symlink, wherever it lies, leads since they were moved.

@@ -132,15 +132,21 @@ impl<'a> Site<'a> {
         stopped: Option<String>,
     ) -> Result<(), ApplyError> {
         self.end(journal, stopped)?;
-        let runs = history::read_run(self.home.journal(), run)
+        let read = history::read_run(self.home.journal(), run)
             .map_err(ApplyError::io("read the journal"))?;
-        if runs.is_done() && !runs.settled {
-            let name = CString::new(format!("{run}.{SETTLED}"))
-                .map_err(|e| ApplyError::io("name the journal")(e.into()))?;
-            // Only spares later commands a look; that it may fail, or be lost, changes nothing.
-            if let Err(e) = self.settings.calls.create(self.home.journal(), &name, 0o644) {
-                tracing::debug!(error = %e, "the run is not marked as settled");
-            }
+        if read.is_done() && !read.settled {
+            self.settle(run)?;
+        }
+        Ok(())
+    }
+
+    /// Marks a run for which nothing is left to do.
+    pub fn settle(&self, run: &str) -> Result<(), ApplyError> {
+        let name = CString::new(format!("{run}.{SETTLED}"))
+            .map_err(|e| ApplyError::io("name the journal")(e.into()))?;
+        // Only spares later commands a look; that it may fail, or be lost, changes nothing.
+        if let Err(e) = self.settings.calls.create(self.home.journal(), &name, 0o644) {
+            tracing::debug!(error = %e, "the run is not marked as settled");
         }
         Ok(())
     }

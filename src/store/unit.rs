@@ -306,9 +306,14 @@ struct Digest {
 
 /// More is not held back.
 const MAX_PENDING: usize = 64 << 10;
+/// What a checkpoint of ten files needs.
+const FIRST_PENDING: usize = 1 << 10;
 
 impl Digest {
     fn update(&mut self, pieces: &[&[u8]]) {
+        if self.pending.capacity() == 0 {
+            self.pending.reserve(FIRST_PENDING);
+        }
         for piece in pieces {
             self.pending.extend_from_slice(piece);
         }

@@ -65,7 +65,7 @@ pub fn decode(bytes: &[u8], name: &str) -> Decoded {
         if let Some((payload, next)) = record(bytes, at, name) {
             out.damaged |= lost;
             lost = false;
-            match serde_json::from_slice(payload) {
+            match parse(payload) {
                 Ok(record) => out.records.push(record),
                 // It passed its checksum, so somebody meant it.
                 Err(_) => out.newer = true,
@@ -83,6 +83,17 @@ pub fn decode(bytes: &[u8], name: &str) -> Decoded {
     out
 }
 
+/// How [`encode`] begins an intent; nearly all records are, and read at once they take a third of the
+/// time.
+const INTENT: &[u8] = br#"{"k":"intent","#;
+
+fn parse(payload: &[u8]) -> serde_json::Result<Record> {
+    if payload.starts_with(INTENT) {
+        return serde_json::from_slice(payload).map(Record::Intent);
+    }
+    serde_json::from_slice(payload)
+}
+
 /// The payload of a whole record at `at`, and where the next one begins.
 fn record<'a>(bytes: &'a [u8], at: usize, name: &str) -> Option<(&'a [u8], usize)> {
     let frame = bytes.get(at..at + FRAME)?;
@@ -97,6 +108,7 @@ fn record<'a>(bytes: &'a [u8], at: usize, name: &str) -> Option<(&'a [u8], usize
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::{Intent, Part};
     use super::*;
     use proptest::prelude::*;
 
@@ -118,6 +130,24 @@ mod tests {
             records.push(record);
         }
         (bytes, records, ends)
+    }
+
+    #[test]
+    fn an_intent_is_read_at_once_as_it_is_read_as_one_record_of_many_kinds() {
+        let part = Part { dir: "a/\"b".into(), name: "\\xff".into(), ..Part::default() };
+        let intent =
+            Intent { item: 7, session: "s".into(), parts: vec![part], ..Intent::default() };
+        for intent in [intent.clone(), Intent { why: "k".into(), ..intent }] {
+            let record = Record::Intent(intent);
+            let payload = serde_json::to_vec(&record).unwrap();
+            assert!(payload.starts_with(INTENT), "{}", String::from_utf8_lossy(&payload));
+            assert_eq!(parse(&payload).unwrap(), record);
+            assert_eq!(serde_json::from_slice::<Record>(&payload).unwrap(), record);
+        }
+        // A field that a later version adds is passed over, one that is missing is not.
+        let more = r#"{"k":"intent","item":1,"session":"","id":"","bytes":0,"files":0,"identity":"","parts":[],"more":[1]}"#;
+        assert!(matches!(parse(more.as_bytes()), Ok(Record::Intent(_))));
+        assert!(parse(br#"{"k":"intent","item":1}"#).is_err());
     }
 
     #[test]
