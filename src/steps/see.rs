@@ -49,9 +49,9 @@ pub struct Remember<'a> {
 }
 
 impl Remember<'_> {
-    /// Every file is looked at, and nothing is kept.
+    /// Every file is looked at, also what no layout recognises, and nothing is kept.
     pub fn nothing() -> Remember<'static> {
-        Remember { index: None, keep: &|_, _| {}, weigh: false }
+        Remember { index: None, keep: &|_, _| {}, weigh: true }
     }
 }
 

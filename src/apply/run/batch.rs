@@ -90,8 +90,12 @@ impl AtHome<'_> {
         let done = parallel::map(settings.threads, &ready, |session| {
             session.carry_out(site, &self.begin.run, (&halt, within), self.progress)
         });
-        // I24: the directories are on disk before a record says that anything moved.
         let moved: Vec<_> = ready.iter().zip(done).collect();
+        // I33: what moved has moved, whether or not the disk takes it: a run that stops here says so.
+        for (session, done) in &moved {
+            session.bytes_of(&done.moved).for_each(|bytes| self.report.moved.add(bytes));
+        }
+        // I24: the directories are on disk before a record says that anything moved.
         let synced =
             parallel::map(settings.threads, &moved, |(session, done)| sync(site, session, done));
         synced
@@ -129,7 +133,6 @@ impl AtHome<'_> {
         kept: &mut Kept<'w>,
     ) -> Option<String> {
         if !done.moved.is_empty() {
-            session.bytes_of(&done.moved).for_each(|bytes| self.report.moved.add(bytes));
             kept.extend(session.seen.witnesses.iter().copied());
             journal.add(&Record::Moved { items: done.moved });
         }
