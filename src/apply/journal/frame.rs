@@ -74,7 +74,8 @@ pub fn decode(bytes: &[u8], name: &str) -> Decoded {
         } else {
             lost = true;
             let rest = &bytes[at + 1..];
-            match rest.windows(2).position(|w| w == MARK) {
+            // What was reserved and never written is long and empty.
+            match memchr::memmem::find(rest, MARK) {
                 Some(skip) => at += 1 + skip,
                 None => break,
             }
