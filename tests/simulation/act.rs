@@ -203,7 +203,7 @@ impl World {
     fn undo_all(&self) -> Result<(), String> {
         let options = options(self.now, &Os, false);
         let root = self.root();
-        for run in self.runs()? {
+        for run in &*self.runs()? {
             let what = What { run: &run.id, session: None, checkpoint: None };
             undo(&root, &what, &options.settings, &silent).map_err(|e| e.to_string())?;
         }

@@ -1,11 +1,12 @@
 //! Promise P, and what else must hold between two commands.
 
-use crate::tree::{self, Binned, Tree};
+use crate::tree::{self, Binned, Facts, Tree};
 use crate::world::{FOLDERS, Thing, UNITS, World};
 use retain::apply::home::Home;
 use retain::apply::journal::history::{self, Run, State};
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Where a checkpoint is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl World {
             let at = World::place(thing, &home, &trash, &records, rest);
             let at = at.map_err(|why| format!("{} {}: {why}", unit.session, unit.id))?;
             for part in thing.parts.iter().filter(|p| is_home(&home, &p.path, &p.tree)) {
-                left.retain(|path, _| !path.starts_with(&part.path));
+                tree::below(&home, &part.path).for_each(|(path, _)| drop(left.remove(path)));
             }
             all.push(at);
         }
@@ -61,20 +62,29 @@ impl World {
         Ok(all)
     }
 
-    /// The runs of the root's own journal; these worlds have no other.
-    pub fn runs(&self) -> Result<Vec<Run>, String> {
+    /// The runs of the root's own journal; these worlds have no other. Nothing is decoded twice.
+    pub fn runs(&self) -> Result<Arc<[Run]>, String> {
+        let written = tree::contents(&self.top.join(".retain/journal"));
+        if let Some((seen, runs)) = &*self.journal.borrow()
+            && *seen == written
+        {
+            return Ok(Arc::clone(runs));
+        }
         let home = Home::central(&self.root()).map_err(|e| e.to_string())?;
         let home = home.ok_or("the journal is gone")?;
-        history::read(home.journal(), true).map_err(|e| e.to_string())
+        let runs: Arc<[Run]> =
+            history::read(home.journal(), true).map_err(|e| e.to_string())?.into();
+        self.journal.replace(Some((written, Arc::clone(&runs))));
+        Ok(runs)
     }
 
     fn records(&self) -> Result<Records, String> {
         let mut records = Records::new();
-        for run in self.runs()? {
+        for run in &*self.runs()? {
             let unfinished = !run.open.is_empty() && !run.settled;
-            for item in run.items.into_values() {
-                let intent = item.intent;
-                let key = (run.id.clone(), intent.session, intent.id);
+            for item in run.items.values() {
+                let intent = &item.intent;
+                let key = (run.id.clone(), intent.session.clone(), intent.id.clone());
                 records.insert(key, (item.state, unfinished));
             }
         }
@@ -165,8 +175,10 @@ impl World {
 
 /// Whether exactly this tree is at its path.
 fn is_home(home: &Tree, path: &Path, tree: &Tree) -> bool {
-    let found = home.iter().filter_map(|(p, f)| Some((p.strip_prefix(path).ok()?, f)));
-    let mut found: Vec<_> = found.collect();
-    found.sort_by_key(|(p, _)| *p);
-    found.len() == tree.len() && found.iter().zip(tree).all(|((p, f), (q, g))| *p == q && *f == g)
+    let mut found = tree::below(home, path);
+    // What is below the place, by its path from there, is as the tree has it, and no more.
+    tree.iter().all(|(rel, facts)| {
+        let same = |(p, f): (&Path, &Facts)| f == facts && p.strip_prefix(path) == Ok(rel);
+        found.next().is_some_and(same)
+    }) && found.next().is_none()
 }

@@ -8,8 +8,9 @@ use crate::world::UNITS;
 use rayon::prelude::*;
 use rustix::io::Errno;
 
-/// So many fit into a minute and a half of two cores.
-const SEEDS: u64 = 10_000;
+/// In all, what fits into three minutes of two cores.
+const SEEDS: u64 = 6_000;
+const PARTS: u64 = 6;
 
 /// SplitMix64: the same numbers everywhere, for ever.
 struct Draw(u64);
@@ -89,12 +90,13 @@ impl Draw {
 }
 
 /// `SIM_SEED=17` runs that one alone, `SIM_SEEDS=100000` more than usual.
-#[test]
-fn seeds() {
+fn seeds(part: u64) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seeds = match (number("SIM_SEED"), number("SIM_SEEDS")) {
-        (Some(one), _) => one..one + 1,
-        (None, many) => 0..many.unwrap_or(SEEDS),
+    let each = number("SIM_SEEDS").map_or(SEEDS, |all| all.div_ceil(PARTS));
+    let seeds = match number("SIM_SEED") {
+        Some(one) if part == 0 => one..one + 1,
+        Some(_) => 0..0,
+        None => part * each..(part + 1) * each,
     };
     let started = std::time::Instant::now();
     let mut failed: Vec<(u64, String)> = seeds
@@ -107,4 +109,34 @@ fn seeds() {
     let shown: Vec<String> =
         failed.iter().take(5).map(|(seed, why)| format!("SIM_SEED={seed}: {why}")).collect();
     assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), shown.join("\n\n"));
+}
+
+#[test]
+fn seeds_1_of_6() {
+    seeds(0);
+}
+
+#[test]
+fn seeds_2_of_6() {
+    seeds(1);
+}
+
+#[test]
+fn seeds_3_of_6() {
+    seeds(2);
+}
+
+#[test]
+fn seeds_4_of_6() {
+    seeds(3);
+}
+
+#[test]
+fn seeds_5_of_6() {
+    seeds(4);
+}
+
+#[test]
+fn seeds_6_of_6() {
+    seeds(5);
 }

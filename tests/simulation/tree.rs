@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::ops::Bound;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,21 @@ pub fn without_ours(top: &Path) -> Tree {
         }
     }
     all
+}
+
+/// What a tree has at `path` and below it.
+pub fn below<'t>(
+    tree: &'t Tree,
+    path: &'t Path,
+) -> impl Iterator<Item = (&'t Path, &'t Facts)> + 't {
+    // Paths are in the order of their components: what is below one follows it.
+    let from = tree.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
+    from.map(|(p, facts)| (p.as_path(), facts)).take_while(move |(p, _)| p.starts_with(path))
+}
+
+/// The files of one folder, by name.
+pub fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    list(dir).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
 thread_local! {

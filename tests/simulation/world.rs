@@ -3,6 +3,7 @@
 use crate::check::At;
 use crate::tree::{self, Tree};
 use retain::apply::calls::{Calls, Os};
+use retain::apply::journal::history::Run;
 use retain::apply::{ApplyOptions, Event, Root, Settings, init};
 use retain::core::model::Time;
 use retain::core::plan::{
@@ -10,6 +11,8 @@ use retain::core::plan::{
 };
 use retain::store::unit;
 use rustix::fd::{AsFd as _, OwnedFd};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,7 +107,12 @@ pub struct World {
     pub places: Option<Vec<At>>,
     /// What somebody else does happens in the middle of a command.
     pub in_command: bool,
+    /// What the journal says, by what is written in it.
+    pub journal: RefCell<Option<Journal>>,
 }
+
+/// The files of the journal, and the runs in them.
+type Journal = (BTreeMap<PathBuf, Vec<u8>>, Arc<[Run]>);
 
 pub fn silent(_: Event<'_>) {}
 
@@ -139,6 +147,7 @@ impl World {
             deeds: 0,
             places: None,
             in_command: false,
+            journal: RefCell::default(),
         };
         for path in OTHERS {
             world.write(path, path);
