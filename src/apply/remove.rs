@@ -6,6 +6,7 @@
 
 use super::calls::{self, Calls};
 use super::dir;
+use crate::store::listing::MAX_INTERRUPTED;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
@@ -115,11 +116,14 @@ impl Walk<'_> {
             fs::seek(fd, fs::SeekFrom::Start(0))?;
         }
         level.cut = false;
-        let mut dots = MAX_DOTS;
+        let (mut dots, mut interrupted) = (MAX_DOTS, MAX_INTERRUPTED);
         let mut entries = RawDir::new(fd, self.buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             let entry = match entry {
-                Err(Errno::INTR) => continue,
+                Err(Errno::INTR) if interrupted > 0 => {
+                    interrupted -= 1;
+                    continue;
+                }
                 other => other?,
             };
             let name = entry.file_name();

@@ -10,8 +10,10 @@ use std::ffi::CStr;
 use std::io;
 
 /// A directory with more entries is refused; what counts is what the listing hands out, `.` and `..`
-/// and interrupted calls among it. A checkpoint or a session has thousands.
+/// among it. A checkpoint or a session has thousands.
 pub const MAX_ENTRIES: usize = 4_000_000;
+/// How often the listing of one directory may be interrupted.
+pub const MAX_INTERRUPTED: usize = 100;
 /// Bytes that all names of one directory may have together: 128 MiB.
 pub const MAX_NAMES: usize = 128 << 20;
 
@@ -43,13 +45,14 @@ impl<Fd: rustix::fd::AsFd> Stream for RawDir<'_, Fd> {
 /// Hands every entry but `.` and `..` to `each`.
 ///
 /// # Errors
-/// The listing breaks off, has more than [`MAX_ENTRIES`] entries or [`MAX_NAMES`] bytes of names; or
-/// `each` does not want to go on. What was handed out until then is no listing.
+/// The listing breaks off, has more than [`MAX_ENTRIES`] entries or [`MAX_NAMES`] bytes of names, or
+/// is interrupted more than [`MAX_INTERRUPTED`] times; or `each` does not want to go on. What was
+/// handed out until then is no listing.
 pub fn read(
     stream: &mut impl Stream,
     mut each: impl FnMut(Raw<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let (mut entries, mut names) = (MAX_ENTRIES, MAX_NAMES);
+    let (mut entries, mut names, mut interrupted) = (MAX_ENTRIES, MAX_NAMES, MAX_INTERRUPTED);
     let mut take = |entry: Raw<'_>| {
         if entry.name == c"." || entry.name == c".." {
             return Ok(());
@@ -62,7 +65,7 @@ pub fn read(
         entries = entries.checked_sub(1).ok_or_else(|| endless("more than 4 million entries"))?;
         match entry {
             // F10: nothing was read yet, and the next call reads it.
-            Err(Errno::INTR) => {}
+            Err(Errno::INTR) if interrupted > 0 => interrupted -= 1,
             other => other??,
         }
     }
@@ -108,7 +111,7 @@ mod tests {
         assert_eq!(play(made_up), (MAX_ENTRIES + 1, MAX_ENTRIES + 1, false));
         assert_eq!(play(|_| Some(Ok(".".to_owned()))), (MAX_ENTRIES + 1, 0, false));
         assert_eq!(play(|_| Some(Ok("..".to_owned()))), (MAX_ENTRIES + 1, 0, false));
-        assert_eq!(play(|_| Some(Err(Errno::INTR))), (MAX_ENTRIES + 1, 0, false));
+        assert_eq!(play(|_| Some(Err(Errno::INTR))), (MAX_INTERRUPTED + 1, 0, false));
         let long = "x".repeat(255);
         let (asked, through, whole) = play(|_| Some(Ok(long.clone())));
         assert_eq!((asked, through, whole), (MAX_NAMES / 255 + 1, MAX_NAMES / 255, false));

@@ -210,6 +210,16 @@ fn f1_f7_f20_failing_for_ever_needs_root_needs_strace() {
     });
 }
 
+/// F10: a call that is interrupted again and again is given up some time.
+#[test]
+fn f24_listings_interrupted_for_ever_needs_root_needs_strace() {
+    arena(|arena| {
+        for verb in VERBS {
+            sweep(arena, verb, "getdents64", |_| What::Ever("EINTR"));
+        }
+    });
+}
+
 /// Old kernels, containers and network file systems answer so; the fallbacks do the same work.
 #[test]
 fn f12_calls_that_are_missing_needs_root_needs_strace() {
