@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 
+from rows import row as tell
+
 THREADS = "2"
 LAST, BEST = 5, 3
 
@@ -143,6 +145,7 @@ class Table:
         aim = "" if target is None else f"{'>=' if at_least else '<='} {target:g}"
         print(f"| {what} | {shown} | {aim} | {'' if target is None else 'holds' if holds else '**fails**'} |",
               flush=True)
+        tell("decide", what, shown, aim, None if target is None else holds)
 
 
 def main(measure, directory, rounds, count):
