@@ -72,9 +72,10 @@ pub fn undo(run: &str, report: &UndoReport) -> Value {
     })
 }
 
-/// What was left alone.
+/// What was left alone: `cause` is a word to count by, `why` a sentence.
 pub fn skipped(skipped: &[Skip]) -> Value {
-    skipped.iter().map(|s| json!({ "session": s.session, "id": s.id, "why": s.why })).collect()
+    let told = |s: &Skip| json!({ "session": s.session, "id": s.id, "cause": s.cause.as_str(), "why": s.why });
+    skipped.iter().map(told).collect()
 }
 
 /// `retain-purge/1`: what was purged, or would be.

@@ -37,6 +37,7 @@ mod removing;
 mod roots;
 mod servers;
 mod settings;
+mod skips;
 mod streams;
 mod submitting;
 mod terminal;

@@ -2,11 +2,10 @@
 
 use crate::nsml::{self, LAST_TWO, SESSION, left, world};
 use crate::support::{Run, Tree, World};
-use std::fs::File;
 use std::process::Command;
 
 /// The value of a series whose labels hold `label`.
-fn series(tree: &Tree, name: &str, label: &str) -> f64 {
+pub fn series(tree: &Tree, name: &str, label: &str) -> f64 {
     let text = tree.read("retain.prom");
     let line = text.lines().find(|l| l.starts_with(&format!("{name}{{")) && l.contains(label));
     let line = line.unwrap_or_else(|| panic!("no {name} with {label} in:\n{text}"));
@@ -131,78 +130,6 @@ fn what_a_run_had_moved_when_it_stopped_is_counted_needs_strace() {
     assert!((value("retain_trash_checkpoints") - 7.0).abs() < 0.5);
     assert!((value("retain_last_run_exit_code") - 1.0).abs() < 0.5);
     assert!(!tree.read("retain.prom").contains("retain_last_success"));
-}
-
-/// Sessions that kept something, by reason; all others must be zero.
-fn skips(tree: &Tree) -> Vec<(String, u64)> {
-    let text = tree.read("retain.prom");
-    let reason = |l: &str| Some(l.split("reason=\"").nth(1)?.split('"').next()?.to_owned());
-    let skipped = text.lines().filter(|l| l.starts_with("retain_last_run_skipped_sessions{"));
-    let all: Vec<(String, u64)> = skipped
-        .map(|l| {
-            let n: f64 = l.rsplit(' ').next().unwrap().parse().unwrap();
-            (reason(l).unwrap(), format!("{n:.0}").parse().unwrap())
-        })
-        .collect();
-    let words: Vec<&str> = all.iter().map(|(word, _)| word.as_str()).collect();
-    let page = include_str!("../../docs/operations.md");
-    assert!(words.len() >= 10, "every reason stands there: {text}");
-    assert!(words.iter().all(|w| page.contains(&format!("| `{w}` |"))), "undocumented: {words:?}");
-    all.into_iter().filter(|(_, n)| *n > 0).collect()
-}
-
-#[test]
-fn skips_are_told_by_reason() {
-    let tree = nsml::storage();
-    nsml::write_as(&tree, "nsmlteam/mnist/5");
-    nsml::write_as(&tree, "nsmlteam/mnist/6");
-    let here = world(&tree);
-    let policy = nsml::policy(&here, LAST_TWO);
-    let apply = |args: &[&str]| {
-        let nightly = ["apply", "--yes", "--metrics", "retain.prom", "--policy", &policy];
-        here.run(nightly.iter().chain(args))
-    };
-    let one = |reason: &str, n| vec![(reason.to_owned(), n)];
-
-    apply(&["--deadline", "0s"]).code(3);
-    assert_eq!(skips(&tree), one("deadline", 3));
-
-    here.run(["plan", "--policy", &policy, "-o", "plan.json"]).ok();
-    tree.file(format!("{SESSION}/nsml_model/0/new"), "");
-    apply(&["plan.json"]).code(3);
-    assert_eq!(skips(&tree), one("changed", 1));
-    assert!((series(&tree, "retain_last_run_moved_checkpoints", "root=") - 14.0).abs() < 0.5);
-
-    let used = File::open(tree.at(format!("{SESSION}/nsml_model/1"))).unwrap();
-    rustix::fs::flock(&used, rustix::fs::FlockOperation::LockShared).unwrap();
-    apply(&[]).code(3);
-    assert_eq!(skips(&tree), one("in-use", 1));
-    drop(used);
-    apply(&[]).ok();
-    assert_eq!(skips(&tree), []);
-
-    // What was pinned while it lay in the trash stays there when its time is over.
-    here.run(["pin", "nsmlteam/mnist/5", "31"]).ok();
-    let marks = tree.read("nsmlteam/mnist/5/nsml_model/.retain/marks.toml");
-    tree.file("nsmlteam/mnist/5/nsml_model/.retain/marks.toml", marks.replace("31", "0"));
-    let later = world(&tree).at_time("2040-06-17T12:00:00Z");
-    later.run(["apply", "--yes", "--metrics", "retain.prom", "--policy", &policy]);
-    assert_eq!(skips(&tree), one("wanted", 1));
-}
-
-#[test]
-fn sessions_of_several_users_are_told_apart_needs_root() {
-    use std::os::unix::fs::chown;
-    let tree = nsml::storage();
-    for n in 5..=6 {
-        nsml::write_as(&tree, &format!("nsmlteam/mnist/{n}"));
-    }
-    chown(tree.at(format!("{SESSION}/nsml_model/0/metadata.json")), Some(65_534), None).unwrap();
-    let world = world(&tree);
-    let policy = nsml::policy(&world, LAST_TWO);
-    world.run(["apply", "--yes", "--metrics", "retain.prom", "--policy", &policy]).code(3);
-    assert_eq!(skips(&tree), [("owner".to_owned(), 1)]);
-    assert!((series(&tree, "retain_last_run_moved_checkpoints", "root=") - 14.0).abs() < 0.5);
 }
 
 #[test]
