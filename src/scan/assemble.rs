@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::walk::Tree;
 use super::{Fault, Owner, Scan, ScanOptions, Unrecognised, index, link, needs};
-use crate::core::model::{Inventory, Names, Pointer, Session, Status};
+use crate::core::model::{Inventory, Names, Pointer, Renumbered, Session, Status};
 use crate::core::name::natural_cmp;
 use crate::layout::folder::show;
 use crate::layout::{Layout, Note, Parent};
@@ -40,8 +40,9 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
             session.tainted.push(format!("{}: {}", show(&note.path), note.text).into());
             all_faults.push(fault(Some(&session.name), note));
         }
+        let mut ids = Renumbered::new(&draft.names, &mut names);
         for checkpoint in &mut session.checkpoints {
-            checkpoint.renumber(&draft.names, &mut names);
+            checkpoint.renumber(&mut ids);
             if let Some(extra) = &mut checkpoint.extra {
                 extra.pointers.sort_by(|a, b| (a.external, &a.name).cmp(&(b.external, &b.name)));
             }
