@@ -140,9 +140,8 @@ mod tests {
                 parts.map(|p| (p[0].is_ascii_digit(), text(p))).collect()
             };
             let key = |text: &str| -> Vec<(u8, u64)> {
-                let of = |(number, text): (bool, String)| match number {
-                    true => (b'0', text.parse().unwrap()),
-                    false => (text.as_bytes()[0], 0),
+                let of = |(number, text): (bool, String)| {
+                    if number { (b'0', text.parse().unwrap()) } else { (text.as_bytes()[0], 0) }
                 };
                 parts(text).into_iter().map(of).collect()
             };

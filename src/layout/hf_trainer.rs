@@ -225,7 +225,7 @@ fn read_state(folder: &Folder<'_>, claim: &mut Claim) -> Result<Read, String> {
     claim.epoch = state.epoch.and_then(Step::from_f64);
     let source = [&*claim.id, "/", STATE_SHOWN].concat();
     offer(claim, &source, own.at(step));
-    Ok(Read::State(State { source, step, best, bytes }))
+    Ok(Read::State(State { source, step, bytes, best }))
 }
 
 fn is_evaluated(claim: &Claim) -> bool {

@@ -32,7 +32,7 @@ pub enum Scalar<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text<'a>(Cow<'a, [u8]>);
 
-impl<'a> Text<'a> {
+impl Text<'_> {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

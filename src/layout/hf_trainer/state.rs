@@ -40,6 +40,9 @@ impl Logged<'_> {
 
 impl<'b> History<'b> {
     fn new(mut all: Vec<Logged<'b>>) -> History<'b> {
+        if all.len() < 2 {
+            return History(all);
+        }
         all.sort_by_key(|logged| logged.step);
         let mut kept: Vec<Logged<'b>> = Vec::with_capacity(all.len());
         for logged in all {
