@@ -8,7 +8,7 @@
 
 use crate::core::declared::Definition;
 use crate::core::model::{Marks, Pin, Pointer, Status, Step, Time};
-use crate::store::{Entry, Unit};
+use crate::store::Entry;
 use std::collections::BTreeMap;
 
 pub mod about;
@@ -163,8 +163,6 @@ pub struct Claim {
     pub pointers: Vec<Pointer>,
     pub metrics: Metrics,
     pub pin: Option<Pin>,
-    /// Filled in by the scan.
-    pub unit: Unit,
 }
 
 impl Claim {

@@ -162,12 +162,12 @@ pub fn scan(store: &dyn Store, options: &ScanOptions, events: &(dyn Fn(ScanEvent
         .thread_name(|i| format!("scan-{i}"))
         .stack_size(8 << 20)
         .build();
-    let tree = match pool {
-        Ok(pool) => pool.install(|| walk.root(store)),
+    let scan = || assemble::assemble(store, options, walk.root(store));
+    match pool {
+        Ok(pool) => pool.install(scan),
         // No threads to be had: the caller's own does it.
-        Err(_) => walk.root(store),
-    };
-    assemble::assemble(store, options, tree)
+        Err(_) => scan(),
+    }
 }
 
 /// Waiting for a disk or a network takes longer than computing does.

@@ -4,16 +4,16 @@
 //! policy is evaluated on nothing else.
 
 mod metrics;
+mod names;
 mod time;
 
 pub use metrics::Metrics;
+pub use names::{MetricId, Names, Renumbered};
 pub use smol_str::SmolStr;
 pub use time::Time;
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
 /// A training step or an epoch: non-negative; whole, or (Flax, Hugging Face epochs) fractional.
 #[derive(Clone, Copy, Debug)]
@@ -76,42 +76,6 @@ impl fmt::Display for Step {
             Step::Whole(n) => write!(f, "{n}"),
             Step::Fraction(x) => write!(f, "{x}"),
         }
-    }
-}
-
-/// Index of a metric's name in [`Names`].
-pub type MetricId = u32;
-
-/// Metric names, each stored once; a [`MetricId`] is an index into it.
-#[derive(Clone, Debug, Default)]
-pub struct Names {
-    list: Vec<Arc<str>>,
-    index: HashMap<Arc<str>, MetricId>,
-}
-
-impl Names {
-    pub fn intern(&mut self, name: &str) -> MetricId {
-        if let Some(&id) = self.index.get(name) {
-            return id;
-        }
-        let id = MetricId::try_from(self.list.len()).expect("fewer than 2^32 metric names");
-        let name: Arc<str> = Arc::from(name);
-        self.list.push(Arc::clone(&name));
-        self.index.insert(name, id);
-        id
-    }
-
-    pub fn get(&self, name: &str) -> Option<MetricId> {
-        self.index.get(name).copied()
-    }
-
-    /// The name of an id this table gave out.
-    pub fn name(&self, id: MetricId) -> &str {
-        &self.list[id as usize]
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (MetricId, &str)> {
-        (0..).zip(self.list.iter().map(AsRef::as_ref))
     }
 }
 
@@ -325,13 +289,12 @@ impl Checkpoint {
         self.last_write.or(self.saved_at)
     }
 
-    /// Gives the metrics, named in `from`, their ids in `to`.
-    pub fn renumber(&mut self, from: &Names, to: &mut Names) {
-        self.metrics =
-            self.metrics.iter().map(|(id, value)| (to.intern(from.name(id)), value)).collect();
+    /// Gives the metrics their ids in another table of names.
+    pub fn renumber(&mut self, ids: &mut Renumbered<'_>) {
+        self.metrics = self.metrics.iter().map(|(id, value)| (ids.of(id), value)).collect();
         if let Some(extra) = &mut self.extra {
             for source in &mut extra.sources {
-                source.0 = to.intern(from.name(source.0));
+                source.0 = ids.of(source.0);
             }
             extra.sources.sort_by_key(|s| s.0);
         }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 /// Text for raw bytes; [`decode`] gives the bytes back.
 pub fn encode(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains("\\x") => Cow::Borrowed(text),
+        Ok(text) if !bytes.contains(&b'\\') || !text.contains("\\x") => Cow::Borrowed(text),
         _ => {
             let mut out = String::with_capacity(bytes.len() + 8);
             for chunk in bytes.utf8_chunks() {
@@ -22,6 +22,15 @@ pub fn encode(bytes: &[u8]) -> Cow<'_, str> {
             }
             Cow::Owned(out)
         }
+    }
+}
+
+/// As [`encode`], in the memory of `bytes` where it can be.
+pub fn encode_owned(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) if !text.as_bytes().contains(&b'\\') => text,
+        Ok(text) => encode(text.as_bytes()).into_owned(),
+        Err(e) => encode(e.as_bytes()).into_owned(),
     }
 }
 
@@ -64,6 +73,10 @@ fn hex_digit(digit: u8) -> u8 {
 /// Natural order: digit runs compare as numbers of any length, all else by bytes. Total.
 pub fn natural_cmp(a: &str, b: &str) -> Ordering {
     let (mut x, mut y) = (a.as_bytes(), b.as_bytes());
+    // What both begin with decides nothing, but for the digits of a number that goes on.
+    let Some(same) = x.iter().zip(y).position(|(p, q)| p != q) else { return a.cmp(b) };
+    let back = x[..same].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    (x, y) = (&x[same - back..], &y[same - back..]);
     loop {
         match (x.first(), y.first()) {
             (None, None) => return a.cmp(b),
@@ -106,12 +119,35 @@ mod tests {
     proptest! {
         #[test]
         fn names_survive(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(encode_owned(bytes.clone()), encode(&bytes));
             prop_assert_eq!(decode(&encode(&bytes)).into_owned(), bytes);
         }
 
         #[test]
         fn names_with_escapes_survive(text in r"[\\x0-9a-f\xff]{0,12}") {
+            prop_assert_eq!(encode_owned(text.clone().into_bytes()), encode(text.as_bytes()));
             prop_assert_eq!(decode(&encode(text.as_bytes())).into_owned(), text.into_bytes());
+        }
+
+        #[test]
+        fn a_common_beginning_decides_nothing(
+            a in "[a01]{0,5}[a0-2]{0,3}", b in "[a01]{0,5}[a0-2]{0,3}", start in "[a0-2]{0,3}",
+        ) {
+            // With numbers told apart from all else, and these from each other by their values.
+            let parts = |text: &str| -> Vec<(bool, String)> {
+                let parts = text.as_bytes().chunk_by(|p, q| p.is_ascii_digit() && q.is_ascii_digit());
+                let text = |p: &[u8]| String::from_utf8(p.to_vec()).unwrap();
+                parts.map(|p| (p[0].is_ascii_digit(), text(p))).collect()
+            };
+            let key = |text: &str| -> Vec<(u8, u64)> {
+                let of = |(number, text): (bool, String)| {
+                    if number { (b'0', text.parse().unwrap()) } else { (text.as_bytes()[0], 0) }
+                };
+                parts(text).into_iter().map(of).collect()
+            };
+            let (a, b) = (format!("{start}{a}"), format!("{start}{b}"));
+            let want = key(&a).cmp(&key(&b)).then_with(|| a.cmp(&b));
+            prop_assert_eq!(natural_cmp(&a, &b), want, "{} {}", a, b);
         }
 
         #[test]

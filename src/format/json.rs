@@ -6,7 +6,12 @@
 
 use super::lines::Lines;
 use crate::store::Blob;
-use std::borrow::Cow;
+
+mod number;
+mod reader;
+
+pub use number::Number;
+pub use reader::{Digits, Failed, Reader, Scalar, Shape, Text, read};
 
 /// Deeper nesting is refused.
 pub const MAX_DEPTH: usize = 64;
@@ -58,26 +63,22 @@ impl Value {
         }
     }
 
-    /// A number; whole ones above 2^53 are rounded.
-    #[expect(clippy::cast_precision_loss, reason = "as documented")]
-    pub fn as_f64(&self) -> Option<f64> {
+    fn number(&self) -> Option<Number> {
         match self {
-            Value::Whole(n) => Some(*n as f64),
-            Value::Float(x) => Some(*x),
+            Value::Whole(n) => Some(Number::Whole(*n)),
+            Value::Float(x) => Some(Number::Float(*x)),
             _ => None,
         }
     }
 
-    /// A non-negative whole number; `5.0` is one.
+    /// As [`Number::as_f64`].
+    pub fn as_f64(&self) -> Option<f64> {
+        self.number().map(Number::as_f64)
+    }
+
+    /// As [`Number::as_u64`].
     pub fn as_u64(&self) -> Option<u64> {
-        match self {
-            Value::Whole(n) => Some(*n),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
-            Value::Float(x) if x.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(x) => {
-                Some(*x as u64)
-            }
-            _ => None,
-        }
+        self.number().and_then(Number::as_u64)
     }
 
     pub fn as_list(&self) -> Option<&[Value]> {
@@ -104,22 +105,37 @@ impl Value {
 /// # Errors
 /// The first fault.
 pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
-    let bytes = match bytes {
-        [0xef, 0xbb, 0xbf, rest @ ..] => rest,
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(error("UTF-16 instead of UTF-8", 0)),
-        all => all,
-    };
-    let mut parser = Parser { bytes, at: 0, values: 0 };
-    parser.space();
-    if parser.at == bytes.len() {
-        return Err(error("nothing but space", 0));
-    }
-    let value = parser.value(0)?;
-    parser.space();
-    if parser.at < bytes.len() {
-        return Err(error("more after the end", parser.at));
-    }
-    Ok(value)
+    read(bytes, value)
+}
+
+fn value(reader: &mut Reader<'_>) -> Result<Value, Failed> {
+    Ok(match reader.shape() {
+        Some(Shape::List) => {
+            let mut items = Vec::new();
+            reader.list(|reader| {
+                items.push(value(reader)?);
+                Ok(())
+            })?;
+            Value::List(items)
+        }
+        Some(Shape::Object) => {
+            let mut members = Vec::new();
+            reader.object(|reader, key| {
+                members.push((key.into_string(), value(reader)?));
+                Ok(())
+            })?;
+            Value::Object(members)
+        }
+        _ => match reader.scalar()? {
+            Some(Scalar::Bool(b)) => Value::Bool(b),
+            Some(Scalar::Number(digits)) => match digits.number() {
+                Number::Whole(n) => Value::Whole(n),
+                Number::Float(x) => Value::Float(x),
+            },
+            Some(Scalar::Text(text)) => Value::Text(text.into_string()),
+            Some(Scalar::Null) | None => Value::Null,
+        },
+    })
 }
 
 /// Parses JSON Lines: (line number from 1, document). Empty lines are skipped, and a last line
@@ -160,216 +176,6 @@ pub fn for_each_line(file: &dyn Blob, mut f: impl FnMut(usize, Value)) -> Result
         }
     }
     Ok(())
-}
-
-fn error(what: &'static str, at: usize) -> JsonError {
-    JsonError { what, at }
-}
-
-struct Parser<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    values: usize,
-}
-
-impl Parser<'_> {
-    fn fail<T>(&self, what: &'static str) -> Result<T, JsonError> {
-        Err(error(what, self.at))
-    }
-
-    fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
-        }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn take_byte(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn take(&mut self, text: &str) -> bool {
-        let found = self.bytes[self.at..].starts_with(text.as_bytes());
-        if found {
-            self.at += text.len();
-        }
-        found
-    }
-
-    fn value(&mut self, depth: usize) -> Result<Value, JsonError> {
-        if depth > MAX_DEPTH {
-            return self.fail("nested more than 64 deep");
-        }
-        self.values += 1;
-        if self.values > MAX_VALUES {
-            return self.fail("more than two million values");
-        }
-        match self.peek() {
-            None => self.fail("ends too early"),
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.list(depth),
-            Some(b'"') => Ok(Value::Text(self.text()?)),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(_) if self.take("null") => Ok(Value::Null),
-            Some(_) if self.take("true") => Ok(Value::Bool(true)),
-            Some(_) if self.take("false") => Ok(Value::Bool(false)),
-            Some(_) if self.take("NaN") => Ok(Value::Float(f64::NAN)),
-            Some(_) if self.take("Infinity") => Ok(Value::Float(f64::INFINITY)),
-            Some(_) => self.fail("not a JSON value"),
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Result<Value, JsonError> {
-        let mut members = Vec::new();
-        self.at += 1;
-        self.space();
-        if self.take_byte(b'}') {
-            return Ok(Value::Object(members));
-        }
-        loop {
-            self.space();
-            if self.peek() != Some(b'"') {
-                return self.fail("a key is missing");
-            }
-            let key = self.text()?;
-            self.space();
-            if !self.take_byte(b':') {
-                return self.fail("`:` is missing");
-            }
-            self.space();
-            members.push((key, self.value(depth + 1)?));
-            self.space();
-            if self.take_byte(b'}') {
-                return Ok(Value::Object(members));
-            }
-            if !self.take_byte(b',') {
-                return self.fail("`,` or `}` is missing");
-            }
-        }
-    }
-
-    fn list(&mut self, depth: usize) -> Result<Value, JsonError> {
-        let mut items = Vec::new();
-        self.at += 1;
-        self.space();
-        if self.take_byte(b']') {
-            return Ok(Value::List(items));
-        }
-        loop {
-            self.space();
-            items.push(self.value(depth + 1)?);
-            self.space();
-            if self.take_byte(b']') {
-                return Ok(Value::List(items));
-            }
-            if !self.take_byte(b',') {
-                return self.fail("`,` or `]` is missing");
-            }
-        }
-    }
-
-    fn number(&mut self) -> Result<Value, JsonError> {
-        let start = self.at;
-        let negative = self.take_byte(b'-');
-        if negative && self.take("Infinity") {
-            return Ok(Value::Float(f64::NEG_INFINITY));
-        }
-        while let Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-') = self.peek() {
-            self.at += 1;
-        }
-        // ASCII only, as matched above.
-        let text = std::str::from_utf8(&self.bytes[start..self.at]).unwrap_or_default();
-        if !negative && let Ok(whole) = text.parse() {
-            return Ok(Value::Whole(whole));
-        }
-        match text.parse() {
-            Ok(x) => Ok(Value::Float(x)),
-            Err(_) => Err(error("not a number", start)),
-        }
-    }
-
-    fn text(&mut self) -> Result<String, JsonError> {
-        self.at += 1;
-        let mut out = String::new();
-        loop {
-            let start = self.at;
-            let rest = &self.bytes[start..];
-            let ends = |b: &u8| matches!(b, b'"' | b'\\' | 0..=0x1f);
-            let plain = &rest[..rest.iter().position(ends).unwrap_or(rest.len())];
-            self.at += plain.len();
-            match std::str::from_utf8(plain) {
-                Ok(plain) => out.push_str(plain),
-                Err(e) => return Err(error("not UTF-8", start + e.valid_up_to())),
-            }
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(out);
-                }
-                Some(b'\\') => out.push_str(&self.escape()?),
-                Some(_) => return self.fail("a control character in a text"),
-                None => return self.fail("a text without its end"),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<Cow<'static, str>, JsonError> {
-        self.at += 1;
-        let plain = match self.peek() {
-            Some(b'"') => "\"",
-            Some(b'\\') => "\\",
-            Some(b'/') => "/",
-            Some(b'b') => "\u{8}",
-            Some(b'f') => "\u{c}",
-            Some(b'n') => "\n",
-            Some(b'r') => "\r",
-            Some(b't') => "\t",
-            Some(b'u') => {
-                self.at += 1;
-                return Ok(self.unicode()?.to_string().into());
-            }
-            _ => return self.fail("an unknown escape"),
-        };
-        self.at += 1;
-        Ok(plain.into())
-    }
-
-    /// Half a surrogate pair, which Python writes for odd file names, becomes U+FFFD.
-    fn unicode(&mut self) -> Result<char, JsonError> {
-        let first = self.hex()?;
-        if (0xd800..0xdc00).contains(&first) {
-            let rest = self.at;
-            if self.take("\\u") {
-                let second = self.hex()?;
-                if (0xdc00..0xe000).contains(&second) {
-                    let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                    return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-                }
-                self.at = rest;
-            }
-        }
-        Ok(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER))
-    }
-
-    fn hex(&mut self) -> Result<u32, JsonError> {
-        let digits = self.bytes.get(self.at..self.at + 4);
-        let code = digits
-            .filter(|d| d.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|d| std::str::from_utf8(d).ok())
-            .and_then(|d| u32::from_str_radix(d, 16).ok());
-        match code {
-            Some(code) => {
-                self.at += 4;
-                Ok(code)
-            }
-            None => self.fail("four hexadecimal digits are missing"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -444,6 +250,17 @@ mod tests {
             let strict: Result<serde_json::Value, _> = serde_json::from_str(&bytes);
             if strict.is_ok() {
                 prop_assert!(parse(bytes.as_bytes()).is_ok(), "{}", bytes);
+            }
+        }
+
+        #[test]
+        fn what_is_passed_over_is_checked_as_closely(
+            text in "(\\[|\\{\"k\": ?)?[\\[\\]{}\",:0-9eE.+\\\\ultrNI -]{0,14}[\\]}]?", odd: Vec<u8>,
+        ) {
+            for bytes in [text.as_bytes(), &odd] {
+                let scalar = read(bytes, |r| r.scalar().map(drop));
+                prop_assert_eq!(read(bytes, Reader::skip), parse(bytes).map(drop), "{:?}", bytes);
+                prop_assert_eq!(scalar, parse(bytes).map(drop), "{:?}", bytes);
             }
         }
 

@@ -3,7 +3,7 @@
 //! Shards of a scan may overlap and may have run at different times. What both saw the same way
 //! counts once; where they differ, nobody knows which is right, and the session is kept whole.
 
-use crate::core::model::{Checkpoint, Inventory, Session, SmolStr};
+use crate::core::model::{Checkpoint, Inventory, Renumbered, Session, SmolStr};
 use crate::core::name::natural_cmp;
 use std::collections::HashMap;
 
@@ -27,9 +27,10 @@ pub fn merge(mut a: Inventory, b: Inventory) -> (Inventory, Vec<String>) {
     };
     let mut index: HashMap<Box<str>, usize> =
         a.sessions.iter().enumerate().map(|(i, s)| (s.name.clone(), i)).collect();
+    let mut ids = Renumbered::new(&b.names, &mut a.names);
     for mut session in b.sessions {
         for checkpoint in &mut session.checkpoints {
-            checkpoint.renumber(&b.names, &mut a.names);
+            checkpoint.renumber(&mut ids);
         }
         if let Some(&i) = index.get(&session.name) {
             join(&mut a.sessions[i], session, &mut conflicts);

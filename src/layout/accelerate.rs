@@ -40,10 +40,12 @@ impl Layout for Accelerate {
         let mut proven = Vec::new();
         let mut weak = Vec::new();
         for entry in folder.dirs() {
-            let Some(claim) = claim(&entry.name) else { continue };
+            let Some(number) = number(&entry.name) else { continue };
             match folder.peek(&entry.name) {
-                Ok(peek) if is_finished(&peek) => proven.push(claim),
-                Ok(peek) if looks_begun(&peek) => weak.push(Claim { complete: false, ..claim }),
+                Ok(peek) if is_finished(&peek) => proven.push(number.claim(&entry.name)),
+                Ok(peek) if looks_begun(&peek) => {
+                    weak.push(Claim { complete: false, ..number.claim(&entry.name) });
+                }
                 Ok(_) => {}
                 Err(e) => {
                     notes.fault(folder.join(&entry.name), cannot_read(&encode(&entry.name), &e));
@@ -67,26 +69,41 @@ impl Layout for Accelerate {
     }
 
     fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
-        claim(&entry.name)?;
+        number(&entry.name)?;
         (entry.kind == Kind::Dir).then(|| "no random_states_<rank>.pkl in it".to_owned())
     }
 
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}
 }
 
-fn claim(name: &[u8]) -> Option<Claim> {
+/// What a name counts.
+enum Number {
+    Step(u64),
+    Epoch(u64),
+}
+
+impl Number {
+    fn claim(&self, name: &[u8]) -> Claim {
+        let claim = Claim::of_entry(name);
+        match *self {
+            Number::Step(n) => Claim { step: Some(Step::Whole(n)), ..claim },
+            Number::Epoch(n) => Claim { epoch: Some(Step::Whole(n)), ..claim },
+        }
+    }
+}
+
+fn number(name: &[u8]) -> Option<Number> {
     let text = std::str::from_utf8(name).ok()?;
     let (digits, is_epoch) =
         NAMES.iter().find_map(|(prefix, epoch)| Some((text.strip_prefix(prefix)?, *epoch)))?;
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let number = Some(Step::Whole(digits.parse().ok()?));
-    let claim = Claim::of_entry(name);
-    Some(if is_epoch { Claim { epoch: number, ..claim } } else { Claim { step: number, ..claim } })
+    let number = digits.parse().ok()?;
+    Some(if is_epoch { Number::Epoch(number) } else { Number::Step(number) })
 }
 
-fn is_finished(peek: &Peek) -> bool {
+fn is_finished(peek: &Peek<'_>) -> bool {
     peek.entries().iter().any(|e| {
         let digits = e.name.strip_prefix(b"random_states_").and_then(|n| n.strip_suffix(b".pkl"));
         digits.is_some_and(|d| !d.is_empty() && d.iter().all(u8::is_ascii_digit))
@@ -95,7 +112,7 @@ fn is_finished(peek: &Peek) -> bool {
 
 /// Whether it has what `save_state` writes first. The Trainer's directories have other names for
 /// the rest.
-fn looks_begun(peek: &Peek) -> bool {
+fn looks_begun(peek: &Peek<'_>) -> bool {
     let trainer: [&[u8]; 3] = [b"trainer_state.json", b"training_args.bin", b"optimizer.pt"];
     let weights = |name: &[u8]| {
         (name.starts_with(b"model") || name.starts_with(b"pytorch_model"))
@@ -125,9 +142,9 @@ mod tests {
             ("0", None),
         ];
         for (name, want) in table {
-            let shown = claim(name.as_bytes()).map(|c| match (c.step, c.epoch) {
-                (Some(step), _) => format!("step {step}"),
-                (None, epoch) => format!("epoch {}", epoch.unwrap()),
+            let shown = number(name.as_bytes()).map(|n| match n {
+                Number::Step(step) => format!("step {step}"),
+                Number::Epoch(epoch) => format!("epoch {epoch}"),
             });
             assert_eq!(shown.as_deref(), want, "{name}");
         }

@@ -95,7 +95,7 @@ impl Layout for DeepSpeed {
 }
 
 /// Files that only `DeepSpeed` writes.
-fn is_checkpoint(peek: &Peek) -> bool {
+fn is_checkpoint(peek: &Peek<'_>) -> bool {
     has_model(peek)
         || peek.entries().iter().any(|e| {
             e.kind == Kind::File && e.name.ends_with(b"_optim_states.pt") && has_rank(&e.name)
@@ -103,7 +103,7 @@ fn is_checkpoint(peek: &Peek) -> bool {
 }
 
 /// `mp_rank_00_model_states.pt`, the zero ranks' and the layers' parts of it, or a universal one.
-fn has_model(peek: &Peek) -> bool {
+fn has_model(peek: &Peek<'_>) -> bool {
     let is_states = |name: &[u8]| {
         name.ends_with(b"_model_states.pt") && (has_rank(name) || name.starts_with(b"layer_"))
     };

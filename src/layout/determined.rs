@@ -3,7 +3,7 @@
 //! Which trial one belongs to, and its metrics, only the master's database knows: nobody can tell
 //! from the disk which of them go together. All are shown, and kept.
 
-use super::folder::{Folder, Peek, cannot_read, read_json};
+use super::folder::{Folder, Peek, cannot_read};
 use super::{About, Claim, Layout, Notes, Series};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
@@ -79,7 +79,7 @@ impl Layout for Determined {
         for claim in &mut series.claims {
             let Ok(peek) = folder.peek(claim.name()) else { continue };
             if peek.entry(METADATA).is_some()
-                && let Err(text) = read_json(&*peek.dir, METADATA)
+                && let Err(text) = peek.read_json(METADATA)
             {
                 claim.complete = false;
                 notes.fault(folder.join(claim.name()), text);
@@ -97,9 +97,9 @@ fn is_uuid(name: &[u8]) -> bool {
         })
 }
 
-fn steps(peek: &Peek) -> Option<u64> {
+fn steps(peek: &Peek<'_>) -> Option<u64> {
     peek.has_file(METADATA)
-        .then(|| read_json(&*peek.dir, METADATA).ok()?.get(STEPS).and_then(Value::as_u64))
+        .then(|| peek.read_json(METADATA).ok()?.get(STEPS).and_then(Value::as_u64))
         .flatten()
 }
 

@@ -5,7 +5,7 @@
 //! processes lie beside it in `checkpoint_40_gda`: they are part of the checkpoint.
 
 use super::folder::{Folder, Peek, cannot_read};
-use super::orbax::{METADATA, UNFINISHED, is_single_item};
+use super::orbax::{METADATA, is_single_item, unfinished_at};
 use super::{About, Claim, Layout, Notes, Series, by_prefix};
 use crate::core::model::Step;
 use crate::core::name::encode;
@@ -42,7 +42,7 @@ impl Layout for Flax {
         let mut cut_short = Vec::new();
         for entry in folder.entries() {
             let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
-            let unfinished = name.find(UNFINISHED);
+            let unfinished = unfinished_at(name);
             let Some((prefix, step)) = parse(&name[..unfinished.unwrap_or(name.len())]) else {
                 continue;
             };
@@ -100,7 +100,7 @@ impl Layout for Flax {
     fn enrich(&self, _: &Folder<'_>, _: &mut Series, _: &mut Notes) {}
 }
 
-fn is_orbax_made(peek: &Peek) -> bool {
+fn is_orbax_made(peek: &Peek<'_>) -> bool {
     is_single_item(peek) && (peek.has_file(METADATA) || peek.has_file(b"_METADATA"))
 }
 

@@ -2,12 +2,11 @@
 
 use crate::core::name::encode;
 use crate::format::json::{self, Value};
-use crate::store::{self, Dir, Entry, Kind};
+use crate::store::{self, Dir, Entry, Kind, Name};
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// An open directory of a scan, with its listing and the directories above it.
 pub struct Folder<'a> {
@@ -19,12 +18,22 @@ pub struct Folder<'a> {
     entries: Arc<[Entry]>,
     /// What a directory above claimed below this one, as paths below this one.
     claimed_below: Vec<Box<[u8]>>,
+    /// What is in the entries that were looked into, by their place in the listing.
+    inside: OnceLock<Box<[OnceLock<Arc<[Entry]>>]>>,
+    /// The place of the one that was looked into last: the next is often beside it.
+    last: AtomicUsize,
 }
 
-/// A subdirectory, open while it is looked into.
-pub struct Peek {
-    pub dir: Box<dyn Dir>,
-    entries: Arc<[Entry]>,
+/// A subdirectory that is looked into.
+pub struct Peek<'f> {
+    above: &'f dyn Dir,
+    name: Name,
+    entries: Inside<'f>,
+}
+
+enum Inside<'f> {
+    Known(&'f [Entry]),
+    Own(Arc<[Entry]>),
 }
 
 impl<'a> Folder<'a> {
@@ -38,8 +47,16 @@ impl<'a> Folder<'a> {
         parent: Option<&'a Folder<'a>>,
     ) -> io::Result<Folder<'a>> {
         let entries = dir.list()?;
-        let looked_above = AtomicBool::new(false);
-        Ok(Folder { dir, path, parent, looked_above, entries, claimed_below: Vec::new() })
+        Ok(Folder {
+            dir,
+            path,
+            parent,
+            looked_above: AtomicBool::new(false),
+            entries,
+            claimed_below: Vec::new(),
+            inside: OnceLock::new(),
+            last: AtomicUsize::new(0),
+        })
     }
 
     /// Takes what a directory above claimed, as paths below this one, out of the listing.
@@ -53,7 +70,7 @@ impl<'a> Folder<'a> {
     }
 
     /// What is claimed below `child`, by this directory's `claims` or by one above.
-    pub fn claimed_in(&self, child: &[u8], claims: &HashSet<&[u8]>) -> Vec<Box<[u8]>> {
+    pub fn claimed_in(&self, child: &[u8], claims: &[&[u8]]) -> Vec<Box<[u8]>> {
         let above = self.claimed_below.iter().map(|c| &**c);
         let below = |path: &[u8]| path.strip_prefix(child)?.strip_prefix(b"/").map(Into::into);
         claims.iter().copied().chain(above).filter_map(below).collect()
@@ -98,14 +115,38 @@ impl<'a> Folder<'a> {
         join(&self.path, name)
     }
 
-    /// Opens a subdirectory and lists it; the store does both once, however many layouts look.
+    /// Lists a subdirectory; that is done once, however many layouts look.
     ///
     /// # Errors
     /// It cannot be opened or listed, or is a mount point.
-    pub fn peek(&self, name: &[u8]) -> io::Result<Peek> {
-        let dir = self.dir.open(name)?;
-        let entries = dir.list()?;
-        Ok(Peek { dir, entries })
+    pub fn peek(&self, name: &[u8]) -> io::Result<Peek<'_>> {
+        let list = || self.dir.open(name)?.list();
+        let entries = match self.place(name) {
+            None => Inside::Own(list()?),
+            Some(i) => {
+                let none = || self.entries.iter().map(|_| OnceLock::new()).collect();
+                let inside = &self.inside.get_or_init(none)[i];
+                // A failure is met again by whoever looks next.
+                Inside::Known(match inside.get() {
+                    Some(known) => known,
+                    None => {
+                        let listed = list()?;
+                        inside.get_or_init(|| listed)
+                    }
+                })
+            }
+        };
+        Ok(Peek { above: &*self.dir, name: name.into(), entries })
+    }
+
+    /// Where an entry stands in the listing.
+    fn place(&self, name: &[u8]) -> Option<usize> {
+        let last = self.last.load(Ordering::Relaxed);
+        let is_at = |i: &usize| self.entries.get(*i).is_some_and(|e| *e.name == *name);
+        let near = [last + 1, last].into_iter().find(is_at);
+        let place = near.or_else(|| position(&self.entries, name))?;
+        self.last.store(place, Ordering::Relaxed);
+        Some(place)
     }
 
     /// Whether a subdirectory has an entry; opens nothing if it was looked into before.
@@ -117,13 +158,33 @@ impl<'a> Folder<'a> {
     }
 }
 
-impl Peek {
+impl Peek<'_> {
+    /// The directory itself.
+    ///
+    /// # Errors
+    /// As [`Folder::peek`], if it had to be closed meanwhile.
+    pub fn dir(&self) -> io::Result<Box<dyn Dir>> {
+        self.above.open(&self.name)
+    }
+
+    /// Reads a JSON file in it; the error is text for a person.
+    ///
+    /// # Errors
+    /// As [`read_json`].
+    pub fn read_json(&self, name: &[u8]) -> Result<Value, String> {
+        let dir = self.dir().map_err(|e| cannot_read(&encode(name), &e))?;
+        read_json(&*dir, name)
+    }
+
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        match &self.entries {
+            Inside::Known(entries) => entries,
+            Inside::Own(entries) => entries,
+        }
     }
 
     pub fn entry(&self, name: &[u8]) -> Option<&Entry> {
-        find(&self.entries, name)
+        find(self.entries(), name)
     }
 
     pub fn has_file(&self, name: &[u8]) -> bool {
@@ -147,7 +208,11 @@ pub fn cannot_read(what: &str, e: &io::Error) -> String {
 }
 
 fn find<'e>(entries: &'e [Entry], name: &[u8]) -> Option<&'e Entry> {
-    entries.binary_search_by(|e| (*e.name).cmp(name)).ok().map(|i| &entries[i])
+    position(entries, name).map(|i| &entries[i])
+}
+
+fn position(entries: &[Entry], name: &[u8]) -> Option<usize> {
+    Name::position(entries, name, |e| &e.name)
 }
 
 /// Joins a raw path below the root and a name.

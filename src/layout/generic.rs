@@ -3,7 +3,7 @@
 //! What a framework of one's own writes is recognised by its names alone; the declaration is the
 //! promise that nothing else is called like that. Everything else is as for built-in layouts.
 
-use super::folder::{Folder, cannot_read, read_json};
+use super::folder::{Folder, cannot_read};
 use super::metric::{Source, rounded};
 use super::record;
 use super::{About, Claim, Layout, Notes, Series, pointer};
@@ -259,7 +259,7 @@ fn read_inside(
         if peek.entry(inside.as_bytes()).is_none() {
             continue;
         }
-        let value = read_json(&*peek.dir, inside.as_bytes())?;
+        let value = peek.read_json(inside.as_bytes())?;
         let members = value.as_object().ok_or_else(|| format!("{inside} is no object"))?;
         let wanted = |m: &&(String, _)| metrics.keys.is_empty() || metrics.keys.contains(&m.0);
         let members: Vec<_> = members.iter().filter(wanted).cloned().collect();

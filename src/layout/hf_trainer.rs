@@ -7,19 +7,22 @@
 //! one, by a path that was often written on another machine.
 
 use super::events::{self, Place, Scalars};
-use super::folder::{Folder, Peek, cannot_read, join, read_json};
+use super::folder::{Folder, Peek, cannot_read, join};
 use super::join::Join;
-use super::metric::Source;
 use super::{About, Claim, Layout, Notes, Series, pointer};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
-use crate::format::json::Value;
-use crate::store::{Dir, Entry, Kind};
-use std::collections::BTreeMap;
+use crate::store::{Dir, Entry, Kind, read_metadata};
+use std::fmt::Display;
+
+mod state;
+
+use state::Logged;
 
 pub struct HfTrainer;
 
-const STATE: &[u8] = b"trainer_state.json";
+const STATE_SHOWN: &str = "trainer_state.json";
+const STATE: &[u8] = STATE_SHOWN.as_bytes();
 /// Each start of a run logs into a folder of its own in it.
 const RUNS: &[u8] = b"runs";
 const JOIN: Join =
@@ -110,7 +113,6 @@ impl Layout for HfTrainer {
         for claim in &mut series.claims {
             match read_state(folder, claim) {
                 Ok(Read::State(state)) => {
-                    state.offer(claim, &state.own);
                     if newest.as_ref().is_none_or(|n| state.step > n.step) {
                         newest = Some(state);
                     }
@@ -126,10 +128,12 @@ impl Layout for HfTrainer {
         }
         let Some(newest) = newest else { return };
         // What is damaged in it was said when it was read.
-        let history = history(&newest.content, |_| true).unwrap_or_default();
+        let whole = state::read_whole(&newest.bytes);
+        let history = whole.ok().and_then(|state| state.history.ok()).unwrap_or_default();
         for claim in &mut series.claims {
-            let logged = claim.step.and_then(|step| history.get(&step));
-            newest.offer(claim, logged.map_or(&[], Vec::as_slice));
+            if let Some(Step::Whole(step)) = claim.step {
+                offer(claim, &newest.source, history.at(step));
+            }
             if claim.step == Some(Step::Whole(newest.step)) && !is_evaluated(claim) {
                 event_metrics(folder, claim, notes);
             }
@@ -152,7 +156,7 @@ enum Evidence {
     None,
 }
 
-fn evidence(peek: &Peek) -> Evidence {
+fn evidence(peek: &Peek<'_>) -> Evidence {
     if peek.entry(STATE).is_some() || peek.has_file(b"training_args.bin") {
         return Evidence::Trainer;
     }
@@ -182,17 +186,13 @@ struct State {
     /// Its path relative to the session.
     source: String,
     step: u64,
-    /// What was logged at its own step.
-    own: Vec<(String, f64)>,
-    content: Value,
+    bytes: Vec<u8>,
     best: Option<String>,
 }
 
-impl State {
-    fn offer(&self, claim: &mut Claim, logged: &[(String, f64)]) {
-        for (key, value) in logged {
-            claim.metrics.offer(key, *value, Source::File(self.source.clone()));
-        }
+fn offer(claim: &mut Claim, source: &str, logged: &[Logged<'_>]) {
+    for logged in logged {
+        claim.metrics.offer_from_file(logged.key(), logged.value(), source);
     }
 }
 
@@ -203,67 +203,29 @@ enum Read {
     Unfinished,
 }
 
+/// Reads a checkpoint's own state, and offers it what was logged at its step.
 fn read_state(folder: &Folder<'_>, claim: &mut Claim) -> Result<Read, String> {
     let peek = folder.peek(claim.name()).map_err(|e| cannot_read(&encode(claim.name()), &e))?;
     if !claim.complete || peek.entry(STATE).is_none() {
         return Ok(Read::Unfinished);
     }
-    let value = read_json(&*peek.dir, STATE)?;
-    if value.as_object().is_none() {
-        return Err("trainer_state.json is damaged: not an object".to_owned());
-    }
-    let step = value
-        .get("global_step")
-        .and_then(Value::as_u64)
-        .ok_or("trainer_state.json is damaged: global_step is missing")?;
-    let best = match value.get("best_model_checkpoint") {
-        None | Some(Value::Null) => None,
-        Some(Value::Text(best)) => Some(best.clone()),
-        Some(_) => return Err("best_model_checkpoint in trainer_state.json is no path".to_owned()),
-    };
-    let own = history(&value, |s| s == step)?.remove(&Step::Whole(step)).unwrap_or_default();
+    let bytes = peek.dir().and_then(|dir| read_metadata(&*dir, STATE));
+    let bytes = bytes.map_err(|e| cannot_read(STATE_SHOWN, &e))?;
+    let damaged = |what: &dyn Display| format!("trainer_state.json is damaged: {what}");
+    let state = state::read_own(&bytes).map_err(|e| damaged(&e))?;
+    let step = state.step.map_err(|what| damaged(&what))?;
+    let best = state.best?;
+    let own = state.history.map_err(|what| damaged(&what))?;
     if peek.entry(b"checkpoint-is-incomplete.txt").is_some() {
         claim.complete = false;
     }
     if claim.step != Some(Step::Whole(step)) {
         return Ok(Read::OfAnotherStep);
     }
-    claim.epoch = value.get("epoch").and_then(Value::as_f64).and_then(Step::from_f64);
-    let source = format!("{}/trainer_state.json", claim.id);
-    Ok(Read::State(State { source, step, own, content: value, best }))
-}
-
-/// The last value of each metric at each wanted step, in the order they were logged.
-type History = BTreeMap<Step, Vec<(String, f64)>>;
-
-fn history(state: &Value, wanted: impl Fn(u64) -> bool) -> Result<History, String> {
-    let mut history = History::new();
-    let entries = match state.get("log_history") {
-        None | Some(Value::Null) => return Ok(history),
-        Some(entries) => entries,
-    };
-    let damaged = || "trainer_state.json is damaged: log_history is no list of objects".to_owned();
-    for entry in entries.as_list().ok_or_else(damaged)? {
-        let members = entry.as_object().ok_or_else(damaged)?;
-        let step = entry.get("step").and_then(Value::as_u64).filter(|s| wanted(*s));
-        let Some(step) = step else { continue };
-        for (key, value) in members {
-            if key != "loss" && !key.starts_with("eval_") {
-                continue;
-            }
-            let number = match value {
-                Value::Bool(_) | Value::List(_) | Value::Object(_) => continue,
-                other => other.as_f64().unwrap_or(f64::NAN),
-            };
-            let logged = history.entry(Step::Whole(step)).or_default();
-            match logged.iter_mut().find(|(k, _)| k == key) {
-                // A resumed run logs a step again; the later entry is what the weights went on from.
-                Some(known) => known.1 = number,
-                None => logged.push((key.clone(), number)),
-            }
-        }
-    }
-    Ok(history)
+    claim.epoch = state.epoch.and_then(Step::from_f64);
+    let source = [&*claim.id, "/", STATE_SHOWN].concat();
+    offer(claim, &source, own.at(step));
+    Ok(Read::State(State { source, step, bytes, best }))
 }
 
 fn is_evaluated(claim: &Claim) -> bool {
@@ -275,8 +237,9 @@ fn event_metrics(folder: &Folder<'_>, claim: &mut Claim, notes: &mut Notes) {
     if folder.entry(RUNS).is_none_or(|e| e.kind != Kind::Dir) {
         return;
     }
-    let runs = match folder.peek(RUNS) {
-        Ok(runs) => runs,
+    let opened = folder.peek(RUNS).and_then(|runs| Ok((runs.dir()?, runs)));
+    let (dir, runs) = match opened {
+        Ok(opened) => opened,
         Err(e) => return notes.fault(folder.join(RUNS), cannot_read("runs", &e)),
     };
     let steps = events::whole([claim.step].into_iter());
@@ -286,10 +249,10 @@ fn event_metrics(folder: &Folder<'_>, claim: &mut Claim, notes: &mut Notes) {
         scalars.read(&place, &JOIN, &steps, naming, notes);
     };
     let path = folder.join(RUNS);
-    read(&*runs.dir, runs.entries(), path.clone(), "runs/".to_owned());
+    read(&*dir, runs.entries(), path.clone(), "runs/".to_owned());
     for start in runs.entries().iter().filter(|e| e.kind == Kind::Dir) {
         // What cannot be opened is said when the directory is visited.
-        let opened = runs.dir.open(&start.name).and_then(|dir| Ok((dir.list()?, dir)));
+        let opened = dir.open(&start.name).and_then(|dir| Ok((dir.list()?, dir)));
         if let Ok((entries, dir)) = opened {
             let shown = format!("runs/{}/", encode(&start.name));
             read(&*dir, &entries, join(&path, &start.name), shown);

@@ -127,7 +127,7 @@ fn iteration(name: &[u8]) -> Option<u64> {
 }
 
 /// Whether a directory holds what Megatron writes, and whether that is all there.
-fn look(peek: &Peek) -> (bool, bool) {
+fn look(peek: &Peek<'_>) -> (bool, bool) {
     let ranks: Vec<&[u8]> = peek
         .entries()
         .iter()
@@ -139,7 +139,7 @@ fn look(peek: &Peek) -> (bool, bool) {
             matches!(name, b"model_optim_rng.pt" | b"model_rng.pt" | b"distrib_optim.pt")
         };
         let has_state = |rank: &[u8]| {
-            let listing = peek.dir.open(rank).and_then(|d| d.list());
+            let listing = peek.dir().and_then(|d| d.open(rank)).and_then(|d| d.list());
             listing.is_ok_and(|entries| entries.iter().any(|e| is_state(&e.name)))
         };
         return (true, ranks.into_iter().all(has_state));

@@ -77,6 +77,16 @@ impl Metrics {
         }
     }
 
+    /// As [`Metrics::offer`] with [`Source::File`], without a copy of the path if nothing new is told.
+    pub fn offer_from_file(&mut self, name: &str, value: f64, path: &str) {
+        let is_told = |r: &Reading| {
+            r.name == name && matches!(r.source, Source::File(_)) && agree(r.value, value, 0.0)
+        };
+        if !self.readings.iter().any(is_told) {
+            self.offer(name, value, Source::File(path.to_owned()));
+        }
+    }
+
     /// Offers the numbers among the members of a JSON object; a `null` is a value that is missing.
     pub fn offer_members(&mut self, members: &[(String, Value)], source: &Source) {
         for (name, value) in members {

@@ -218,7 +218,7 @@ fn shape_of_dir(folder: &Folder<'_>, entry: &Entry, notes: &mut Notes) -> Option
     match folder.peek(&entry.name) {
         Ok(peek) => {
             let holds =
-                |p: &Peek| p.entries().iter().any(|e| e.name.ends_with(b"_model_states.pt"));
+                |p: &Peek<'_>| p.entries().iter().any(|e| e.name.ends_with(b"_model_states.pt"));
             holds(&peek).then_some(Shape::Unknown)
         }
         Err(e) => {
@@ -244,7 +244,8 @@ fn read_scalars(folder: &Folder<'_>, run: &[u8]) -> Result<Option<Box<dyn Blob>>
     if peek.entry(b"vis_data").is_none_or(|e| e.kind != Kind::Dir) {
         return Ok(None);
     }
-    let dir = peek.dir.open(b"vis_data").map_err(|e| cannot_read("vis_data", &e))?;
+    let dir =
+        peek.dir().and_then(|d| d.open(b"vis_data")).map_err(|e| cannot_read("vis_data", &e))?;
     match dir.file(SCALARS) {
         Ok(file) => Ok(Some(file)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),

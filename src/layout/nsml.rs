@@ -129,14 +129,14 @@ fn is_pulled_name(name: &[u8]) -> bool {
         && parts.next().is_some_and(|p| !p.is_empty())
 }
 
-fn is_exact_shape(peek: &Peek) -> bool {
+fn is_exact_shape(peek: &Peek<'_>) -> bool {
     peek.entries().iter().all(|e| &*e.name == b"model" || &*e.name == METADATA)
 }
 
 /// Whether its metadata has the keys that NSML writes.
-fn proves_itself(peek: &Peek) -> bool {
+fn proves_itself(peek: &Peek<'_>) -> bool {
     peek.has_file(METADATA)
-        && read_json(&*peek.dir, METADATA).is_ok_and(|m| {
+        && peek.read_json(METADATA).is_ok_and(|m| {
             m.get("checkpoint").is_some() && (m.get("saved_at").or(m.get("summary"))).is_some()
         })
 }
@@ -147,7 +147,7 @@ fn read_checkpoint(folder: &Folder<'_>, claim: &mut Claim, source: &Source) -> R
         claim.complete = false;
         return Ok(());
     }
-    let metadata = read_json(&*peek.dir, METADATA)?;
+    let metadata = peek.read_json(METADATA)?;
     if metadata.as_object().is_none() {
         return Err("metadata.json is damaged: not an object".to_owned());
     }

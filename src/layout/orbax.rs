@@ -109,6 +109,12 @@ impl Layout for Orbax {
     }
 }
 
+/// Where [`UNFINISHED`] begins in a name; of most names a look for its dot is enough.
+pub fn unfinished_at(name: &str) -> Option<usize> {
+    let dot = name.find('.')?;
+    name[dot..].find(UNFINISHED).map(|at| dot + at)
+}
+
 /// A directory's name taken apart.
 struct Name<'n> {
     prefix: &'n str,
@@ -119,7 +125,8 @@ struct Name<'n> {
 
 impl Name<'_> {
     fn parse(name: &str) -> Option<Name<'_>> {
-        let (stem, unfinished) = match name.split_once(UNFINISHED) {
+        let apart = unfinished_at(name).map(|at| (&name[..at], &name[at + UNFINISHED.len()..]));
+        let (stem, unfinished) = match apart {
             // Older versions put a time behind it.
             Some((stem, rest)) if rest.is_empty() || rest.starts_with('-') => (stem, true),
             Some(_) => return None,
@@ -133,14 +140,14 @@ impl Name<'_> {
 }
 
 /// Whether the state lies in the directory itself, not in items below it.
-pub fn is_single_item(peek: &Peek) -> bool {
+pub fn is_single_item(peek: &Peek<'_>) -> bool {
     [&b"_METADATA"[..], b"_sharding", b"manifest.ocdbt", b"checkpoint"]
         .iter()
         .any(|name| peek.has_file(name))
 }
 
 /// Whether a subdirectory holds what only Orbax writes; for a step without its metadata file.
-fn has_items(folder: &Folder<'_>, name: &[u8], peek: &Peek) -> bool {
+fn has_items(folder: &Folder<'_>, name: &[u8], peek: &Peek<'_>) -> bool {
     let is_item = |item: &[u8]| {
         let listing = folder.dir.open(name).and_then(|d| d.open(item)).and_then(|d| d.list());
         listing.is_ok_and(|entries| {
@@ -156,7 +163,7 @@ fn read(folder: &Folder<'_>, claim: &mut Claim) -> Result<(), String> {
         claim.complete = false;
         return Ok(());
     }
-    let metadata = read_json(&*peek.dir, METADATA)?;
+    let metadata = peek.read_json(METADATA)?;
     if metadata.as_object().is_none() {
         return Err("_CHECKPOINT_METADATA is damaged: not an object".to_owned());
     }
@@ -188,7 +195,7 @@ fn is_unfinished_item(name: &[u8]) -> bool {
     name.windows(UNFINISHED.len()).any(|w| w == UNFINISHED.as_bytes())
 }
 
-fn read_metrics(peek: &Peek, claim: &mut Claim, metadata: &Value) -> Result<(), String> {
+fn read_metrics(peek: &Peek<'_>, claim: &mut Claim, metadata: &Value) -> Result<(), String> {
     if let Some(Value::Object(members)) = metadata.get("metrics") {
         let source = Source::File(format!("{}/_CHECKPOINT_METADATA", claim.id));
         claim.metrics.offer_members(members, &source);
@@ -196,7 +203,8 @@ fn read_metrics(peek: &Peek, claim: &mut Claim, metadata: &Value) -> Result<(), 
     if peek.entry(b"metrics").is_none_or(|e| e.kind != Kind::Dir) {
         return Ok(());
     }
-    let dir = peek.dir.open(b"metrics").map_err(|e| cannot_read("metrics", &e))?;
+    let dir =
+        peek.dir().and_then(|d| d.open(b"metrics")).map_err(|e| cannot_read("metrics", &e))?;
     let entries = dir.list().map_err(|e| cannot_read("metrics", &e))?;
     if !entries.iter().any(|e| &*e.name == b"metrics") {
         return Ok(());

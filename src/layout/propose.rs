@@ -180,8 +180,8 @@ fn holds_weights(folder: &Folder<'_>, pattern: &Pattern) -> bool {
                     is_weights(e)
                         || (e.kind == Kind::Dir
                             && peek
-                                .dir
-                                .open(&e.name)
+                                .dir()
+                                .and_then(|d| d.open(&e.name))
                                 .and_then(|d| d.list())
                                 .is_ok_and(|below| below.iter().any(is_weights)))
                 })

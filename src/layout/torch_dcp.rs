@@ -43,6 +43,9 @@ impl Layout for TorchDcp {
         for entry in folder.dirs().filter(|e| &*e.name != b".retain") {
             // What cannot be opened is said when the directory is visited.
             let Ok(peek) = folder.peek(&entry.name) else { continue };
+            if !has_shards(&peek) {
+                continue;
+            }
             // Those of frameworks with a layout of their own.
             let lightning = peek.has_file(b"meta.pt") || !has_metadata(&peek);
             let owned = torchtnt::is_name(&entry.name)
@@ -51,7 +54,7 @@ impl Layout for TorchDcp {
                 || (lightning && entry.name.ends_with(b".ckpt"))
                 || peek.has_file(b"common.pt")
                 || peek.has_file(b"metadata.json");
-            if owned || !has_shards(&peek) {
+            if owned {
                 continue;
             }
             let id = encode(&entry.name);
@@ -119,7 +122,7 @@ fn is_called_a_part(prefix: &str) -> bool {
 }
 
 /// `__0_0.distcp`.
-pub fn has_shards(peek: &Peek) -> bool {
+pub fn has_shards(peek: &Peek<'_>) -> bool {
     peek.entries().iter().any(|e| e.kind == Kind::File && is_shard_name(&e.name))
 }
 
@@ -133,7 +136,7 @@ fn is_shard_name(name: &[u8]) -> bool {
 }
 
 /// Whether that is there which tells where the tensors lie.
-pub fn has_metadata(peek: &Peek) -> bool {
+pub fn has_metadata(peek: &Peek<'_>) -> bool {
     peek.entries().iter().any(|e| e.kind == Kind::File && is_metadata_name(&e.name))
 }
 

@@ -126,7 +126,7 @@ fn claim(entry: &[u8], name: &Name<'_>) -> Claim {
 }
 
 /// Tensors are there: `torchsnapshot` sorts them by rank, `torch.distributed` into shards.
-fn looks_begun(peek: &Peek) -> bool {
+fn looks_begun(peek: &Peek<'_>) -> bool {
     peek.entries().iter().any(|e| {
         let by_rank = e.name.iter().all(u8::is_ascii_digit);
         by_rank

@@ -15,7 +15,8 @@ pub struct Found {
 
 /// Leaves at most one claim for each entry, and no series without claims.
 pub fn settle(mut found: Vec<Found>) -> Vec<Found> {
-    let mut owner: HashMap<Box<[u8]>, (usize, usize)> = HashMap::new();
+    let count = found.iter().flat_map(|f| &f.series.claims).map(|c| c.entries.len()).sum();
+    let mut owner: HashMap<&[u8], (usize, usize)> = HashMap::with_capacity(count);
     let mut lost = HashSet::new();
     let mut contested = Vec::new();
     let claims = found.iter().enumerate().flat_map(|(s, f)| {
@@ -26,12 +27,12 @@ pub fn settle(mut found: Vec<Found>) -> Vec<Found> {
         entries.iter().map(|e| e.iter().filter(|b| **b == b'/').count()).min().unwrap_or(0)
     };
     let mut claims: Vec<_> = claims.collect();
-    claims.sort_by_key(|(_, entries)| depth(entries));
+    claims.sort_by_cached_key(|(_, entries)| depth(entries));
     for (place, entries) in claims {
         let above = entries.iter().flat_map(|e| with_ancestors(e));
         let others: Vec<_> = above.filter_map(|e| owner.get(e)).copied().collect();
         if others.is_empty() {
-            owner.extend(entries.iter().map(|e| (e.clone(), place)));
+            owner.extend(entries.iter().map(|e| (&**e, place)));
         } else {
             lost.insert(place);
             contested.extend(others);

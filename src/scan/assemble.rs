@@ -3,11 +3,12 @@
 use super::draft::Draft;
 use super::walk::Tree;
 use super::{Fault, Owner, Scan, ScanOptions, Unrecognised, index, link, needs};
-use crate::core::model::{Inventory, Names, Pointer, Session, Status};
+use crate::core::model::{Inventory, Names, Pointer, Renumbered, Session, Status};
 use crate::core::name::natural_cmp;
 use crate::layout::folder::show;
 use crate::layout::{Layout, Note, Parent};
 use crate::store::Store;
+use rayon::prelude::*;
 use std::collections::HashSet;
 
 pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
@@ -33,22 +34,18 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
 
     let mut all_faults: Vec<Fault> = faults.iter().map(|n| fault(None, n)).collect();
     let mut names = Names::default();
-    let mut sessions = Vec::with_capacity(drafts.len());
-    for mut draft in drafts {
+    for draft in &mut drafts {
         let session = &mut draft.session;
         for note in &draft.faults {
             session.tainted.push(format!("{}: {}", show(&note.path), note.text).into());
             all_faults.push(fault(Some(&session.name), note));
         }
+        let mut ids = Renumbered::new(&draft.names, &mut names);
         for checkpoint in &mut session.checkpoints {
-            checkpoint.renumber(&draft.names, &mut names);
-            if let Some(extra) = &mut checkpoint.extra {
-                extra.pointers.sort_by(|a, b| (a.external, &a.name).cmp(&(b.external, &b.name)));
-            }
+            checkpoint.renumber(&mut ids);
         }
-        session.checkpoints.sort_by(|a, b| natural_cmp(&a.id, &b.id));
-        sessions.push(draft.session);
     }
+    let sessions = drafts.into_par_iter().map(|draft| in_order(draft.session)).collect();
     let space = match store.space() {
         Ok(space) => Some(space),
         Err(e) => {
@@ -72,6 +69,15 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
         never: never.into_iter().map(|n| (show(&n.path).into(), n.what.into())).collect(),
         memory: index::Memory::new(kept),
     }
+}
+
+/// Checkpoints and pointers in the order in which they are told.
+fn in_order(mut session: Session) -> Session {
+    for extra in session.checkpoints.iter_mut().filter_map(|c| c.extra.as_mut()) {
+        extra.pointers.sort_by(|a, b| (a.external, &a.name).cmp(&(b.external, &b.name)));
+    }
+    session.checkpoints.sort_by(|a, b| natural_cmp(&a.id, &b.id));
+    session
 }
 
 fn fault(session: Option<&str>, note: &Note) -> Fault {

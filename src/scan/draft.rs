@@ -2,13 +2,13 @@
 
 use super::arbitrate::Found;
 use super::needs::{self, Wish};
-use crate::core::model::{Checkpoint, Extra, Guard, Marks, Metrics, Names, Pin, Session, Time};
-use crate::core::name::encode;
+use crate::core::model::{Checkpoint, Extra, Guard, Marks, Metrics, Names, Pin, Session};
+use crate::core::name::{encode, encode_owned};
 use crate::layout::folder::{cannot_read, join};
 use crate::layout::{Claim, Folder, Layout, Note, Notes, Parent, Series};
 use crate::marks::{self, MarksFile};
-use crate::store::Kind;
 use crate::store::unit::InnerLink;
+use crate::store::{Kind, Unit};
 use std::collections::HashSet;
 use std::io;
 
@@ -149,17 +149,22 @@ fn draft(
         }
     }
     let (mut tops, mut wishes) = (Vec::new(), Vec::new());
-    for (i, claim) in (0..).zip(series.claims) {
-        let entries = claim.entries.clone();
-        needs::read_adapters(folder, &entries, i, &mut wishes, notes);
-        let Measured { mut checkpoint, modified, inodes, links } =
-            measured(folder, claim, &mut names, notes);
-        wishes
-            .extend(links.into_iter().filter_map(|link| Wish::of_link(folder, &entries, i, link)));
-        for (k, name) in entries.into_iter().enumerate() {
-            let inode = inodes.get(k).copied().unwrap_or(0);
+    for (i, mut claim) in (0..).zip(series.claims) {
+        needs::read_adapters(folder, &claim.entries, i, &mut wishes, notes);
+        let unit = measure(folder, &claim, notes);
+        let mut paths = Vec::with_capacity(claim.entries.len());
+        let (inodes, links, modified) = match &unit {
+            Some(unit) => (&unit.tops[..], &unit.links[..], unit.modified),
+            None => (&[][..], &[][..], None),
+        };
+        let wish = |link: &InnerLink| Wish::of_link(folder, &claim.entries, i, link.clone());
+        wishes.extend(links.iter().filter_map(wish));
+        for (k, name) in std::mem::take(&mut claim.entries).into_iter().enumerate() {
+            let inode = inodes.get(k).map_or(0, |top| top.inode);
+            paths.push(encode_owned(join(&folder.path, &name)).into());
             tops.push(Top { name, inode, checkpoint: i });
         }
+        let mut checkpoint = checkpoint(claim, paths, unit, &mut names);
         session.last_write = session.last_write.max(modified);
         if let Some(marks) = marks {
             marks.apply(&series.prefix, &mut checkpoint);
@@ -185,40 +190,39 @@ fn draft(
     }
 }
 
-struct Measured {
-    checkpoint: Checkpoint,
-    /// The newest mtime of its files.
-    modified: Option<Time>,
-    /// Of its entries.
-    inodes: Vec<u64>,
-    links: Vec<InnerLink>,
+/// `None`, and a fault: it could not be measured whole.
+fn measure(folder: &Folder<'_>, claim: &Claim, notes: &mut Notes) -> Option<Unit> {
+    let measured = match &claim.entries[..] {
+        [entry] => folder.dir.measure(&[entry]),
+        entries => folder.dir.measure(&entries.iter().map(|e| &**e).collect::<Vec<_>>()),
+    };
+    let text = match measured {
+        Ok(unit) if unit.crosses_mount => "a mount lies inside this checkpoint".to_owned(),
+        Ok(unit) => return Some(unit),
+        Err(e) => cannot_read("the checkpoint", &e),
+    };
+    notes.fault(folder.join(claim.name()), text);
+    None
 }
 
-fn measured(folder: &Folder<'_>, claim: Claim, names: &mut Names, notes: &mut Notes) -> Measured {
-    let entries: Vec<&[u8]> = claim.entries.iter().map(|e| &**e).collect();
-    let path = || folder.join(claim.name());
-    let unit = match folder.dir.measure(&entries) {
-        Ok(unit) if unit.crosses_mount => {
-            notes.fault(path(), "a mount lies inside this checkpoint");
-            None
-        }
-        Ok(unit) => Some(unit),
-        Err(e) => {
-            notes.fault(path(), cannot_read("the checkpoint", &e));
-            None
-        }
-    };
-    let paths = entries.iter().map(|e| encode(&join(&folder.path, e)).into()).collect();
-    let modified = unit.as_ref().and_then(|u| u.modified);
+fn checkpoint(
+    claim: Claim,
+    paths: Vec<Box<str>>,
+    unit: Option<Unit>,
+    names: &mut Names,
+) -> Checkpoint {
+    let fingerprint = unit.as_ref().map(|u| u.fingerprint);
+    let unit = unit.unwrap_or_default();
     let readings = claim.metrics.readings();
-    let mut sources: Vec<_> =
-        readings.iter().map(|r| (names.intern(&r.name), r.source.label().into())).collect();
-    let metrics: Metrics =
-        readings.iter().filter_map(|r| Some((names.get(&r.name)?, r.value))).collect();
-    sources.sort_by_key(|s| s.0);
+    let mut sources = Vec::with_capacity(readings.len());
+    let values = readings.iter().map(|r| {
+        let id = names.intern(&r.name);
+        sources.push((id, r.source.label().into()));
+        (id, r.value)
+    });
+    let metrics: Metrics = values.collect();
+    sources.sort_by_key(|s: &(_, Box<str>)| s.0);
     let boxed = |list: Vec<String>| list.into_iter().map(Into::into).collect();
-    let conflicts = claim.metrics.conflicts.clone();
-    let unit = unit.as_ref();
     let extra = Extra {
         summary: claim.summary.map(Into::into),
         elapsed: claim.elapsed,
@@ -226,27 +230,24 @@ fn measured(folder: &Folder<'_>, claim: Claim, names: &mut Names, notes: &mut No
         needs: boxed(claim.needs),
         pointers: claim.pointers,
         pin: claim.pin,
-        conflicts: boxed(conflicts),
-        shared: unit.map_or_else(Vec::new, |u| u.shared.clone()),
+        conflicts: boxed(claim.metrics.conflicts),
+        shared: unit.shared,
         paths,
-        apparent: unit.map_or(0, |u| u.apparent),
+        apparent: unit.apparent,
         sources,
     };
-    let checkpoint = Checkpoint {
+    Checkpoint {
         id: claim.id.into(),
         step: claim.step,
         epoch: claim.epoch,
-        saved_at: claim.saved_at.or(modified),
-        last_write: unit.and_then(|u| u.last_write),
-        bytes: unit.map_or(0, |u| u.bytes),
-        files: unit.map_or(0, |u| u.files),
+        saved_at: claim.saved_at.or(unit.modified),
+        last_write: unit.last_write,
+        bytes: unit.bytes,
+        files: unit.files,
         metrics,
         marks: claim.marks,
         complete: claim.complete,
-        fingerprint: unit.map(|u| u.fingerprint),
+        fingerprint,
         extra: Some(Box::new(extra)),
-    };
-    let inodes = unit.map_or_else(Vec::new, |u| u.tops.iter().map(|t| t.inode).collect());
-    let links = unit.map_or_else(Vec::new, |u| u.links.clone());
-    Measured { checkpoint, modified, inodes, links }
+    }
 }

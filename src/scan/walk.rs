@@ -15,7 +15,6 @@ use crate::layout::folder::{cannot_read, join, show};
 use crate::layout::{Folder, Never, Note, Notes, outside, pointer};
 use crate::store::{Dir, Entry, Kind, Observation, Store};
 use rayon::prelude::*;
-use std::collections::HashSet;
 use std::io;
 
 pub struct Walk<'s> {
@@ -101,24 +100,21 @@ impl Walk<'_> {
         self.look_ahead(folder, in_session);
         let found = self.recognise(folder, &mut notes);
         let mut tree = Tree::empty();
-        let claimed: HashSet<&[u8]> = found
-            .iter()
-            .flat_map(|f| &f.series.claims)
-            .flat_map(|c| &c.entries)
-            .map(|e| &**e)
-            .collect();
+        let claims = found.iter().flat_map(|f| &f.series.claims);
+        let mut claimed: Vec<&[u8]> = claims.flat_map(|c| &c.entries).map(|e| &**e).collect();
+        claimed.sort_unstable();
+        let is_nobodys = |e: &Entry| {
+            claimed.binary_search(&&*e.name).is_err()
+                && !notes.closed.iter().any(|c| **c == *e.name)
+        };
         let holds_session = !found.is_empty();
 
-        let children: Vec<&Entry> = folder
-            .dirs()
-            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.iter().any(|c| **c == *e.name))
-            .filter(|e| self.is_entered(folder, e))
-            .collect();
+        let children: Vec<&Entry> =
+            folder.dirs().filter(|e| is_nobodys(e) && self.is_entered(folder, e)).collect();
         let files: Vec<&Entry> = folder
             .entries()
             .iter()
-            .filter(|e| !matches!(e.kind, Kind::Dir | Kind::Symlink))
-            .filter(|e| !claimed.contains(&*e.name) && !notes.closed.iter().any(|c| **c == *e.name))
+            .filter(|e| !matches!(e.kind, Kind::Dir | Kind::Symlink) && is_nobodys(e))
             .collect();
         tree.unclaimed = files.len() as u64;
         tree.examples = files.iter().take(MAX_EXAMPLES).map(|e| folder.join(&e.name)).collect();

@@ -12,7 +12,8 @@ use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Statx, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
-use std::ffi::{CStr, CString};
+use rustix::path::Arg;
+use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
 
@@ -82,7 +83,7 @@ impl Store for LocalStore {
 pub fn open_below(root: impl AsFd, path: &[u8]) -> io::Result<OwnedFd> {
     let mut dir = open_dir(root.as_fd(), c".")?;
     for component in path.split(|b| *b == b'/').filter(|c| !c.is_empty() && *c != b".") {
-        dir = open_dir(dir.as_fd(), &c_name(component)?)?;
+        dir = open_dir(dir.as_fd(), self::component(component)?)?;
     }
     Ok(dir)
 }
@@ -105,8 +106,8 @@ impl LocalDir {
     fn open_file(&self, name: &[u8]) -> io::Result<OwnedFd> {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let (dir, name) = (self.0.fd()?, c_name(name)?);
-        Ok(retry_on_intr(|| fs::openat(&dir, &*name, flags, Mode::empty()))?)
+        let (dir, name) = (self.0.fd()?, component(name)?);
+        Ok(retry_on_intr(|| fs::openat(&dir, name, flags, Mode::empty()))?)
     }
 }
 
@@ -132,7 +133,7 @@ impl Dir for LocalDir {
     }
 
     fn stat_target(&self, name: &[u8]) -> io::Result<Stat> {
-        let stat = stat_at(self.0.fd()?.as_fd(), &c_name(name)?, AtFlags::empty());
+        let stat = stat_at(self.0.fd()?.as_fd(), component(name)?, AtFlags::empty());
         self.0.remember_target(name, stat.as_ref().ok().map(object));
         Ok(facts(&stat?))
     }
@@ -153,8 +154,7 @@ impl Dir for LocalDir {
     }
 
     fn is_still(&self, observation: &Observation) -> bool {
-        let Ok(path) = CString::new(&*observation.path) else { return false };
-        let stat = |follow| stat_at(self.0.fd()?.as_fd(), &path, follow);
+        let stat = |follow| stat_at(self.0.fd()?.as_fd(), &*observation.path, follow);
         match observation.fact {
             Fact::Is(known) => match self.0.known(&observation.path) {
                 Some(node) => identity(&node.stat) == known,
@@ -166,8 +166,8 @@ impl Dir for LocalDir {
     }
 
     fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
-        let (dir, name) = (self.0.fd()?, c_name(name)?);
-        Ok(retry_on_intr(|| fs::readlinkat(&dir, &*name, Vec::new()))?.into_bytes())
+        let (dir, name) = (self.0.fd()?, component(name)?);
+        Ok(retry_on_intr(|| fs::readlinkat(&dir, name, Vec::new()))?.into_bytes())
     }
 
     fn file(&self, name: &[u8]) -> io::Result<Box<dyn Blob>> {
@@ -250,14 +250,15 @@ fn not_a_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
-fn c_name(name: &[u8]) -> io::Result<CString> {
-    if name.is_empty() || name == b".." || name.contains(&b'/') {
+/// A name that leads to an entry of a directory and nowhere else.
+fn component(name: &[u8]) -> io::Result<&[u8]> {
+    if name.is_empty() || name == b".." || name.iter().any(|b| matches!(b, b'/' | 0)) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the name of an entry"));
     }
-    CString::new(name).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))
+    Ok(name)
 }
 
-fn open_dir(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+fn open_dir(dir: BorrowedFd<'_>, name: impl Arg + Copy) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(retry_on_intr(|| fs::openat(dir, name, flags, Mode::empty()))?)
 }
@@ -266,7 +267,7 @@ fn stat_fd(fd: &OwnedFd) -> io::Result<Statx> {
     Ok(retry_on_intr(|| fs::statx(fd, c"", AtFlags::EMPTY_PATH, BASIC))?)
 }
 
-fn stat_at(dir: BorrowedFd<'_>, name: &CStr, follow: AtFlags) -> io::Result<Statx> {
+fn stat_at(dir: BorrowedFd<'_>, name: impl Arg + Copy, follow: AtFlags) -> io::Result<Statx> {
     Ok(retry_on_intr(|| fs::statx(dir, name, follow | AtFlags::NO_AUTOMOUNT, BASIC))?)
 }
 

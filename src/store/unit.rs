@@ -7,6 +7,7 @@
 use super::listing;
 pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
+use digest::{Digests, Fingerprints};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     self, AtFlags, FileType, Mode, OFlags, RawDir, Statx, StatxAttributes, StatxFlags,
@@ -15,6 +16,8 @@ use rustix::io::{Errno, retry_on_intr};
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
+
+mod digest;
 
 /// Deeper checkpoints than this are refused: a recogniser's claim that is wrong, or an attack.
 pub const MAX_DEPTH: usize = 64;
@@ -115,10 +118,7 @@ pub fn measure_parts(parts: &[Part<'_>]) -> io::Result<Unit> {
 #[derive(Default)]
 pub(super) struct Walk {
     unit: Unit,
-    /// Everything but ctimes, and the ctimes in two ways: hashed once each, combined at the end.
-    facts: Digest,
-    ctimes: Digest,
-    kept_ctimes: Digest,
+    digests: Digests,
     /// Room for directory entries.
     buffer: Vec<u8>,
     /// Inodes of files with several links, to count each once.
@@ -208,7 +208,7 @@ impl Walk {
             self.unit.tops.push(Top { inode: stat.stx_ino, kind: file_type(stat) });
         }
         self.count(stat);
-        self.digest(stat, path, top);
+        self.digests.fold(stat, path, top);
     }
 
     /// I20: a mount shows by its id; where the kernel gives none, by its device. Devices count for
@@ -259,82 +259,16 @@ impl Walk {
         unit.apparent = unit.apparent.saturating_add(stat.stx_size);
     }
 
-    fn digest(&mut self, stat: &Statx, path: &[u8], top: bool) {
-        // A directory's own size and times follow from its entries on some file systems only.
-        let is_dir = file_type(stat) == FileType::Directory;
-        let size = if is_dir { 0 } else { stat.stx_size };
-        let mut numbers = [0; 32];
-        numbers[..8].copy_from_slice(&stat.stx_ino.to_le_bytes());
-        numbers[8..12].copy_from_slice(&(u32::from(stat.stx_mode) & 0o170_000).to_le_bytes());
-        numbers[12..20].copy_from_slice(&size.to_le_bytes());
-        numbers[20..28].copy_from_slice(&stat.stx_mtime.tv_sec.to_le_bytes());
-        numbers[28..].copy_from_slice(&stat.stx_mtime.tv_nsec.to_le_bytes());
-        self.facts.update(&[&(path.len() as u64).to_le_bytes(), path, &numbers]);
-        let mut ctime = [0; 12];
-        ctime[..8].copy_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
-        ctime[8..].copy_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
-        self.ctimes.update(&[&ctime]);
-        if !(top || (!is_dir && stat.stx_nlink > 1)) {
-            self.kept_ctimes.update(&[&ctime]);
-        }
-    }
-
-    pub(super) fn finish(self) -> Unit {
-        let mut unit = self.unit;
-        let lasting = self.facts.finish();
-        let with = |ctimes: Digest| {
-            let mut both = [0; 64];
-            both[..32].copy_from_slice(lasting.as_bytes());
-            both[32..].copy_from_slice(ctimes.finish().as_bytes());
-            short(blake3::hash(&both))
-        };
-        unit.fingerprint = with(self.ctimes);
-        unit.identity = with(self.kept_ctimes);
-        unit.lasting = short(lasting);
+    /// What was measured; the walk begins again, in the room that it has.
+    pub(super) fn finish(&mut self) -> Unit {
+        let mut unit = std::mem::take(&mut self.unit);
+        let Fingerprints { fingerprint, identity, lasting } = self.digests.finish();
+        (unit.fingerprint, unit.identity, unit.lasting) = (fingerprint, identity, lasting);
         unit.owners.sort_unstable();
+        (self.mount, self.device) = (None, None);
+        self.seen.clear();
         unit
     }
-}
-
-/// A hash of what is told it piece by piece: many small pieces are hashed at once.
-#[derive(Default)]
-struct Digest {
-    pending: Vec<u8>,
-    /// Of what came before, if there was so much.
-    hasher: Option<Box<blake3::Hasher>>,
-}
-
-/// More is not held back.
-const MAX_PENDING: usize = 64 << 10;
-/// What a checkpoint of ten files needs.
-const FIRST_PENDING: usize = 1 << 10;
-
-impl Digest {
-    fn update(&mut self, pieces: &[&[u8]]) {
-        if self.pending.capacity() == 0 {
-            self.pending.reserve(FIRST_PENDING);
-        }
-        for piece in pieces {
-            self.pending.extend_from_slice(piece);
-        }
-        if self.pending.len() >= MAX_PENDING {
-            self.hasher.get_or_insert_default().update(&self.pending);
-            self.pending.clear();
-        }
-    }
-
-    fn finish(self) -> blake3::Hash {
-        match self.hasher {
-            None => blake3::hash(&self.pending),
-            Some(mut hasher) => hasher.update(&self.pending).finalize(),
-        }
-    }
-}
-
-fn short(hash: blake3::Hash) -> Fingerprint {
-    let mut out = [0; 16];
-    out.copy_from_slice(&hash.as_bytes()[..16]);
-    out
 }
 
 /// The fingerprint that [`hex`] wrote; `None` for any other text.

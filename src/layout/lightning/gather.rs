@@ -37,8 +37,9 @@ pub fn contents(folder: &Folder<'_>, notes: &mut Notes) -> Vec<(Vec<u8>, Content
         } else if entry.kind == Kind::Dir
             && is_half_a_name(&entry.name)
             && let Ok(peek) = folder.peek(&entry.name)
+            && let Ok(dir) = peek.dir()
         {
-            below(folder, &*peek.dir, peek.entries(), &entry.name, notes, &mut out);
+            below(folder, &*dir, peek.entries(), &entry.name, notes, &mut out);
         }
     }
     out
@@ -95,9 +96,9 @@ fn look(
 }
 
 /// A directory `NAME.ckpt/`, as sharded strategies and `DeepSpeed` leave it.
-fn sharded(peek: &Peek) -> io::Result<Content> {
+fn sharded(peek: &Peek<'_>) -> io::Result<Content> {
     let meta = if peek.has_file(b"meta.pt") {
-        Some(peek.dir.file(b"meta.pt").and_then(|f| Content::of(&*f))?)
+        Some(Content::of(&*peek.dir()?.file(b"meta.pt")?)?)
     } else {
         None
     };
@@ -116,7 +117,7 @@ fn sharded(peek: &Peek) -> io::Result<Content> {
     if peek.entry(b"checkpoint").is_none_or(|e| e.kind != Kind::Dir) {
         return Ok(Content::Other);
     }
-    let states = peek.dir.open(b"checkpoint")?.list()?;
+    let states = peek.dir()?.open(b"checkpoint")?.list()?;
     let has_states = states.iter().any(|e| e.name.ends_with(b"_states.pt"));
     let whole = has_states && peek.has_file(b"latest");
     let seen = Seen { whole, ..Seen::default() };

@@ -18,7 +18,7 @@ pub fn directories(folder: &Folder<'_>) -> Vec<Claim> {
         let Ok(peek) = folder.peek(&entry.name) else { continue };
         let has = |name: &[u8]| peek.entry(name).is_some_and(|e| e.kind == Kind::Dir);
         if has(b"weights") && has(b"context") {
-            let listing = peek.dir.open(b"weights").and_then(|d| d.list());
+            let listing = peek.dir().and_then(|d| d.open(b"weights")).and_then(|d| d.list());
             let complete = listing.is_ok_and(|entries| {
                 let is_last_written = |n: &[u8]| is_metadata_name(n) || n == b"metadata.json";
                 entries.iter().any(|e| e.kind == Kind::File && is_last_written(&e.name))
@@ -41,10 +41,11 @@ pub fn files(folder: &Folder<'_>, notes: &mut Notes) -> Vec<Claim> {
     let mut by_name: BTreeMap<Box<[u8]>, (Vec<Box<[u8]>>, Vec<Seen>)> = BTreeMap::new();
     for rank in &ranks {
         // What cannot be opened is said when the directory is visited.
-        let Ok(peek) = folder.peek(rank) else { continue };
+        let opened = folder.peek(rank).and_then(|peek| Ok((peek.dir()?, peek)));
+        let Ok((dir, peek)) = opened else { continue };
         for entry in peek.entries().iter().filter(|e| e.kind == Kind::File) {
             let path = join(rank, &entry.name);
-            if let Some(seen) = look(&*peek.dir, &entry.name, folder, &path, notes) {
+            if let Some(seen) = look(&*dir, &entry.name, folder, &path, notes) {
                 let (paths, all) = by_name.entry((&entry.name).into()).or_default();
                 paths.push(path.into());
                 all.push(seen);

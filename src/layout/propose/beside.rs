@@ -4,7 +4,6 @@
 use crate::core::declared::{Fact, Format, Join, MetricFile, MetricPlace};
 use crate::core::model::Step;
 use crate::format::json::Value;
-use crate::layout::folder::read_json;
 use crate::layout::outside::SIDECARS;
 use crate::layout::{Claim, Folder, pointer, record};
 use crate::store::Kind;
@@ -84,7 +83,7 @@ fn is_scores(folder: &Folder<'_>, claims: &[Claim], name: &str) -> bool {
     let is_number = |v: &Value| matches!(v, Value::Whole(_) | Value::Float(_));
     claims.iter().take(3).any(|claim| {
         let peek = folder.peek(claim.name()).ok().filter(|p| p.has_file(name.as_bytes()));
-        let value = peek.and_then(|p| read_json(&*p.dir, name.as_bytes()).ok());
+        let value = peek.and_then(|p| p.read_json(name.as_bytes()).ok());
         value.is_some_and(|v| v.as_object().is_some_and(|o| o.iter().any(|(_, v)| is_number(v))))
     })
 }

@@ -2,20 +2,29 @@
 //!
 //! The order and the names are those of [`unit::measure_parts`], and so is the fingerprint.
 
-use super::node::{Look, Node, changed, identity};
+use super::node::{Inside, Look, Node, changed, identity};
 use super::{kind_of, stat_at};
 use crate::store::unit::{MAX_DEPTH, Unit, Walk};
-use crate::store::{Fact, Kind, Observation};
+use crate::store::{Entry, Fact, Kind, Observation};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{self, AtFlags, Statx};
 use rustix::io::retry_on_intr;
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::io;
 use std::sync::Arc;
 
+thread_local! {
+    /// For a walk, and for the path where it is.
+    static ROOM: RefCell<(Walk, Vec<u8>)> = RefCell::default();
+}
+
 /// `names` are entries of `dir`, or paths below it.
 pub fn measure(dir: &Arc<Node>, names: &[&[u8]]) -> io::Result<Unit> {
-    let mut measure = Measure { keeps_account: dir.spare.account, ..Measure::default() };
+    // What breaks off leaves a walk that is not used again.
+    let ((walk, mut path), keeps_account) = (ROOM.take(), dir.spare.account);
+    let mut measure = Measure { walk, keeps_account, above: Vec::new(), seen: Vec::new() };
     for name in names {
         let mut components = name.split(|b| *b == b'/');
         let leaf = components.next_back().unwrap_or(name);
@@ -23,13 +32,16 @@ pub fn measure(dir: &Arc<Node>, names: &[&[u8]]) -> io::Result<Unit> {
         for component in components {
             parent = parent.open(component)?;
         }
-        let mut path = leaf.to_vec();
+        path.clear();
+        path.extend_from_slice(leaf);
         measure.above = name[..name.len() - leaf.len()].to_vec();
         match parent.last_look(leaf)? {
             Look::Other(stat) => {
                 measure.walk.fold(&stat, &path, true);
-                let fact = Fact::Is(identity(&stat));
-                measure.seen.push(Observation { path: name.to_vec(), fact });
+                if keeps_account {
+                    let fact = Fact::Is(identity(&stat));
+                    measure.seen.push(Observation { path: name.to_vec(), fact });
+                }
             }
             Look::Dir(node) => {
                 measure.walk.fold(&node.stat, &path, true);
@@ -38,20 +50,19 @@ pub fn measure(dir: &Arc<Node>, names: &[&[u8]]) -> io::Result<Unit> {
             }
         }
     }
-    if measure.keeps_account {
+    if keeps_account {
         dir.remember_measured(measure.seen);
     }
-    Ok(measure.walk.finish())
+    let unit = measure.walk.finish();
+    ROOM.set((measure.walk, path));
+    Ok(unit)
 }
 
-#[derive(Default)]
 struct Measure {
     walk: Walk,
     /// What comes before the paths in the walk, which begin with the name of an entry.
     above: Vec<u8>,
     keeps_account: bool,
-    /// The name that was last told to the kernel.
-    name: Vec<u8>,
     /// The named entries, all directories, and what was asked about before.
     seen: Vec<Observation>,
 }
@@ -72,15 +83,15 @@ impl Measure {
             path.push(b'/');
             path.extend_from_slice(&entry.name);
             match known {
-                Some(Look::Other(stat)) => self.other(&stat, fd, &entry.name, path, below),
-                None => {
-                    let stat = stat_at(fd, self.c_name(&entry.name)?, AtFlags::SYMLINK_NOFOLLOW)?;
-                    self.other(&stat, fd, &entry.name, path, below)
+                Inside::Other(stat) => self.other(stat, fd, entry, path, below),
+                Inside::Unknown => {
+                    let stat = stat_at(fd, &*c_name(entry)?, AtFlags::SYMLINK_NOFOLLOW)?;
+                    self.other(&stat, fd, entry, path, below)
                 }
-                Some(Look::Dir(_)) if depth >= MAX_DEPTH => {
+                Inside::Dir(_) if depth >= MAX_DEPTH => {
                     Err(io::Error::other("directories nested too deeply"))
                 }
-                Some(Look::Dir(node)) => {
+                Inside::Dir(node) => {
                     self.walk.fold(&node.stat, path, false);
                     self.inside(&node, path, below, depth + 1)
                 }
@@ -98,15 +109,15 @@ impl Measure {
         &mut self,
         stat: &Statx,
         fd: BorrowedFd<'_>,
-        name: &[u8],
+        entry: &Entry,
         path: &[u8],
         below: usize,
     ) -> io::Result<()> {
         match kind_of(stat) {
             Kind::Dir => return Err(changed()),
             Kind::Symlink => {
-                let name = self.c_name(name)?;
-                let target = retry_on_intr(|| fs::readlinkat(fd, name, Vec::new()))?;
+                let name = c_name(entry)?;
+                let target = retry_on_intr(|| fs::readlinkat(fd, &*name, Vec::new()))?;
                 self.walk.fold_link(path.get(below..).unwrap_or_default(), target.into_bytes());
             }
             Kind::File | Kind::Other => {}
@@ -114,12 +125,9 @@ impl Measure {
         self.walk.fold(stat, path, false);
         Ok(())
     }
+}
 
-    /// The name of a listing's entry, for the kernel.
-    fn c_name(&mut self, name: &[u8]) -> io::Result<&CStr> {
-        self.name.clear();
-        self.name.extend_from_slice(name);
-        self.name.push(0);
-        CStr::from_bytes_with_nul(&self.name).map_err(|_| changed())
-    }
+/// The name of a listing's entry, for the kernel.
+fn c_name(entry: &Entry) -> io::Result<Cow<'_, CStr>> {
+    entry.name.to_c_str().ok_or_else(changed)
 }

@@ -5,13 +5,12 @@
 //! visited. Descriptors are kept as long as there are enough of them; a directory that had to be
 //! closed is opened again from the one above, and must still be the same.
 
-use super::{c_name, kind, kind_of, mount_of, open_dir, stat_at, stat_fd};
-use crate::store::{Entry, Fact, Identity, Kind, Observation, listing};
+use super::{component, kind, kind_of, mount_of, open_dir, stat_at, stat_fd};
+use crate::store::{Entry, Fact, Identity, Kind, Name, Observation, listing};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, RawDir, Statx};
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::ffi::CString;
+use std::collections::BTreeMap;
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,30 +37,26 @@ impl Spare {
         Arc::new(Spare { descriptors: AtomicUsize::new(descriptors), account })
     }
 
-    fn permit(self: &Arc<Spare>) -> Option<Permit> {
+    /// Takes one of the descriptors, which whoever has it gives back.
+    fn take(&self) -> bool {
         let less = |n: usize| n.checked_sub(1);
-        let taken = self.descriptors.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        taken.is_ok().then(|| Permit(Arc::clone(self)))
+        self.descriptors.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
-}
 
-/// One of the descriptors of a [`Spare`], given back when it is dropped.
-#[derive(Debug)]
-struct Permit(Arc<Spare>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.descriptors.fetch_add(1, Ordering::Relaxed);
+    fn give_back(&self) {
+        self.descriptors.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 #[derive(Debug)]
 enum Handle {
-    Open(OwnedFd, #[expect(dead_code, reason = "given back when it is dropped")] Option<Permit>),
+    Open(OwnedFd),
+    /// One of the descriptors of [`Spare`].
+    Spare(OwnedFd),
     /// Listed, and closed again.
     Closed {
         above: Weak<Node>,
-        name: CString,
+        name: Name,
     },
 }
 
@@ -75,10 +70,10 @@ enum Listing {
 
 #[derive(Debug, Default)]
 struct Seen {
-    dirs: HashMap<Box<[u8]>, Arc<Node>>,
-    others: HashMap<Box<[u8]>, Statx>,
+    dirs: BTreeMap<Name, Arc<Node>>,
+    others: BTreeMap<Name, Box<Statx>>,
     /// Where symlinks lead to.
-    targets: HashMap<Box<[u8]>, Option<(u64, (u32, u32))>>,
+    targets: BTreeMap<Name, Option<(u64, (u32, u32))>>,
     /// Of what was measured, and forgotten.
     measured: Vec<Observation>,
 }
@@ -93,6 +88,14 @@ pub struct Node {
     listing: Mutex<Listing>,
     seen: Mutex<Seen>,
     pub spare: Arc<Spare>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if matches!(self.handle, Handle::Spare(_)) {
+            self.spare.give_back();
+        }
+    }
 }
 
 /// A descriptor of a directory.
@@ -114,7 +117,7 @@ impl Node {
     /// The top of a tree.
     pub fn top(fd: OwnedFd, spare: Arc<Spare>) -> io::Result<Arc<Node>> {
         let stat = stat_fd(&fd)?;
-        Ok(Node::new(Handle::Open(fd, None), stat, mount_of(&stat), spare))
+        Ok(Node::new(Handle::Open(fd), stat, mount_of(&stat), spare))
     }
 
     fn new(handle: Handle, stat: Statx, mount: Mount, spare: Arc<Spare>) -> Arc<Node> {
@@ -124,10 +127,10 @@ impl Node {
 
     pub fn fd(&self) -> io::Result<Opened<'_>> {
         match &self.handle {
-            Handle::Open(fd, _) => Ok(Opened::Kept(fd.as_fd())),
+            Handle::Open(fd) | Handle::Spare(fd) => Ok(Opened::Kept(fd.as_fd())),
             Handle::Closed { above, name } => {
                 let above = above.upgrade().ok_or_else(changed)?;
-                let fd = open_dir(above.fd()?.as_fd(), name)?;
+                let fd = open_dir(above.fd()?.as_fd(), &**name)?;
                 let stat = stat_fd(&fd)?;
                 let same = stat.stx_ino == self.stat.stx_ino && mount_of(&stat) == self.mount;
                 if same { Ok(Opened::Again(fd)) } else { Err(changed()) }
@@ -144,10 +147,11 @@ impl Node {
             }
             seen.dirs.len()
         };
-        let permit = if kept < MAX_KEPT { self.spare.permit() } else { None };
-        let node = match permit {
-            Some(permit) => self.enter(name, Some(permit))?,
-            None => self.enter_and_close(name)?,
+        let node = if kept < MAX_KEPT && self.spare.take() {
+            // Given back by the node; here, if there is none.
+            self.enter(name, Handle::Spare).inspect_err(|_| self.spare.give_back())?
+        } else {
+            self.enter_and_close(name)?
         };
         self.seen().dirs.insert(name.into(), Arc::clone(&node));
         Ok(node)
@@ -156,8 +160,8 @@ impl Node {
     /// A subdirectory on this mount, open, and no longer remembered.
     pub fn take(&self, name: &[u8]) -> io::Result<Arc<Node>> {
         match self.forget(name) {
-            Some(node) if matches!(node.handle, Handle::Open(..)) => Ok(node),
-            _ => self.enter(name, None),
+            Some(node) if !matches!(node.handle, Handle::Closed { .. }) => Ok(node),
+            _ => self.enter(name, Handle::Open),
         }
     }
 
@@ -181,36 +185,40 @@ impl Node {
         if identity(&stat) != *known || !self.is_on_mount(&stat) {
             return Ok(false);
         }
-        let handle = Handle::Closed { above: Arc::downgrade(self), name: c_name(name)? };
+        let handle = Handle::Closed { above: Arc::downgrade(self), name: name.into() };
         let node = Node::new(handle, stat, self.mount, Arc::clone(&self.spare));
         *lock(&node.listing) = Listing::Known(listing.into());
         self.seen().dirs.insert(name.into(), node);
         Ok(true)
     }
 
-    fn enter(&self, name: &[u8], permit: Option<Permit>) -> io::Result<Arc<Node>> {
-        let node = self.enter_any(name, permit)?;
-        if mount_of(&node.stat) != self.mount {
+    fn enter(&self, name: &[u8], handle: fn(OwnedFd) -> Handle) -> io::Result<Arc<Node>> {
+        let (fd, stat) = self.open_any(name)?;
+        if mount_of(&stat) != self.mount {
             return Err(io::Error::new(io::ErrorKind::CrossesDevices, "on another file system"));
         }
-        Ok(node)
+        Ok(Node::new(handle(fd), stat, self.mount, Arc::clone(&self.spare)))
     }
 
     fn enter_and_close(self: &Arc<Node>, name: &[u8]) -> io::Result<Arc<Node>> {
-        let open = self.enter(name, None)?;
+        let open = self.enter(name, Handle::Open)?;
         let known = Listing::Known(open.list()?);
-        let handle = Handle::Closed { above: Arc::downgrade(self), name: c_name(name)? };
+        let handle = Handle::Closed { above: Arc::downgrade(self), name: name.into() };
         let node = Node::new(handle, open.stat, self.mount, Arc::clone(&self.spare));
         *lock(&node.listing) = known;
         Ok(node)
     }
 
     /// A subdirectory, also if it lies on another mount.
-    fn enter_any(&self, name: &[u8], permit: Option<Permit>) -> io::Result<Arc<Node>> {
-        let fd = open_dir(self.fd()?.as_fd(), &c_name(name)?)?;
+    fn enter_any(&self, name: &[u8]) -> io::Result<Arc<Node>> {
+        let (fd, stat) = self.open_any(name)?;
+        Ok(Node::new(Handle::Open(fd), stat, self.mount, Arc::clone(&self.spare)))
+    }
+
+    fn open_any(&self, name: &[u8]) -> io::Result<(OwnedFd, Statx)> {
+        let fd = open_dir(self.fd()?.as_fd(), component(name)?)?;
         let stat = stat_fd(&fd)?;
-        let spare = Arc::clone(&self.spare);
-        Ok(Node::new(Handle::Open(fd, permit), stat, self.mount, spare))
+        Ok((fd, stat))
     }
 
     /// What is measured as part of a unit, where a mount is told and not refused. It is not needed
@@ -220,17 +228,17 @@ impl Node {
             let mut seen = self.seen();
             let dir = seen.dirs.remove(name).map(Look::Dir);
             let other = seen.others.get(name).filter(|s| kind_of(s) != Kind::Dir);
-            dir.or_else(|| other.map(|s| Look::Other(Box::new(*s))))
+            dir.or_else(|| other.map(|s| Look::Other(s.clone())))
         };
         match (known, self.kind(name)) {
             (Some(known), _) => Ok(known),
-            (None, Some(Kind::Dir)) => self.enter_any(name, None).map(Look::Dir),
+            (None, Some(Kind::Dir)) => self.enter_any(name).map(Look::Dir),
             (None, _) => {
                 let stat = self.stat_now(name)?;
                 if kind_of(&stat) != Kind::Dir {
                     return Ok(Look::Other(Box::new(stat)));
                 }
-                let node = self.enter_any(name, None)?;
+                let node = self.enter_any(name)?;
                 let same = node.stat.stx_ino == stat.stx_ino;
                 if same { Ok(Look::Dir(node)) } else { Err(changed()) }
             }
@@ -240,7 +248,7 @@ impl Node {
     /// An entry as it was when it was first asked for.
     pub fn stat(&self, name: &[u8]) -> io::Result<Statx> {
         if let Some(known) = self.seen().others.get(name) {
-            return Ok(*known);
+            return Ok(**known);
         }
         let stat = self.stat_now(name)?;
         self.remember(name, &stat);
@@ -251,7 +259,7 @@ impl Node {
     /// remembered of an entry, or looks for itself.
     pub fn inside(
         &self,
-        mut each: impl FnMut(&Entry, BorrowedFd<'_>, Option<Look>) -> io::Result<()>,
+        mut each: impl FnMut(&Entry, BorrowedFd<'_>, Inside<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         let (entries, fd) = (self.list()?, self.fd()?);
         let mut seen = self.seen();
@@ -259,10 +267,12 @@ impl Node {
             let known = match entry.kind {
                 Kind::Dir => {
                     let known = seen.dirs.remove(&*entry.name);
-                    Some(Look::Dir(known.map_or_else(|| self.enter_any(&entry.name, None), Ok)?))
+                    Inside::Dir(match known {
+                        Some(known) => known,
+                        None => self.enter_any(&entry.name)?,
+                    })
                 }
-                _ if seen.others.is_empty() => None,
-                _ => seen.others.get(&*entry.name).map(|s| Look::Other(Box::new(*s))),
+                _ => seen.others.get(&entry.name).map_or(Inside::Unknown, |s| Inside::Other(s)),
             };
             each(entry, fd.as_fd(), known)?;
         }
@@ -270,12 +280,12 @@ impl Node {
     }
 
     pub fn stat_now(&self, name: &[u8]) -> io::Result<Statx> {
-        stat_at(self.fd()?.as_fd(), &c_name(name)?, AtFlags::SYMLINK_NOFOLLOW)
+        stat_at(self.fd()?.as_fd(), component(name)?, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// What [`Node::stat`] answers from now on.
     pub fn remember(&self, name: &[u8], stat: &Statx) {
-        self.seen().others.insert(name.into(), *stat);
+        self.seen().others.insert(name.into(), Box::new(*stat));
     }
 
     /// Where a symlink leads to in the end; `None` for nowhere that can be told.
@@ -323,7 +333,7 @@ impl Node {
     pub fn kind(&self, name: &[u8]) -> Option<Kind> {
         match &*lock(&self.listing) {
             Listing::Known(entries) => {
-                let at = entries.binary_search_by(|e| (*e.name).cmp(name)).ok()?;
+                let at = Name::position(entries, name, |e| &e.name)?;
                 Some(entries[at].kind)
             }
             Listing::Unread | Listing::Failed => None,
@@ -367,6 +377,15 @@ pub fn identity(stat: &Statx) -> Identity {
 pub enum Look {
     Dir(Arc<Node>),
     Other(Box<Statx>),
+}
+
+/// An entry of what is measured.
+pub enum Inside<'n> {
+    Dir(Arc<Node>),
+    /// As it was when it was first asked for.
+    Other(&'n Statx),
+    /// Not asked for yet, and no directory.
+    Unknown,
 }
 
 /// What is remembered is whole whatever panicked while it was locked.
