@@ -1,6 +1,7 @@
 //! Answers that are not what was asked for: what happened, and that nothing was lost.
 
 use super::lang::{Lang, Text};
+use super::said;
 use askama::Template;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
@@ -30,7 +31,8 @@ struct Page<'a> {
     t: &'static Text,
     prefix: &'a str,
     problem: &'a Problem,
-    text: &'a str,
+    text: String,
+    help: Option<String>,
     /// Nothing of ours can be loaded without a token.
     outside: bool,
 }
@@ -123,8 +125,12 @@ impl Problem {
         } else {
             // The page of a problem has no part that can fail.
             let t = lang.text();
-            let text = self.word.map_or(self.text.as_str(), |word| word(t));
-            let page = Page { lang, t, prefix, problem: self, text, outside };
+            let text = match self.word {
+                Some(word) => word(t).to_owned(),
+                None => said::fault(lang, &self.text),
+            };
+            let help = self.help.as_deref().map(|help| said::fault(lang, help));
+            let page = Page { lang, t, prefix, problem: self, text, help, outside };
             let page = page.render().unwrap_or_default();
             ("text/html; charset=utf-8", page)
         };

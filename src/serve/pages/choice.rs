@@ -88,7 +88,7 @@ pub fn page(
     // The page was posted to; what can be asked for again is the session, or their list.
     f.here = here;
     if let Some(fault) = view.law.fault.as_deref().or(fault) {
-        f = f.bad(sanitize::terminal(fault));
+        f = f.bad(sanitize::terminal(&said::fault(visit.lang, fault)));
     }
     let totals = planned.plan.totals;
     let grace = planned.plan.policy.grace_seconds;

@@ -150,7 +150,7 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
         },
         faults: if all {
             let faults = view.seen.faults.iter().take(20);
-            faults.map(|f| sanitize::terminal(f).into_owned()).collect()
+            faults.map(|f| sanitize::terminal(&said::fault(visit.lang, f)).into_owned()).collect()
         } else {
             Vec::new()
         },

@@ -4,6 +4,7 @@ use super::super::choice;
 use super::super::form::{Form, query};
 use super::super::lang::fill;
 use super::super::recipe::Recipe;
+use super::super::said;
 use super::super::site::Site;
 use super::super::view::{Standing, View};
 use super::{Answer, Frame, Pager, Visit, When, heavy, html, status};
@@ -85,8 +86,7 @@ pub async fn act(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer 
         Ok(chosen) if chosen.is_empty() => return again(visit.t().nothing_chosen.to_owned()),
         Ok(chosen) => chosen,
         Err(e) => {
-            let help = e.help.unwrap_or_default();
-            return again(format!("{} {help}. {}", e.text, visit.t().nothing_lost));
+            return again(said::problem(visit.lang, &e.text, e.help.as_deref()));
         }
     };
     let action = form.get("action").unwrap_or("review");
@@ -160,7 +160,7 @@ fn page(visit: &Visit, site: &Site, view: &View, s: usize, form: &Form) -> Page 
         tainted: session
             .tainted
             .iter()
-            .map(|why| fill(t.tainted, &[&sanitize::terminal(why)]))
+            .map(|why| fill(t.tainted, &[&sanitize::terminal(&said::fault(visit.lang, why))]))
             .collect(),
         curve_url: format!("{}/api/v1/roots/{}/curve{curve}", visit.app.prefix, site.slug),
         metrics: metrics.into_iter().map(|m| (m.clone(), Some(&m) == chosen.as_ref())).collect(),

@@ -2,6 +2,7 @@
 
 use super::super::form::{Form, query};
 use super::super::recipe::{MOST, Recipe, Take};
+use super::super::said;
 use super::super::site::Site;
 use super::super::view::View;
 use super::super::view::index::{Filter, Sort};
@@ -129,8 +130,7 @@ pub async fn review(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answ
         }
         Err(why) => {
             let problem = super::choice::unplanned(&visit, why);
-            let help = problem.help.unwrap_or_default();
-            again(format!("{} {help}. {}", problem.text, t.nothing_lost))
+            again(said::problem(visit.lang, &problem.text, problem.help.as_deref()))
         }
     }
 }

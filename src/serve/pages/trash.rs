@@ -4,6 +4,7 @@ use super::super::answer::Problem;
 use super::super::form::query;
 use super::super::lang::fill;
 use super::super::runs::{self, Seen};
+use super::super::said;
 use super::{Answer, Frame, Pager, Visit, When, html};
 use crate::apply::Count;
 use crate::apply::journal::history::State;
@@ -92,7 +93,10 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
             n => fill(t.in_trash_lead, &[&visit.lang.checkpoints(n), &human::size(sum.bytes)]),
         },
         rows,
-        faults: faults.iter().map(|f| sanitize::terminal(f).into_owned()).collect(),
+        faults: faults
+            .iter()
+            .map(|f| sanitize::terminal(&said::fault(visit.lang, f)).into_owned())
+            .collect(),
         pager,
         f,
     })
@@ -118,7 +122,7 @@ pub async fn run(visit: Visit, Path(slug): Path<String>) -> Answer {
             id: sanitize::terminal(&i.id).into_owned(),
             size: human::size(i.bytes),
             state: state(&visit, i.state),
-            why: sanitize::terminal(&i.why).into_owned(),
+            why: sanitize::terminal(&said::journal(visit.lang, &i.why)).into_owned(),
             restorable: is_restorable(i.state),
         })
         .collect();
@@ -143,11 +147,16 @@ pub async fn run(visit: Visit, Path(slug): Path<String>) -> Answer {
     let count = run.in_trash.checkpoints;
     html(&RunPage {
         row: row(&visit, &seen, f.site()),
-        stopped: sanitize::terminal(run.stopped.as_deref().unwrap_or_default()).into_owned(),
+        stopped: run.stopped.as_deref().map_or_else(String::new, |why| {
+            sanitize::terminal(&said::fault(visit.lang, why)).into_owned()
+        }),
         skipped: run
             .skipped
             .iter()
-            .map(|(s, why)| sanitize::terminal(&format!("{s}: {why}")).into_owned())
+            .map(|(s, why)| {
+                let why = said::fault(visit.lang, why);
+                sanitize::terminal(&format!("{s}: {why}")).into_owned()
+            })
             .collect(),
         sessions,
         items,
