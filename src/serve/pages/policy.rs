@@ -158,9 +158,14 @@ fn trial(visit: &Visit, view: &View, base: &str, text: &str) -> Trial {
         let (n, bytes) = of.fold((0, 0_u64), |(n, b), c| {
             (n + 1, b + view.session(c.session).checkpoints[c.checkpoint].bytes)
         });
-        (visit.lang.checkpoints(n), human::size(bytes))
+        let words = if deletes { t.trial_deletes } else { t.trial_keeps };
+        (n > 0).then(|| fill(words, &[&visit.lang.checkpoints(n), &human::size(bytes)]))
     };
-    let ((gone, gone_bytes), (kept, kept_bytes)) = (sum(true), sum(false));
+    let parts: Vec<String> = [sum(true), sum(false)].into_iter().flatten().collect();
+    let lead = match parts.is_empty() {
+        true => t.trial_same.to_owned(),
+        false => fill(t.trial_lead, &[&parts.join(", ")]),
+    };
     let row = |c: &differ::Change| {
         let session = view.session(c.session);
         let checkpoint = &session.checkpoints[c.checkpoint];
@@ -179,7 +184,7 @@ fn trial(visit: &Visit, view: &View, base: &str, text: &str) -> Trial {
     Trial {
         lines: lines(visit.lang, &law).into_iter().filter(|l| !l.faults.is_empty()).collect(),
         fault: false,
-        lead: fill(t.trial_lead, &[&gone, &gone_bytes, &kept, &kept_bytes]),
+        lead,
         changes: changes.iter().take(LIMIT).map(row).collect(),
         more: changes.len() > LIMIT,
     }

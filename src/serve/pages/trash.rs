@@ -9,6 +9,7 @@ use super::{Answer, Frame, Pager, Visit, When, html};
 use crate::apply::Count;
 use crate::apply::journal::history::State;
 use crate::report::{human, sanitize};
+use crate::steps::by_hand;
 use askama::Template;
 use axum::extract::Path;
 
@@ -188,7 +189,10 @@ fn row(visit: &Visit, seen: &Seen, base: &str) -> Row {
     Row {
         url: format!("{base}/run{}", query(&[("run", &run.id)])),
         when: run.at.map(|at| When::new(visit.lang, now, at)),
-        policy: sanitize::terminal(&run.policy).into_owned(),
+        policy: match run.policy.as_str() {
+            by_hand::SOURCE => t.by_hand.to_owned(),
+            policy => sanitize::terminal(policy).into_owned(),
+        },
         in_trash: amount(run.in_trash),
         purged: amount(run.purged),
         restored: amount(run.restored),
