@@ -4,14 +4,13 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { PICTURES, barriers, demo, open, overflow, scratch, serve, session, visitor } from "./support.mjs";
+import { PICTURES, barriers, demoServe, open, overflow, scratch, session, visitor } from "./support.mjs";
 
 let browser, place, server;
 before(async () => {
   mkdirSync(PICTURES, { recursive: true });
   place = scratch();
-  const root = demo(join(place.dir, "demo"));
-  [browser, server] = await Promise.all([open(), serve(root, place.dir, "--allow-delete")]);
+  [browser, server] = await Promise.all([open(), demoServe(join(place.dir, "demo"))]);
 });
 after(async () => {
   await browser.close();

@@ -44,7 +44,7 @@ impl Server {
             .map(|_| lines.next().expect("a link").unwrap())
             .map(|l| l.split_once(": ").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap())
             .collect();
-        let rest = links[0].1.trim_start_matches("http://");
+        let rest = links[0].1.trim_start_matches("http://").trim_start_matches("https://");
         let (host, path) = rest.split_once('/').unwrap();
         let path = format!("/{path}");
         let prefix = path.split("/login").next().unwrap().to_owned();
@@ -60,7 +60,10 @@ impl Server {
             prefix,
             _world: world,
         };
-        server.wait();
+        // Who speaks TLS waits for it in their own way.
+        if server.links[0].1.starts_with("http://") {
+            server.wait();
+        }
         server
     }
 
