@@ -103,6 +103,14 @@ impl Problem {
         Problem::of(StatusCode::SERVICE_UNAVAILABLE, "scanning", |t| t.scan_first)
     }
 
+    /// I29: the audit could not be written, or no thread be had, so nothing was begun.
+    pub fn not_begun(error: &std::io::Error) -> Problem {
+        tracing::error!("a change cannot be begun: {error}");
+        let text = format!("this cannot be begun or written into the audit: {error}");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not-begun", text)
+            .help(Some("nothing was changed".to_owned()))
+    }
+
     pub fn internal(error: &dyn std::error::Error) -> Problem {
         tracing::error!("{error}");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())

@@ -32,8 +32,12 @@ impl Server {
     }
 
     pub fn at(tree: &Tree, now: &str, more: &[&str]) -> Server {
+        Server::beside(tree, now, more, tempfile::tempdir().unwrap())
+    }
+
+    /// With its tokens and its audit in `state`.
+    pub fn beside(tree: &Tree, now: &str, more: &[&str], state: tempfile::TempDir) -> Server {
         let world = World::within(tree.path()).at_time(now);
-        let state = tempfile::tempdir().unwrap();
         let mut command = world.command(["serve", "--allow-root", "--refresh", "86400"]);
         command.arg("--tokens").arg(state.path().join("tokens.toml")).args(more);
         let mut child =

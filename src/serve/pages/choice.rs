@@ -278,7 +278,7 @@ pub fn unplanned(visit: &Visit, why: Unplanned) -> Problem {
 /// # Errors
 /// The audit cannot be written: nothing was begun.
 pub fn begin(visit: &Visit, site: &Arc<Site>, task: Task) -> Result<Arc<Job>, Problem> {
-    Jobs::start(&visit.app, site, &visit.login.who, task).map_err(|e| Problem::internal(&e))
+    Jobs::start(&visit.app, site, &visit.login.who, task).map_err(|e| Problem::not_begun(&e))
 }
 
 /// To the job's page, after a moment in which most are done.
