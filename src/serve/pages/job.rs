@@ -35,6 +35,7 @@ struct Page {
     stale: bool,
     /// The run that can be undone from here.
     undo: Option<String>,
+    run_url: String,
     again: String,
     session_url: Option<String>,
 }
@@ -71,7 +72,12 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     if let Some(why) = report["stopped"].as_str() {
         skipped.push(sanitize::terminal(&said::fault(visit.lang, why)).into_owned());
     }
-    let f = visit.frame(t.job, "", Some(&site));
+    let title = match progress.phase {
+        Phase::Done => t.job_done,
+        Phase::Failed | Phase::Stale => t.error,
+        _ => t.job,
+    };
+    let f = visit.frame(title, "", Some(&site));
     let again = match (&job.session, job.several) {
         (Some(session), _) => format!("{}/session{}", f.site(), query(&[("name", session)])),
         (None, true) => format!("{}/sessions", f.site()),
@@ -91,6 +97,11 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
             .fault
             .map(|e| fill(t.failed, &[&sanitize::terminal(&said::fault(visit.lang, &e))])),
         stale: progress.phase == Phase::Stale,
+        run_url: format!(
+            "{}/run{}",
+            f.site(),
+            query(&[("run", progress.run.as_deref().unwrap_or_default())])
+        ),
         undo: progress.run.filter(|_| restorable && count("purged").is_none()),
         session_url: job.session.is_some().then(|| again.clone()),
         again,

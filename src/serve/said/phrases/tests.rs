@@ -1,3 +1,5 @@
+//! The tables hold together, and nothing that the engine may say is missing from them.
+
 use super::*;
 use crate::core::policy;
 use std::collections::BTreeSet;
