@@ -9,8 +9,9 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::serve::{self, ServeArgs};
 use super::{machine, work};
-use crate::apply::{ApplyOptions, Root};
+use crate::apply::{ApplyOptions, Root, Settings, Which};
 use crate::config::{self, Config};
+use crate::core::model::Time;
 use crate::core::policy;
 use crate::report::plan::Detail;
 use crate::report::{human, listing};
@@ -104,22 +105,40 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
 }
 
 /// Checkpoints of one session go to the trash, so that the page has something to undo.
-const TRASHED: (&str, [&str; 3]) = ("nsmlteam/mnist/4", ["0", "1", "2"]);
+const TRASHED: (&str, &[&str]) = ("nsmlteam/mnist/4", &["0", "1", "2"]);
+/// Earlier deletions, so many days ago and purged a day later, so that the page has a past.
+const EARLIER: [(i64, &str, &[&str]); 3] = [
+    (49, "nsmlteam/mnist/1", &["0", "1", "2", "3", "4"]),
+    (28, "nsmlteam/mnist/2", &["0", "1", "2", "3"]),
+    (7, "nsmlteam/mnist/3", &["0", "1", "2", "3", "4", "5"]),
+];
+const DAY: i64 = 86_400 * Time::NANOS_PER_SEC;
 
 fn page(context: &Context, args: &DemoArgs, config: &Config, root: Root) -> Result<Exit, Failure> {
     let seen = work::scan_root(context, config, &root)?;
     year::record(&root, &seen.inventory, context.now)?;
-    let s = pick::session(&seen.inventory, TRASHED.0)?;
-    let chosen = pick::checkpoints(&seen.inventory, &[s], &TRASHED.1.map(str::to_owned))?;
     let grace = policy::load(policy::DEFAULT).policy.map(|p| p.grace).unwrap_or_default();
-    let judged = by_hand::judge(&seen.inventory, &chosen, &[], grace, context.now);
-    let plan = by_hand::plan(&seen.inventory, seen.root.clone(), &judged, context.now);
     // Not by `carry`, which confines this process to the storage for good: the server writes its
     // tokens beside it.
     let critical = context.signals.critical();
     let settings = carry::settings(context, critical.stop());
-    let options = ApplyOptions { settings, grace: None, purge_now: false };
-    apply::apply(&root, &plan, &options, &|_| {}).map_err(carry::failure)?;
+    let delete = |at: Time, (session, ids): (&str, &[&str])| -> Result<Option<String>, Failure> {
+        let s = pick::session(&seen.inventory, session)?;
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        let chosen = pick::checkpoints(&seen.inventory, &[s], &ids)?;
+        let judged = by_hand::judge(&seen.inventory, &chosen, &[], grace, at);
+        let plan = by_hand::plan(&seen.inventory, seen.root.clone(), &judged, at);
+        let settings = Settings { now: at, ..settings };
+        let options = ApplyOptions { settings, grace: None, purge_now: false };
+        Ok(apply::apply(&root, &plan, &options, &|_| {}).map_err(carry::failure)?.run)
+    };
+    for (days, session, ids) in EARLIER {
+        let at = Time::from_nanos(context.now.nanos().saturating_sub(days * DAY));
+        let Some(run) = delete(at, (session, ids))? else { continue };
+        let settings = Settings { now: Time::from_nanos(at.nanos() + DAY), ..settings };
+        apply::purge(&root, Which::Run(&run), &settings, &|_| {}).map_err(carry::failure)?;
+    }
+    delete(context.now, TRASHED)?;
     drop(critical);
     let (session, ids) = TRASHED;
     context.ui.note(format!("moved {} of {session} to the trash, to be undone", ids.join(", ")));

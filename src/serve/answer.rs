@@ -1,6 +1,7 @@
 //! Answers that are not what was asked for: what happened, and that nothing was lost.
 
 use super::lang::{Lang, Text};
+use super::said;
 use askama::Template;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
@@ -30,7 +31,8 @@ struct Page<'a> {
     t: &'static Text,
     prefix: &'a str,
     problem: &'a Problem,
-    text: &'a str,
+    text: String,
+    help: Option<String>,
     /// Nothing of ours can be loaded without a token.
     outside: bool,
 }
@@ -101,6 +103,14 @@ impl Problem {
         Problem::of(StatusCode::SERVICE_UNAVAILABLE, "scanning", |t| t.scan_first)
     }
 
+    /// I29: the audit could not be written, or no thread be had, so nothing was begun.
+    pub fn not_begun(error: &std::io::Error) -> Problem {
+        tracing::error!("a change cannot be begun: {error}");
+        let text = format!("this cannot be begun or written into the audit: {error}");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not-begun", text)
+            .help(Some("nothing was changed".to_owned()))
+    }
+
     pub fn internal(error: &dyn std::error::Error) -> Problem {
         tracing::error!("{error}");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
@@ -123,8 +133,12 @@ impl Problem {
         } else {
             // The page of a problem has no part that can fail.
             let t = lang.text();
-            let text = self.word.map_or(self.text.as_str(), |word| word(t));
-            let page = Page { lang, t, prefix, problem: self, text, outside };
+            let text = match self.word {
+                Some(word) => word(t).to_owned(),
+                None => said::fault(lang, &self.text),
+            };
+            let help = self.help.as_deref().map(|help| said::fault(lang, help));
+            let page = Page { lang, t, prefix, problem: self, text, help, outside };
             let page = page.render().unwrap_or_default();
             ("text/html; charset=utf-8", page)
         };

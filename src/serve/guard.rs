@@ -11,6 +11,7 @@ use super::state::App;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Method, Request, Response, Uri};
 use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
@@ -22,6 +23,8 @@ use tower_service::Service as _;
 pub const BODY: usize = 1 << 20;
 /// A body that takes longer to arrive is given up, and so is a handler that takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So long is waited for the rest of what is refused.
+const REFUSED: Duration = Duration::from_secs(1);
 const HANDLER: Duration = Duration::from_secs(60);
 /// The header, and the form field, that a mutation repeats.
 pub const CSRF_HEADER: &str = "x-retain-csrf";
@@ -34,9 +37,14 @@ pub async fn answer(app: Arc<App>, router: Router, request: Request<Incoming>) -
     let head = request.method() == Method::HEAD;
     // Without a token no style sheet can be loaded but that of the login page.
     let mut outside = is_public(&app, request.uri());
-    let mut response = match admit(&app, request).await {
+    let (parts, body) = request.into_parts();
+    let mut body = Some(body);
+    let mut response = match admit(&app, parts, &mut body).await {
         Ok(request) => route(router, request).await,
         Err(problem) => {
+            if let Some(body) = body {
+                drain(body).await;
+            }
             outside = true;
             problem.response(api, lang, &app.prefix, outside)
         }
@@ -70,11 +78,15 @@ fn is_public(app: &App, uri: &Uri) -> bool {
 }
 
 /// The request as routes may see it, with its [`Login`] in the extensions.
-async fn admit(app: &App, request: Request<Incoming>) -> Result<Request<Body>, Problem> {
-    plain(app, request.uri(), request.headers())?;
-    let host = host(app, request.headers())?;
-    origin(&request, &host)?;
-    let (mut parts, body) = request.into_parts();
+/// The body is taken when it is read.
+async fn admit(
+    app: &App,
+    mut parts: Parts,
+    body: &mut Option<Incoming>,
+) -> Result<Request<Body>, Problem> {
+    plain(app, &parts.uri, &parts.headers)?;
+    let host = host(app, &parts.headers)?;
+    origin(&parts, &host)?;
     let public = is_public(app, &parts.uri);
     let login = match login(app, &parts.headers) {
         Ok(login) => Some(login),
@@ -82,7 +94,10 @@ async fn admit(app: &App, request: Request<Incoming>) -> Result<Request<Body>, P
         Err(problem) => return Err(problem),
     };
     let body = if parts.method == Method::POST {
-        let bytes = collect(body).await?;
+        let bytes = match body.take() {
+            Some(body) => collect(body).await?,
+            None => Bytes::new(),
+        };
         let field = form_field(&parts.headers, &bytes)?;
         match &login {
             Some(login) => csrf(login, &parts.headers, field.as_deref())?,
@@ -148,8 +163,8 @@ fn host(app: &App, headers: &HeaderMap) -> Result<String, Problem> {
 }
 
 /// W2, W3, W13: what a browser says about where the request comes from.
-fn origin<B>(request: &Request<B>, host: &str) -> Result<(), Problem> {
-    let headers = request.headers();
+fn origin(parts: &Parts, host: &str) -> Result<(), Problem> {
+    let headers = &parts.headers;
     let one = |name: &HeaderName| headers.get(name).map(HeaderValue::as_bytes);
     let refused = || Err(Problem::forbidden(|t| t.wrong_origin));
     if let Some(origin) = one(&header::ORIGIN) {
@@ -162,7 +177,7 @@ fn origin<B>(request: &Request<B>, host: &str) -> Result<(), Problem> {
         }
     }
     let site = one(&HeaderName::from_static("sec-fetch-site"));
-    let mutates = request.method() != Method::GET && request.method() != Method::HEAD;
+    let mutates = parts.method != Method::GET && parts.method != Method::HEAD;
     match site {
         None | Some(b"same-origin") => Ok(()),
         // Typed, or a bookmark.
@@ -215,6 +230,13 @@ fn csrf(login: &Login, headers: &HeaderMap, field: Option<&str>) -> Result<(), P
         return Ok(());
     }
     Err(Problem::forbidden(|t| t.wrong_csrf))
+}
+
+/// Reads and forgets what is refused already: a connection that is closed upon unread bytes takes the
+/// answer with it, and a proxy then says 502 in place of why.
+async fn drain(body: Incoming) {
+    let read = axum::body::to_bytes(Body::new(body), BODY);
+    let _ = tokio::time::timeout(REFUSED, read).await;
 }
 
 async fn collect(body: Incoming) -> Result<Bytes, Problem> {

@@ -118,7 +118,7 @@ pub fn mark(
     let subject = format!("{}: {}", session.name, ids.join(", "));
     let act = Act { who: &who.name, root: &site.slug, action: change.action(), subject: &subject };
     // I29: what cannot be written down is not done.
-    app.audit.write(app.now(), &act, &json!("asked for")).map_err(|e| internal(&e))?;
+    app.audit.write(app.now(), &act, &json!("asked for")).map_err(|e| Problem::not_begun(&e))?;
     let (folders, _) = mark::of_checkpoints(view.inventory(), &[(s, chosen.to_vec())]);
     // A mark in the middle of a run would stop it.
     let _claim = site.claim();

@@ -16,6 +16,7 @@ use super::auth::{Login, Principal};
 use super::form::Form;
 use super::lang::{Lang, Text, fill};
 use super::runs;
+use super::said;
 use super::site::Site;
 use super::state::App;
 use super::view::View;
@@ -165,7 +166,10 @@ impl Visit {
             scanning: scanning
                 .running
                 .then(|| fill(self.t().scanning, &[&self.lang.sessions(scanning.sessions)])),
-            fault: scanning.fault.map(|f| fill(self.t().scan_failed, &[&sanitize::terminal(&f)])),
+            fault: scanning.fault.map(|f| {
+                let fault = said::fault(self.lang, &f);
+                fill(self.t().scan_failed, &[&sanitize::terminal(&fault)])
+            }),
             how_to_declare: fill(self.t().not_initialised, &[&sanitize::terminal(&site.shown)]),
             undeclared,
         }

@@ -4,6 +4,7 @@
 //! from the same data by matches without a rest, so that nothing new can be forgotten there.
 
 mod korean;
+mod phrases;
 
 use super::lang::Lang;
 use super::view::cause::CauseKind;
@@ -76,6 +77,37 @@ pub fn forecast(lang: Lang, foreseen: &Forecast) -> String {
     match lang {
         Lang::En => usage::forecast(foreseen),
         Lang::Ko => korean::forecast(foreseen),
+    }
+}
+
+/// What a scan, a run or a request stumbled over, of which there is English text alone.
+pub fn fault(lang: Lang, english: &str) -> String {
+    match lang {
+        Lang::En => english.to_owned(),
+        Lang::Ko => phrases::fault(english),
+    }
+}
+
+/// What did not work, what to do about it, and that nothing was lost.
+pub fn problem(lang: Lang, text: &str, help: Option<&str>) -> String {
+    let parts = [Some(text), help].into_iter().flatten().filter(|part| !part.is_empty());
+    let said = parts.map(|part| fault(lang, part).trim_end_matches('.').to_owned() + ". ");
+    said.collect::<String>() + lang.text().nothing_lost
+}
+
+/// What is wrong with a policy.
+pub fn diagnostic(lang: Lang, english: &str) -> String {
+    match lang {
+        Lang::En => english.to_owned(),
+        Lang::Ko => phrases::diagnostic(english),
+    }
+}
+
+/// The reasons that a past run wrote down.
+pub fn journal(lang: Lang, english: &str) -> String {
+    match lang {
+        Lang::En => english.to_owned(),
+        Lang::Ko => phrases::journal(english),
     }
 }
 
@@ -188,6 +220,23 @@ max-bytes = "1GiB"
         assert_eq!(told(Lang::Ko, Reason::MinKeep { rank: 1, of: 2 }), "최소 보존(min-keep) 1/2");
         let week = Reason::MissedWithin { rule: 3, age: 9 * 86_400 * Time::NANOS_PER_SEC };
         assert_eq!(told(Lang::Ko, week), "within: 9일 지남, 한도 7d");
+    }
+
+    #[test]
+    fn what_a_journal_says_in_english_is_told_as_if_it_were_new() {
+        let (inventory, policy) = world();
+        let session = &inventory.sessions[0];
+        // Some have a rule of another kind here, and its key in their text.
+        let own = |r: &Reason| {
+            !matches!(r, Reason::First { .. } | Reason::Step { .. } | Reason::All { .. })
+        };
+        for reason in every_reason(&inventory).into_iter().filter(own) {
+            let told = |lang| {
+                let said = Said::new(lang, &inventory, &policy);
+                said.reasons(session, &session.checkpoints[0], Some(0), &[reason])
+            };
+            assert_eq!(journal(Lang::Ko, &told(Lang::En)), told(Lang::Ko), "{reason:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod cause;
 pub mod index;
 mod law;
 pub mod lists;
+mod names;
 pub mod past;
 pub mod tree;
 
@@ -162,7 +163,7 @@ impl View {
             sort: filter.sort,
         };
         let key = Key { scope: scope.clone(), text: filter.text.to_lowercase(), what };
-        let make = || self.index.filtered(self.inventory(), filter, |o| scope.sees(o));
+        let make = || self.index.filtered(filter, |o| scope.sees(o));
         let list = self.lists.get(key, make);
         list.sessions(filter.offset, filter.limit, filter.reverse)
     }
@@ -178,11 +179,13 @@ impl View {
     ) -> Page<(usize, usize)> {
         let key = Key { scope: scope.clone(), text: text.to_lowercase(), what };
         let (text, what) = (key.text.clone(), key.what.clone());
-        let wanted = |s: usize| scope.sees(&self.session(s).owner) && self.index.matches(s, &text);
-        let list = self.lists.get(key, || match what {
-            What::Standing(standing) => self.index.with_standing(standing, wanted),
-            What::Cause(cause) => self.index.with_cause(cause, wanted),
-            What::Sessions { .. } => List::default(),
+        let list = self.lists.get(key, || {
+            let named = self.index.named(&text, |o| scope.sees(o));
+            match what {
+                What::Standing(standing) => self.index.with_standing(standing, |s| named[s]),
+                What::Cause(cause) => self.index.with_cause(cause, |s| named[s]),
+                What::Sessions { .. } => List::default(),
+            }
         });
         match what {
             What::Standing(standing) => {

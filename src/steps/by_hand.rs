@@ -12,6 +12,9 @@ use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot, PlanWarning};
 use crate::core::policy::{Limit, Match, Policy, Protection, Restarted, Safety, SessionPolicy};
 use std::collections::HashSet;
 
+/// What plans of a choice by hand name as their policy, and journals after them.
+pub const SOURCE: &str = "rm";
+
 /// A choice, and what stands against it.
 pub struct ByHand {
     /// Only chosen checkpoints that may go are deleted; their reasons are the warnings. Chosen ones
@@ -71,7 +74,7 @@ fn bare(protections: &[Protection], grace: Span) -> Policy {
     Policy {
         protections: protections.to_vec(),
         policies: vec![SessionPolicy {
-            name: "rm".into(),
+            name: SOURCE.into(),
             sessions: Match::default(),
             keep: Vec::new(),
             discard: Vec::new(),
@@ -128,7 +131,7 @@ pub fn plan(inventory: &Inventory, root: Option<PlanRoot>, judged: &ByHand, now:
         policy: &judged.policy,
         outcome: &judged.outcome,
         now,
-        policy_source: "rm",
+        policy_source: SOURCE,
         policy_text: "",
         root,
         select: Some(&|s: &Session| concerned.contains(&*s.name)),

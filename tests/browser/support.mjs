@@ -71,12 +71,20 @@ export function demo(dir) {
   return join(dir, "storage");
 }
 
+/** `retain demo --serve`: what somebody types who knows nothing. */
+export function demoServe(dir) {
+  return started(["demo", "--serve", dir], join(dir, "serve-tokens.toml"), join(dir, "storage"));
+}
+
 /** Starts a server; `tokens` are by name. */
-export async function serve(root, state, ...more) {
+export function serve(root, state, ...more) {
   const tokens = join(state, "tokens.toml");
-  const child = spawn(RETAIN,
-    ["serve", "--allow-root", "--refresh", "86400", "--tokens", tokens, ...more, root],
-    { stdio: ["ignore", "pipe", "pipe"], env: plain() });
+  const args = ["serve", "--allow-root", "--refresh", "86400", "--tokens", tokens, ...more, root];
+  return started(args, tokens, root);
+}
+
+async function started(args, tokens, root) {
+  const child = spawn(RETAIN, args, { stdio: ["ignore", "pipe", "pipe"], env: plain() });
   let said = "";
   child.stderr.on("data", (d) => { said += d; });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -133,6 +133,7 @@ fn an_epilog_works_as_the_jobs_user_needs_root() {
 
 const UNITS: [&str; 4] =
     ["retain@.service", "retain@.timer", "retain-monitor@.service", "retain-monitor@.timer"];
+const USER_UNITS: [&str; 2] = ["retain.service", "retain.timer"];
 
 /// `ExecStart=` of a unit, its continued lines joined.
 fn exec_start(unit: &str) -> String {
@@ -198,13 +199,13 @@ fn systemd_takes_the_units() {
         return;
     }
     let place = Place::new();
+    let put = |folder: &str, name: &str, unit: &str| {
+        let unit = unit
+            .replace("/usr/local/bin/retain", env!("CARGO_BIN_EXE_retain"))
+            .replace("%h/.cargo/bin/retain", env!("CARGO_BIN_EXE_retain"));
+        place.tree.file(format!("{folder}/{name}"), unit);
+    };
     let verify = |folder: &str, units: &[&str], arguments: &[&str]| {
-        for name in units {
-            let unit = text(&format!("systemd/{folder}/{name}"))
-                .replace("/usr/local/bin/retain", env!("CARGO_BIN_EXE_retain"))
-                .replace("%h/.cargo/bin/retain", env!("CARGO_BIN_EXE_retain"));
-            place.tree.file(format!("{folder}/{name}"), unit);
-        }
         let mut verify = place.command("systemd-analyze");
         verify.args(["verify", "--man=no", "--generators=no"]).args(arguments);
         verify.env("SYSTEMD_UNIT_PATH", format!("{}:", place.at(folder)));
@@ -218,9 +219,21 @@ fn systemd_takes_the_units() {
         assert!(!ours(&said), "{said}");
         (output.status.success(), said)
     };
+    for (folder, units) in [("system", &UNITS[..]), ("user", &USER_UNITS[..])] {
+        for name in units {
+            put(folder, name, &text(&format!("systemd/{folder}/{name}")));
+        }
+    }
+    // And the page's, as its document shows it.
+    let document = include_str!("../../docs/serve.md");
+    let page = document.split("```ini\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(page.contains("%h/.cargo/bin/retain serve"), "{page}");
+    put("page", "retain-serve.service", page);
+    let page = verify("page", &["retain-serve.service"], &["--user"]);
+    assert!(page.0, "{}", page.1);
     let system = verify("system", &UNITS, &[]);
     assert!(system.0, "{}", system.1);
-    let user = verify("user", &["retain.service", "retain.timer"], &["--user"]);
+    let user = verify("user", &USER_UNITS, &["--user"]);
     assert!(user.0, "{}", user.1);
 
     // It must be able to find fault.

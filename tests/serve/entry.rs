@@ -4,7 +4,9 @@ use crate::http::{form, raw};
 use crate::nsml::{self, SESSION};
 use crate::server::Server;
 use crate::support::{Tree, World};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 
 #[test]
 fn every_route_needs_a_token() {
@@ -191,6 +193,37 @@ fn a_socket_is_its_owners_and_is_cleared_away() {
     .unwrap();
     assert!(child.wait().unwrap().success());
     assert!(!socket.exists());
+}
+
+/// A proxy that cannot send the rest of a request makes an answer of its own.
+#[test]
+fn a_refusal_comes_although_the_form_was_long() {
+    let tree = nsml::storage();
+    let state = tempfile::tempdir().unwrap();
+    let (socket, tokens) = (state.path().join("s"), state.path().join("t"));
+    let mut command = nsml::world(&tree).command(["serve", "--allow-root", "--host", "lab"]);
+    command.arg("--listen").arg(&socket).arg("--tokens").arg(&tokens);
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut stream = (0..200).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        UnixStream::connect(&socket).ok()
+    });
+    let stream = stream.as_mut().expect("it listens");
+    // More than a socket holds by itself.
+    let form = "x=".to_owned() + &"a".repeat(900_000);
+    let head = format!(
+        "POST /login HTTP/1.1\r\nHost: lab\r\nOrigin: https://elsewhere.example\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n",
+        form.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(form.as_bytes()).expect("nobody hangs up");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

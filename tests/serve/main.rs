@@ -12,6 +12,7 @@ mod nsml;
 
 mod api;
 mod attacks;
+mod audits;
 mod entry;
 mod flows;
 mod http;

@@ -32,8 +32,12 @@ impl Server {
     }
 
     pub fn at(tree: &Tree, now: &str, more: &[&str]) -> Server {
+        Server::beside(tree, now, more, tempfile::tempdir().unwrap())
+    }
+
+    /// With its tokens and its audit in `state`.
+    pub fn beside(tree: &Tree, now: &str, more: &[&str], state: tempfile::TempDir) -> Server {
         let world = World::within(tree.path()).at_time(now);
-        let state = tempfile::tempdir().unwrap();
         let mut command = world.command(["serve", "--allow-root", "--refresh", "86400"]);
         command.arg("--tokens").arg(state.path().join("tokens.toml")).args(more);
         let mut child =
@@ -44,7 +48,7 @@ impl Server {
             .map(|_| lines.next().expect("a link").unwrap())
             .map(|l| l.split_once(": ").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap())
             .collect();
-        let rest = links[0].1.trim_start_matches("http://");
+        let rest = links[0].1.trim_start_matches("http://").trim_start_matches("https://");
         let (host, path) = rest.split_once('/').unwrap();
         let path = format!("/{path}");
         let prefix = path.split("/login").next().unwrap().to_owned();
@@ -60,7 +64,10 @@ impl Server {
             prefix,
             _world: world,
         };
-        server.wait();
+        // Who speaks TLS waits for it in their own way.
+        if server.links[0].1.starts_with("http://") {
+            server.wait();
+        }
         server
     }
 

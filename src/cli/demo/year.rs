@@ -39,7 +39,9 @@ pub fn record(root: &Root, inventory: &Inventory, now: Time) -> Result<(), Failu
 
 /// In thousandths of what is there now.
 fn share(day: i64) -> u64 {
-    (1000 - 2 * day - (day % 70) * 3).max(50).unsigned_abs()
+    // No year is as even as a ruler.
+    let uneven = day * 37 % 11 / 3;
+    (1000 - 2 * day - (day % 70) * 3 + uneven).clamp(50, 1000).unsigned_abs()
 }
 
 fn measured(owners: &BTreeMap<&str, OwnerPoint>, share: u64) -> Measured {

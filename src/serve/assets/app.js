@@ -66,6 +66,8 @@
 
   // A form is sent once.
   document.querySelectorAll('form[method="post"]').forEach((f) => f.addEventListener("submit", (e) => {
+    // A file is handed out, and the page stays.
+    if (e.submitter?.value === "download") return;
     if (f.dataset.sent) e.preventDefault();
     f.dataset.sent = "1";
     setTimeout(() => { delete f.dataset.sent; }, 3000);

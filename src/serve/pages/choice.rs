@@ -88,7 +88,7 @@ pub fn page(
     // The page was posted to; what can be asked for again is the session, or their list.
     f.here = here;
     if let Some(fault) = view.law.fault.as_deref().or(fault) {
-        f = f.bad(sanitize::terminal(fault));
+        f = f.bad(sanitize::terminal(&said::fault(visit.lang, fault)));
     }
     let totals = planned.plan.totals;
     let grace = planned.plan.policy.grace_seconds;
@@ -278,7 +278,7 @@ pub fn unplanned(visit: &Visit, why: Unplanned) -> Problem {
 /// # Errors
 /// The audit cannot be written: nothing was begun.
 pub fn begin(visit: &Visit, site: &Arc<Site>, task: Task) -> Result<Arc<Job>, Problem> {
-    Jobs::start(&visit.app, site, &visit.login.who, task).map_err(|e| Problem::internal(&e))
+    Jobs::start(&visit.app, site, &visit.login.who, task).map_err(|e| Problem::not_begun(&e))
 }
 
 /// To the job's page, after a moment in which most are done.

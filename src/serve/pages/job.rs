@@ -3,8 +3,9 @@
 use super::super::answer::Problem;
 use super::super::form::{Form, query};
 use super::super::jobs::{Phase, Task};
-use super::super::lang::fill;
+use super::super::lang::{Lang, fill};
 use super::super::runs;
+use super::super::said;
 use super::super::site::Site;
 use super::{Answer, Frame, Visit, choice, html, login};
 use crate::apply::RunSummary;
@@ -34,6 +35,7 @@ struct Page {
     stale: bool,
     /// The run that can be undone from here.
     undo: Option<String>,
+    run_url: String,
     again: String,
     session_url: Option<String>,
 }
@@ -63,14 +65,19 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     let results = [say("moved", t.moved), say("restored", t.restored), say("purged", t.purged)];
     let lines = |value: &Value| -> Vec<String> {
         let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
-        list.iter().map(|s| sanitize::terminal(&sentence(s)).into_owned()).collect()
+        list.iter().map(|s| sanitize::terminal(&sentence(visit.lang, s)).into_owned()).collect()
     };
     let mut skipped = lines(&report["skipped"]);
     skipped.extend(lines(&report["faults"]));
     if let Some(why) = report["stopped"].as_str() {
-        skipped.push(sanitize::terminal(why).into_owned());
+        skipped.push(sanitize::terminal(&said::fault(visit.lang, why)).into_owned());
     }
-    let f = visit.frame(t.job, "", Some(&site));
+    let title = match progress.phase {
+        Phase::Done => t.job_done,
+        Phase::Failed | Phase::Stale => t.error,
+        _ => t.job,
+    };
+    let f = visit.frame(title, "", Some(&site));
     let again = match (&job.session, job.several) {
         (Some(session), _) => format!("{}/session{}", f.site(), query(&[("name", session)])),
         (None, true) => format!("{}/sessions", f.site()),
@@ -86,8 +93,15 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         events: format!("{}/api/v1/jobs/{}/events", visit.app.prefix, job.id),
         results: results.into_iter().flatten().collect(),
         skipped,
-        fault: progress.fault.map(|e| fill(t.failed, &[&sanitize::terminal(&e)])),
+        fault: progress
+            .fault
+            .map(|e| fill(t.failed, &[&sanitize::terminal(&said::fault(visit.lang, &e))])),
         stale: progress.phase == Phase::Stale,
+        run_url: format!(
+            "{}/run{}",
+            f.site(),
+            query(&[("run", progress.run.as_deref().unwrap_or_default())])
+        ),
         undo: progress.run.filter(|_| restorable && count("purged").is_none()),
         session_url: job.session.is_some().then(|| again.clone()),
         again,
@@ -97,12 +111,12 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
 }
 
 /// `SESSION ID: why`, or a fault that is a sentence already.
-fn sentence(value: &Value) -> String {
+fn sentence(lang: Lang, value: &Value) -> String {
     if let Some(text) = value.as_str() {
-        return text.to_owned();
+        return said::fault(lang, text);
     }
     let part = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-    format!("{} {}: {}", part("session"), part("id"), part("why"))
+    format!("{} {}: {}", part("session"), part("id"), said::fault(lang, &part("why")))
 }
 
 /// Restores a run, a session of it, or one checkpoint.

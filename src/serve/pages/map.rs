@@ -5,6 +5,7 @@
 //! it is shown with; on a wider screen there is more room around it.
 
 use super::super::form::query;
+use super::super::lang::fill;
 use super::super::treemap::{self, Rect};
 use super::super::view::View;
 use super::super::view::tree::Node;
@@ -31,6 +32,10 @@ pub struct Cell {
     pub title: String,
     /// Empty where nothing fits.
     pub label: String,
+    /// Under the name, where there is room for it.
+    pub size: String,
+    /// How much of it the policy would free, in hundredths.
+    pub freed: Option<String>,
     pub class: &'static str,
     pub x: String,
     pub y: String,
@@ -85,16 +90,33 @@ fn cell(node: &Node, rect: Rect, depth: usize, drawing: &Drawing<'_>) -> Cell {
         }
         (_, session) => format!("{base}/session{}", query(&[("name", session)])),
     };
+    let size = human::size(node.bytes);
+    let said = match node.freed {
+        0 => size.clone(),
+        freed => fill(drawing.visit.t().of_it_freed, &[&size, &human::size(freed)]),
+    };
+    let label = label(name.rsplit('/').next().unwrap_or(&name), rect);
+    let below = Rect { h: rect.h - LINE, ..rect };
+    // What has cells of its own shows them.
+    let leaf = depth >= 2 || node.children.is_empty();
     Cell {
         url,
-        title: format!("{name}: {}", human::size(node.bytes)),
-        label: label(name.rsplit('/').next().unwrap_or(&name), rect),
+        title: format!("{name}: {said}"),
+        size: if leaf && !label.is_empty() { self::label(&size, below) } else { String::new() },
+        label,
+        freed: (leaf && node.freed > 0).then(|| share(node.freed, node.bytes)),
         class: ["t-owner", "t-dataset", "t-session"][depth.min(2)],
         x: format!("{:.2}", rect.x / drawing.width * 100.0),
         y: format!("{:.1}", rect.y),
         w: format!("{:.2}", rect.w / drawing.width * 100.0),
         h: format!("{:.1}", rect.h),
     }
+}
+
+/// In hundredths, to one place.
+#[expect(clippy::cast_precision_loss, reason = "an area on a screen")]
+fn share(part: u64, whole: u64) -> String {
+    format!("{:.1}", part as f64 / whole.max(1) as f64 * 100.0)
 }
 
 /// A name where it fits whole: a part of one would not be what the link is called.

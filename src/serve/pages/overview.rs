@@ -17,10 +17,17 @@ use axum::extract::Path;
 #[template(path = "overview.html")]
 struct Page {
     f: Frame,
-    lead: String,
-    reclaim: String,
-    reclaim_url: Option<String>,
+    used: String,
+    used_by: String,
+    freed: String,
+    /// Empty: the policy frees nothing.
+    freed_of: String,
+    trash: String,
+    trash_of: String,
+    disk_free: Option<(String, String)>,
     owners: Vec<OwnerRow>,
+    /// An owner has one of their own.
+    owner_quotas: bool,
     more: Option<String>,
     quotas: Vec<Quota>,
     causes: Vec<CauseRow>,
@@ -28,6 +35,9 @@ struct Page {
     biggest: Vec<Biggest>,
     history_url: String,
     moments: Vec<Moment>,
+    /// Lines of the chart beside usage.
+    has_trash: bool,
+    has_quota: bool,
     disk: String,
     faults: Vec<String>,
     unrecognised: Option<String>,
@@ -100,6 +110,7 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
     let bytes = if all { view.index.bytes } else { sum(&|o| o.bytes) };
     let freed = if all { view.index.delete_bytes } else { sum(&|o| o.delete_bytes) };
     let past = visit.past(&site, &view).await?;
+    let trash = past.report.trash.unwrap_or_default();
     let of_owner = |name: &str| {
         past.quotas().find(|(q, _)| q.owner.as_deref() == Some(name)).map(|q| bar(visit.lang, q))
     };
@@ -115,19 +126,31 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
     let unrecognised = view.seen.unrecognised.files;
     let shown = sanitize::terminal(&site.shown).into_owned();
     html(&Page {
-        lead: fill(
-            t.in_use,
+        used: human::size(bytes),
+        used_by: fill(
+            t.tile_used_of,
             &[
-                &human::size(bytes),
-                &visit.lang.sessions(sum(&|o| o.sessions.len() as u64)),
                 &visit.lang.checkpoints(sum(&|o| o.checkpoints)),
+                &visit.lang.sessions(sum(&|o| o.sessions.len() as u64)),
             ],
         ),
-        reclaim: fill(
-            t.reclaim_now,
-            &[&human::size(freed), &visit.lang.checkpoints(sum(&|o| o.delete))],
-        ),
-        reclaim_url: (freed > 0).then(|| format!("{}/plan", f.site())),
+        freed: human::size(freed),
+        freed_of: match sum(&|o| o.delete) {
+            0 => String::new(),
+            n => fill(t.by_the_policy, &[&visit.lang.checkpoints(n)]),
+        },
+        trash: match trash.checkpoints {
+            0 => t.tile_trash_empty.to_owned(),
+            _ => human::size(trash.bytes),
+        },
+        trash_of: match trash.checkpoints {
+            0 => t.trash_holds_none.to_owned(),
+            n => fill(t.trash_holds, &[&visit.lang.checkpoints(n)]),
+        },
+        disk_free: past.report.space.filter(|_| all).map(|space| {
+            (human::size(space.free), fill(t.tile_disk_of, &[&human::size(space.total)]))
+        }),
+        owner_quotas: past.quotas().any(|(q, _)| q.owner.is_some()),
         owners: rows.collect(),
         more: (mine.len() > OWNERS).then(|| human::grouped((mine.len() - OWNERS) as u64)),
         quotas: if all {
@@ -139,18 +162,16 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
         maps: map::maps(&view, &visit, f.site()),
         biggest: biggest(&visit, &view, f.site()),
         history_url: format!("{}/api/v1/roots/{}/usage", visit.app.prefix, site.slug),
+        has_trash: past.future.timeline.iter().any(|m| m.trash.is_some()),
+        has_quota: past.quotas().any(|(q, _)| q.owner.is_none() && !q.min_free),
         moments: moments(&visit, &past.future.timeline),
-        disk: match (past.report.space, past.future.space) {
-            (Some(space), foreseen) if all => {
-                let free = fill(t.disk, &[&human::size(space.free), &human::size(space.total)]);
-                let foreseen = foreseen.as_ref().map(|f| said::forecast(visit.lang, f));
-                foreseen.map_or(free.clone(), |f| format!("{free} {f}"))
-            }
+        disk: match &past.future.space {
+            Some(foreseen) if all => said::forecast(visit.lang, foreseen),
             _ => String::new(),
         },
         faults: if all {
             let faults = view.seen.faults.iter().take(20);
-            faults.map(|f| sanitize::terminal(f).into_owned()).collect()
+            faults.map(|f| sanitize::terminal(&said::fault(visit.lang, f)).into_owned()).collect()
         } else {
             Vec::new()
         },

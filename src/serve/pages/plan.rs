@@ -111,7 +111,7 @@ pub fn page(
     let t = visit.t();
     let mut f = visit.frame(t.plan, "plan", Some(site));
     if let Some(fault) = view.law.fault.as_deref().or(fault) {
-        f = f.bad(sanitize::terminal(fault));
+        f = f.bad(sanitize::terminal(&said::fault(visit.lang, fault)));
     }
     let head = view.head(&visit.who().scope);
     let sums = &head.sums;
@@ -160,7 +160,8 @@ pub fn warnings(visit: &Visit, view: &View, warnings: &Warnings) -> Vec<String> 
         Warning::Tainted(s) => {
             let session = view.session(s as usize);
             let why = session.tainted.first().map_or("", |w| w);
-            format!("{}: {}", session.name, fill(visit.t().kept_whole, &[why]))
+            let why = said::fault(visit.lang, why);
+            format!("{}: {}", session.name, fill(visit.t().kept_whole, &[&why]))
         }
         Warning::Notice(n) => {
             let notice = &view.outcome.notices[n as usize];

@@ -1,8 +1,8 @@
 //! The policy in force, its faults beside their lines, and a scratch sheet that saves nothing.
 
 use super::super::form::{Form, query};
-use super::super::lang::fill;
-use super::super::said::Said;
+use super::super::lang::{Lang, fill};
+use super::super::said::{self, Said};
 use super::super::view::{Law, View};
 use super::{Answer, Frame, Visit, heavy, html};
 use crate::core::decide::decide;
@@ -96,11 +96,12 @@ pub async fn act(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer 
 
 fn page(mut f: Frame, view: &View, trial: Option<Trial>, text: String) -> Page {
     if let Some(fault) = &view.law.fault {
-        f = f.bad(sanitize::terminal(fault));
+        let fault = said::fault(f.lang, fault);
+        f = f.bad(sanitize::terminal(&fault));
     }
     Page {
-        source: sanitize::terminal(&view.law.source).into_owned(),
-        lines: lines(&view.law),
+        source: sanitize::terminal(&said::fault(f.lang, &view.law.source)).into_owned(),
+        lines: lines(f.lang, &view.law),
         effective: view.law.effective.clone(),
         text,
         trial,
@@ -109,7 +110,7 @@ fn page(mut f: Frame, view: &View, trial: Option<Trial>, text: String) -> Page {
 }
 
 /// The text line by line; what stands after the last is at the last.
-fn lines(law: &Law) -> Vec<Line> {
+fn lines(lang: Lang, law: &Law) -> Vec<Line> {
     let mut lines: Vec<Line> = (1..)
         .zip(law.text.lines())
         .map(|(number, text)| Line {
@@ -123,7 +124,8 @@ fn lines(law: &Law) -> Vec<Line> {
         let at = Position::of(&law.text, d.span.start).line.clamp(1, last.max(1));
         let Some(line) = lines.get_mut(at - 1) else { continue };
         let parts = [Some(d.message.as_str()), Some(d.label.as_str()), d.help.as_deref()];
-        let said: Vec<&str> = parts.into_iter().flatten().filter(|p| !p.is_empty()).collect();
+        let parts = parts.into_iter().flatten().filter(|p| !p.is_empty());
+        let said: Vec<String> = parts.map(|p| said::diagnostic(lang, p)).collect();
         line.faults.push(Fault {
             error: d.is_error(),
             code: d.code.as_str().to_owned(),
@@ -138,7 +140,13 @@ fn trial(visit: &Visit, view: &View, base: &str, text: &str) -> Trial {
     let law = Law::of(t.scratch.to_owned(), text.to_owned(), view.now);
     if !law.holds() {
         let lead = t.trial_faulty.to_owned();
-        return Trial { lines: lines(&law), fault: true, lead, changes: Vec::new(), more: false };
+        return Trial {
+            lines: lines(visit.lang, &law),
+            fault: true,
+            lead,
+            changes: Vec::new(),
+            more: false,
+        };
     }
     let inventory = view.inventory();
     let after = decide(inventory, &law.policy, view.now);
@@ -150,9 +158,14 @@ fn trial(visit: &Visit, view: &View, base: &str, text: &str) -> Trial {
         let (n, bytes) = of.fold((0, 0_u64), |(n, b), c| {
             (n + 1, b + view.session(c.session).checkpoints[c.checkpoint].bytes)
         });
-        (visit.lang.checkpoints(n), human::size(bytes))
+        let words = if deletes { t.trial_deletes } else { t.trial_keeps };
+        (n > 0).then(|| fill(words, &[&visit.lang.checkpoints(n), &human::size(bytes)]))
     };
-    let ((gone, gone_bytes), (kept, kept_bytes)) = (sum(true), sum(false));
+    let parts: Vec<String> = [sum(true), sum(false)].into_iter().flatten().collect();
+    let lead = match parts.is_empty() {
+        true => t.trial_same.to_owned(),
+        false => fill(t.trial_lead, &[&parts.join(", ")]),
+    };
     let row = |c: &differ::Change| {
         let session = view.session(c.session);
         let checkpoint = &session.checkpoints[c.checkpoint];
@@ -169,9 +182,9 @@ fn trial(visit: &Visit, view: &View, base: &str, text: &str) -> Trial {
         }
     };
     Trial {
-        lines: lines(&law).into_iter().filter(|l| !l.faults.is_empty()).collect(),
+        lines: lines(visit.lang, &law).into_iter().filter(|l| !l.faults.is_empty()).collect(),
         fault: false,
-        lead: fill(t.trial_lead, &[&gone, &gone_bytes, &kept, &kept_bytes]),
+        lead,
         changes: changes.iter().take(LIMIT).map(row).collect(),
         more: changes.len() > LIMIT,
     }

@@ -4,6 +4,7 @@ use super::super::choice;
 use super::super::form::{Form, query};
 use super::super::lang::fill;
 use super::super::recipe::Recipe;
+use super::super::said;
 use super::super::site::Site;
 use super::super::view::{Standing, View};
 use super::{Answer, Frame, Pager, Visit, When, heavy, html, status};
@@ -33,6 +34,8 @@ struct Page {
     tags: Vec<String>,
     tainted: Vec<String>,
     metrics: Vec<(String, bool)>,
+    /// How many stand how, with the words of it; what none does is left out.
+    standings: Vec<(&'static str, &'static str, String)>,
     curve_url: String,
     rows: Vec<Row>,
     pager: Pager,
@@ -48,6 +51,7 @@ struct Row {
     summary: String,
     summary_full: String,
     size: String,
+    on_disk: String,
     bytes: u64,
     standing: &'static str,
     standing_text: &'static str,
@@ -85,8 +89,7 @@ pub async fn act(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer 
         Ok(chosen) if chosen.is_empty() => return again(visit.t().nothing_chosen.to_owned()),
         Ok(chosen) => chosen,
         Err(e) => {
-            let help = e.help.unwrap_or_default();
-            return again(format!("{} {help}. {}", e.text, visit.t().nothing_lost));
+            return again(said::problem(visit.lang, &e.text, e.help.as_deref()));
         }
     };
     let action = form.get("action").unwrap_or("review");
@@ -160,10 +163,11 @@ fn page(visit: &Visit, site: &Site, view: &View, s: usize, form: &Form) -> Page 
         tainted: session
             .tainted
             .iter()
-            .map(|why| fill(t.tainted, &[&sanitize::terminal(why)]))
+            .map(|why| fill(t.tainted, &[&sanitize::terminal(&said::fault(visit.lang, why))]))
             .collect(),
         curve_url: format!("{}/api/v1/roots/{}/curve{curve}", visit.app.prefix, site.slug),
         metrics: metrics.into_iter().map(|m| (m.clone(), Some(&m) == chosen.as_ref())).collect(),
+        standings: standings(visit, view, s),
         rows,
         pager,
         pattern: form.get("pattern").unwrap_or_default().to_owned(),
@@ -195,6 +199,7 @@ fn row(
         summary: sanitize::terminal(&human::summary(summary)).into_owned(),
         summary_full: sanitize::terminal(summary).into_owned(),
         size: human::nsml_size(length),
+        on_disk: fill(visit.t().on_disk, &[&human::size(checkpoint.bytes)]),
         bytes: checkpoint.bytes,
         standing: standing.as_str(),
         standing_text: standing_text(visit, standing),
@@ -202,6 +207,17 @@ fn row(
         marks: marks(visit, checkpoint),
         id,
     }
+}
+
+fn standings(visit: &Visit, view: &View, s: usize) -> Vec<(&'static str, &'static str, String)> {
+    let row = &view.index.rows[s];
+    let all = [Standing::Keep, Standing::Protected, Standing::Delete, Standing::Untouched];
+    let some = all.into_iter().filter(|standing| row.count(*standing) > 0);
+    let one = |standing: Standing| {
+        let n = human::grouped(row.count(standing).into());
+        (standing.as_str(), standing_text(visit, standing), n)
+    };
+    some.map(one).collect()
 }
 
 pub fn standing_text(visit: &Visit, standing: Standing) -> &'static str {

@@ -2,6 +2,7 @@
 
 use super::super::form::{Form, query};
 use super::super::recipe::{MOST, Recipe, Take};
+use super::super::said;
 use super::super::site::Site;
 use super::super::view::View;
 use super::super::view::index::{Filter, Sort};
@@ -25,12 +26,23 @@ struct Page {
     statuses: Vec<(&'static str, &'static str, bool)>,
     sorts: Vec<(&'static str, &'static str, bool)>,
     reverse: bool,
+    heads: Vec<Head>,
     rows: Vec<Row>,
     pager: Pager,
     choice: Choice,
     /// There is nothing at all, whatever is searched for.
     empty: bool,
     empty_how: String,
+}
+
+/// The head of a column.
+struct Head {
+    word: &'static str,
+    /// Sorts by it, and then the other way round; empty: it cannot be sorted by.
+    url: String,
+    /// As `aria-sort` has it; empty: it is not sorted by.
+    sorted: &'static str,
+    number: bool,
 }
 
 /// What is chosen of the sessions; after a mistake, what was.
@@ -129,8 +141,7 @@ pub async fn review(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answ
         }
         Err(why) => {
             let problem = super::choice::unplanned(&visit, why);
-            let help = problem.help.unwrap_or_default();
-            again(format!("{} {help}. {}", problem.text, t.nothing_lost))
+            again(said::problem(visit.lang, &problem.text, problem.help.as_deref()))
         }
     }
 }
@@ -142,18 +153,29 @@ fn page(visit: &Visit, site: &Site, view: &View, asked: &Form, form: &Form) -> P
     let who = visit.who();
     let page = view.sessions(&who.scope, &filter);
     let base = f.site().to_owned();
-    let link = |offset: usize| {
-        let offset = offset.to_string();
-        let reverse = if filter.reverse { "1" } else { "" };
+    let address = |sort: Sort, reverse: bool, offset: &str| {
         let pairs = [
             ("q", filter.text.as_str()),
             ("owner", filter.owner.as_deref().unwrap_or_default()),
             ("status", filter.status.map_or("", Status::as_str)),
-            ("sort", filter.sort.as_str()),
-            ("reverse", reverse),
-            ("offset", &offset),
+            ("sort", sort.as_str()),
+            ("reverse", if reverse { "1" } else { "" }),
+            ("offset", offset),
         ];
         format!("{base}/sessions{}", query(&pairs))
+    };
+    let link = |offset: usize| address(filter.sort, filter.reverse, &offset.to_string());
+    let head = |word: &'static str, sort: Option<Sort>, number: bool| {
+        let own = sort == Some(filter.sort);
+        let url = sort.map(|sort| address(sort, own && !filter.reverse, ""));
+        // Names from A on, all else from the most down.
+        let up = (sort == Some(Sort::Name)) != filter.reverse;
+        let sorted = match (own, up) {
+            (false, _) => "",
+            (true, true) => "ascending",
+            (true, false) => "descending",
+        };
+        Head { word, url: url.unwrap_or_default(), sorted, number }
     };
     if form.has("csrf") {
         // The page was posted to.
@@ -198,6 +220,15 @@ fn page(visit: &Visit, site: &Site, view: &View, asked: &Form, form: &Form) -> P
         statuses: statuses.map(|(value, word)| (value, word, value == chosen)).into(),
         sorts: sorts.map(|(s, word)| (s.as_str(), word, s == filter.sort)).collect(),
         reverse: filter.reverse,
+        heads: vec![
+            head(t.session, Some(Sort::Name), false),
+            head(t.size, Some(Sort::Size), true),
+            head(t.reclaimable, Some(Sort::Freed), true),
+            head(t.checkpoints, Some(Sort::Count), true),
+            head(t.owner, None, false),
+            head(t.by_time, Some(Sort::Time), false),
+            head(t.status, None, false),
+        ],
         rows: page.items.iter().map(|s| row(visit, view, *s, f.site(), form)).collect(),
         pager,
         empty: !view.index.owners.iter().any(|o| who.sees(&o.name)),

@@ -4,10 +4,12 @@ use super::super::answer::Problem;
 use super::super::form::query;
 use super::super::lang::fill;
 use super::super::runs::{self, Seen};
+use super::super::said;
 use super::{Answer, Frame, Pager, Visit, When, html};
 use crate::apply::Count;
 use crate::apply::journal::history::State;
 use crate::report::{human, sanitize};
+use crate::steps::by_hand;
 use askama::Template;
 use axum::extract::Path;
 
@@ -92,7 +94,10 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
             n => fill(t.in_trash_lead, &[&visit.lang.checkpoints(n), &human::size(sum.bytes)]),
         },
         rows,
-        faults: faults.iter().map(|f| sanitize::terminal(f).into_owned()).collect(),
+        faults: faults
+            .iter()
+            .map(|f| sanitize::terminal(&said::fault(visit.lang, f)).into_owned())
+            .collect(),
         pager,
         f,
     })
@@ -118,7 +123,7 @@ pub async fn run(visit: Visit, Path(slug): Path<String>) -> Answer {
             id: sanitize::terminal(&i.id).into_owned(),
             size: human::size(i.bytes),
             state: state(&visit, i.state),
-            why: sanitize::terminal(&i.why).into_owned(),
+            why: sanitize::terminal(&said::journal(visit.lang, &i.why)).into_owned(),
             restorable: is_restorable(i.state),
         })
         .collect();
@@ -143,11 +148,16 @@ pub async fn run(visit: Visit, Path(slug): Path<String>) -> Answer {
     let count = run.in_trash.checkpoints;
     html(&RunPage {
         row: row(&visit, &seen, f.site()),
-        stopped: sanitize::terminal(run.stopped.as_deref().unwrap_or_default()).into_owned(),
+        stopped: run.stopped.as_deref().map_or_else(String::new, |why| {
+            sanitize::terminal(&said::fault(visit.lang, why)).into_owned()
+        }),
         skipped: run
             .skipped
             .iter()
-            .map(|(s, why)| sanitize::terminal(&format!("{s}: {why}")).into_owned())
+            .map(|(s, why)| {
+                let why = said::fault(visit.lang, why);
+                sanitize::terminal(&format!("{s}: {why}")).into_owned()
+            })
             .collect(),
         sessions,
         items,
@@ -179,7 +189,10 @@ fn row(visit: &Visit, seen: &Seen, base: &str) -> Row {
     Row {
         url: format!("{base}/run{}", query(&[("run", &run.id)])),
         when: run.at.map(|at| When::new(visit.lang, now, at)),
-        policy: sanitize::terminal(&run.policy).into_owned(),
+        policy: match run.policy.as_str() {
+            by_hand::SOURCE => t.by_hand.to_owned(),
+            policy => sanitize::terminal(policy).into_owned(),
+        },
         in_trash: amount(run.in_trash),
         purged: amount(run.purged),
         restored: amount(run.restored),

@@ -2,6 +2,7 @@
 
 mod notice;
 
+use super::phrases;
 pub use notice::{brake, cause, forecast, notice};
 
 use crate::core::calendar::Period;
@@ -17,9 +18,12 @@ pub struct Speaker<'a> {
     pub policy: Option<u16>,
 }
 
+/// Of lengths of time, the longest first.
+pub const UNITS: [&str; 5] = ["년", "일", "시간", "분", "초"];
+
 /// `9일 2시간`.
 fn age(nanos: i64) -> String {
-    age_with(nanos, ["년", "일", "시간", "분", "초"])
+    age_with(nanos, UNITS)
 }
 
 pub fn noun(period: Period) -> &'static str {
@@ -83,12 +87,12 @@ impl Speaker<'_> {
             Reason::Incomplete => "미완료이거나 기록 중임".to_owned(),
             Reason::Tainted => {
                 let why = session.tainted.first().map_or("", |t| t);
-                format!("세션을 온전히 읽을 수 없음: {why}")
+                format!("세션을 온전히 읽을 수 없음: {}", phrases::fault(why))
             }
             Reason::Ambiguous => "이름과 내용이 서로 맞지 않음".to_owned(),
             Reason::Conflict => {
                 let why = c.conflicts().first().map_or("", |t| t);
-                format!("지표의 출처들이 서로 다름: {why}")
+                format!("지표의 출처들이 서로 다름: {}", phrases::fault(why))
             }
             Reason::Running => "실행 중인 세션의 최신 체크포인트".to_owned(),
             Reason::Restarted { later } => {

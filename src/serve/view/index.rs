@@ -5,6 +5,7 @@
 
 use super::cause::{Cause, CauseKind, cause};
 use super::lists::{List, Page};
+use super::names::Names;
 use crate::core::decision::{Outcome, Reason, SessionDecision, Verdict};
 use crate::core::limit::usage::Usage;
 use crate::core::model::{Checkpoint, Inventory, Status, Time};
@@ -65,8 +66,9 @@ pub struct Row {
     pub untouched: u32,
     /// Where its deletions begin in [`Index::going`].
     pub(super) going: u32,
-    /// For searches that do not mind capitals.
-    pub(super) lower: String,
+    pub(super) status: Status,
+    /// An index into [`Index::owners`].
+    pub(super) owner: u32,
 }
 
 impl Row {
@@ -107,6 +109,7 @@ pub struct Going {
 #[derive(Debug, Default)]
 pub struct Index {
     names: HashMap<Box<str>, u32>,
+    searched: Names,
     pub rows: Vec<Row>,
     by_size: Vec<u32>,
     by_time: Vec<u32>,
@@ -177,11 +180,12 @@ impl Index {
         for (at, session) in (0..).zip(&inventory.sessions) {
             let decision = &outcome.sessions[at as usize];
             index.names.insert(session.name.clone(), at);
+            index.searched.push(&session.name);
             let mut row = Row {
                 bytes: listing::session_bytes(session),
                 checkpoints: u32::try_from(session.checkpoints.len()).unwrap_or(u32::MAX),
                 last_write: listing::last_write(session),
-                lower: session.name.to_lowercase(),
+                status: session.status,
                 going: u32::try_from(index.going.len()).unwrap_or(u32::MAX),
                 ..Row::default()
             };
@@ -264,6 +268,11 @@ impl Index {
             owner.delete_bytes = owner.bytes.saturating_sub(left);
         }
         self.owners.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
+        for (at, owner) in (0..).zip(&self.owners) {
+            for s in &owner.sessions {
+                self.rows[*s as usize].owner = at;
+            }
+        }
         let all = || (0..).take(self.rows.len()).collect::<Vec<u32>>();
         let row = |s: &u32| &self.rows[*s as usize];
         let sorted = |key: &dyn Fn(&Row) -> i128| {
@@ -342,9 +351,14 @@ impl Index {
         })
     }
 
-    /// Whether a session's name has this text in it, which is in small letters.
-    pub fn matches(&self, s: usize, lower: &str) -> bool {
-        self.rows[s].lower.contains(lower)
+    /// For each session, whether it is theirs to see and has this text in its name.
+    pub fn named(&self, text: &str, mine: impl Fn(&str) -> bool) -> Vec<bool> {
+        let mine: Vec<bool> = self.owners.iter().map(|o| mine(&o.name)).collect();
+        let mut named = self.searched.with(text);
+        for (wanted, row) in named.iter_mut().zip(&self.rows) {
+            *wanted = *wanted && mine[row.owner as usize];
+        }
+        named
     }
 
     pub fn by_name(&self, name: &str) -> Option<usize> {
@@ -352,20 +366,15 @@ impl Index {
     }
 
     /// The sessions a filter leaves of those that `mine` says are theirs to see; each counts once.
-    pub fn filtered(
-        &self,
-        inventory: &Inventory,
-        filter: &Filter,
-        mine: impl Fn(&str) -> bool,
-    ) -> List {
-        let text = filter.text.to_lowercase();
-        let wanted = |s: &u32| {
-            let session = &inventory.sessions[*s as usize];
-            mine(&session.owner)
-                && filter.owner.as_deref().is_none_or(|o| o == &*session.owner)
-                && filter.status.is_none_or(|status| status == session.status)
-                && self.matches(*s as usize, &text)
-        };
+    pub fn filtered(&self, filter: &Filter, mine: impl Fn(&str) -> bool) -> List {
+        let owned = |owner: &str| filter.owner.as_deref().is_none_or(|o| o == owner);
+        let mut found = self.named(&filter.text, |owner| owned(owner) && mine(owner));
+        if let Some(status) = filter.status {
+            for (wanted, row) in found.iter_mut().zip(&self.rows) {
+                *wanted = *wanted && row.status == status;
+            }
+        }
+        let wanted = |s: &u32| found[*s as usize];
         let of =
             |order: &mut dyn Iterator<Item = u32>| List::new(order.filter(wanted).map(|s| (s, 1)));
         let sorted = |order: &[u32]| of(&mut order.iter().copied());

@@ -102,7 +102,7 @@ fn sums_are_of_what_is_there() {
 fn sessions_are_filtered_and_sorted() {
     let view = view();
     let find = |filter: &Filter| {
-        view.index.filtered(view.inventory(), filter, |o| o != "t3").sessions(
+        view.index.filtered(filter, |o| o != "t3").sessions(
             filter.offset,
             filter.limit,
             filter.reverse,

@@ -15,6 +15,8 @@ pub struct Node {
     /// Empty: what is left over.
     pub name: String,
     pub bytes: u64,
+    /// What the policy would free of them.
+    pub freed: u64,
     /// The biggest first.
     pub children: Vec<Node>,
 }
@@ -27,12 +29,18 @@ pub fn tree(inventory: &Inventory, rows: &[Row], mine: impl Fn(&str) -> bool) ->
             continue;
         }
         let dataset = session.name.rsplit_once('/').map_or(".", |(folder, _)| folder);
-        let node = Node { name: session.name.to_string(), bytes: row.bytes, children: Vec::new() };
+        let node = Node {
+            name: session.name.to_string(),
+            bytes: row.bytes,
+            freed: row.delete_bytes.min(row.bytes),
+            children: Vec::new(),
+        };
         owners.entry(&session.owner).or_default().entry(dataset).or_default().push(node);
     }
     let branch = |(name, children): (&str, Vec<Node>)| Node {
         name: name.to_owned(),
         bytes: children.iter().map(|c| c.bytes).sum(),
+        freed: children.iter().map(|c| c.freed).sum(),
         children,
     };
     let owners = owners.into_iter().map(|(owner, datasets)| {
@@ -48,7 +56,8 @@ fn cut(mut nodes: Vec<Node>, most: usize) -> Vec<Node> {
     if nodes.len() > most {
         let rest = nodes.split_off(most - 1);
         let bytes = rest.iter().map(|n| n.bytes).sum();
-        nodes.push(Node { name: String::new(), bytes, children: Vec::new() });
+        let freed = rest.iter().map(|n| n.freed).sum();
+        nodes.push(Node { name: String::new(), bytes, freed, children: Vec::new() });
         nodes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
     }
     nodes
