@@ -34,6 +34,8 @@ pub struct Faulty {
     pub hit: Mutex<Option<&'static str>>,
     /// Every call so far, by kind; with the inode of the file that is written or synced.
     pub log: Mutex<Vec<(&'static str, u64)>>,
+    /// The kinds of all calls that could fail, in their order.
+    kinds: Mutex<Vec<&'static str>>,
 }
 
 impl Faulty {
@@ -44,7 +46,18 @@ impl Faulty {
             count: AtomicUsize::new(0),
             hit: Mutex::new(None),
             log: Mutex::default(),
+            kinds: Mutex::default(),
         }
+    }
+
+    /// No mishap; only what was called is of interest.
+    pub fn none() -> Faulty {
+        Faulty::new(Mishap::Lie, usize::MAX)
+    }
+
+    /// What was called so far, and could fail.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        self.kinds.lock().unwrap().clone()
     }
 
     pub fn was_hit(&self) -> bool {
@@ -63,6 +76,7 @@ impl Faulty {
         real: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
         let n = self.count.fetch_add(1, Ordering::SeqCst);
+        self.kinds.lock().unwrap().push(kind);
         let mut hit = self.hit.lock().unwrap();
         if n == self.at {
             *hit = Some(kind);

@@ -12,9 +12,14 @@ mod support;
 mod trees;
 
 mod changed;
+mod confined;
 mod faulty;
 mod happy;
+mod homes;
 mod hostile;
+mod interrupted;
+mod journals;
+mod known;
 mod pointed;
 mod privileged;
 mod races;
