@@ -167,13 +167,20 @@ pub struct Meanwhile<F: Fn(Moment, usize) + Sync> {
     /// Told the moment, and how many renames there were before.
     pub then: F,
     renames: AtomicUsize,
-    locks: bool,
+    /// From the n-th on, so every attempt to lock fails.
+    unlocked: Option<(usize, Errno)>,
+    locks: AtomicUsize,
 }
 
 impl Meanwhile<fn(Moment, usize)> {
     /// Nothing happens, but the file system has no locks.
     pub fn without_locks() -> Self {
-        Meanwhile { locks: false, ..Meanwhile::new(|_, _| {}) }
+        Meanwhile::with_locks_failing(0, Errno::NOLCK)
+    }
+
+    /// Nothing happens, but from the n-th on (from 0) all locks fail.
+    pub fn with_locks_failing(from: usize, errno: Errno) -> Self {
+        Meanwhile { unlocked: Some((from, errno)), ..Meanwhile::new(|_, _| {}) }
     }
 }
 
@@ -185,7 +192,8 @@ pub enum Moment {
 
 impl<F: Fn(Moment, usize) + Sync> Meanwhile<F> {
     pub fn new(then: F) -> Self {
-        Meanwhile { then, renames: AtomicUsize::new(0), locks: true }
+        let (renames, locks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Meanwhile { then, renames, unlocked: None, locks }
     }
 }
 
@@ -246,7 +254,11 @@ impl<F: Fn(Moment, usize) + Sync> Calls for Meanwhile<F> {
         Os.sync(file)
     }
     fn lock(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        if self.locks { Os.lock(file) } else { Err(Errno::NOLCK.into()) }
+        let n = self.locks.fetch_add(1, Ordering::SeqCst);
+        match self.unlocked {
+            Some((from, errno)) if n >= from => Err(errno.into()),
+            _ => Os.lock(file),
+        }
     }
     fn give(&self, file: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
         Os.give(file, uid)
