@@ -152,10 +152,8 @@ impl Calls for Os {
     }
 
     fn reserve(&self, file: BorrowedFd<'_>, at: u64, len: u64) -> io::Result<()> {
-        match again(|| fs::fallocate(file, FallocateFlags::empty(), at, len)) {
-            Err(e) if unsupported(&e) => zeros(at, len, |some, at| self.write(file, some, at)),
-            other => other,
-        }
+        let direct = again(|| fs::fallocate(file, FallocateFlags::empty(), at, len));
+        or_by_writing(direct, || zeros(at, len, |some, at| self.write(file, some, at)))
     }
 
     fn truncate(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()> {
@@ -173,6 +171,14 @@ impl Calls for Os {
 
     fn give(&self, file: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
         again(|| fs::fchown(file, Some(rustix::fs::Uid::from_raw(uid)), None))
+    }
+}
+
+/// What to do about space where the file system cannot reserve any.
+fn or_by_writing(direct: io::Result<()>, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    match direct {
+        Err(e) if unsupported(&e) => write(),
+        other => other,
     }
 }
 
@@ -290,14 +296,14 @@ mod tests {
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert!(text.starts_with("text\0"));
-        // Files of /proc are files and know no such call: writing is tried. A device is none, and
-        // would take all zeros.
-        let proc = File::options().write(true).open("/proc/self/comm").unwrap();
-        let direct = fs::fallocate(&proc, FallocateFlags::empty(), 0, 1);
-        assert_eq!(direct, Err(Errno::OPNOTSUPP));
-        assert_eq!(errno(Os.reserve(proc.as_fd(), 0, 1)), Some(Errno::SPIPE));
-        let null = File::options().write(true).open("/dev/null").unwrap();
-        assert_eq!(errno(Os.reserve(null.as_fd(), 0, 1)), Some(Errno::NODEV));
+        let wrote = || Err(Errno::DQUOT.into());
+        for (direct, wanted) in [
+            (Ok(()), None),
+            (Err(Errno::OPNOTSUPP), Some(Errno::DQUOT)),
+            (Err(Errno::NOSPC), Some(Errno::NOSPC)),
+        ] {
+            assert_eq!(errno(or_by_writing(direct.map_err(io::Error::from), wrote)), wanted);
+        }
     }
 
     #[test]
