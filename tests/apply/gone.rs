@@ -1,8 +1,11 @@
 //! What is not there any more, and what only seems so: gone is what is seen to be gone (I33).
 
+use crate::faulty::{Meanwhile, Moment};
 use crate::support::*;
-use retain::apply::Report;
+use retain::apply::journal::history::State;
+use retain::apply::{Report, runs};
 use std::fs;
+use std::path::Path;
 
 /// A session with a checkpoint of one part, one of two in two folders, and one that stays.
 fn store() -> Store {
@@ -104,4 +107,90 @@ fn a_whole_folder_that_is_gone_is_gone() {
     let report = store.apply(&plan).unwrap();
     assert_eq!((report.gone, report.moved.checkpoints, report.unreached), (1, 0, 0));
     assert!(report.run.is_none() && report.skipped.is_empty(), "{:?}", report.skipped);
+}
+
+/// What happens right before the n-th rename: moved, gone, and why the rest stays.
+type AtRename = (&'static str, usize, fn(&Path), (u64, u64), Option<&'static str>);
+
+/// Renames: the directory `1`, the file `2`, the two parts of `3`.
+const AT_RENAME: &[AtRename] = &[
+    ("its own turn", 0, |s| fs::remove_dir_all(s.join("1")).unwrap(), (2, 1), None),
+    ("a file's own turn", 1, |s| fs::remove_file(s.join("2")).unwrap(), (2, 1), None),
+    ("the first part's own turn", 2, |s| fs::remove_file(s.join("3a")).unwrap(), (2, 1), None),
+    (
+        "the second part's own turn",
+        3,
+        |s| fs::remove_file(s.join("3b")).unwrap(),
+        (2, 0),
+        Some("a part of 3 vanished"),
+    ),
+    ("a file, early", 0, |s| fs::remove_file(s.join("2")).unwrap(), (2, 1), None),
+    (
+        "a part, early",
+        0,
+        |s| fs::remove_file(s.join("3a")).unwrap(),
+        (2, 0),
+        Some("3 cannot be read"),
+    ),
+    (
+        "a file is another, early",
+        0,
+        |s| fs::write(s.join("2"), "another").unwrap(),
+        (1, 0),
+        Some("2 has changed just now"),
+    ),
+    (
+        "a part is another, early",
+        1,
+        |s| fs::write(s.join("3b"), "another").unwrap(),
+        (2, 0),
+        Some("3 has changed just now"),
+    ),
+];
+
+#[test]
+fn what_goes_or_changes_while_others_are_moved() {
+    for (what, at, deed, counts, said) in AT_RENAME {
+        let store = Store::new();
+        store.ckpt("s/1");
+        for name in ["2", "3a", "3b"] {
+            store.file(format!("s/{name}"), name);
+        }
+        let mut plan = Plan::of(&store);
+        plan.delete("s", "1", &["s/1"]).delete("s", "2", &["s/2"]).delete(
+            "s",
+            "3",
+            &["s/3a", "s/3b"],
+        );
+        let calls = Meanwhile::new(|moment, n| {
+            if (moment, n) == (Moment::Before, *at) {
+                deed(&store.path("s"));
+            }
+        });
+        let report = store.apply_with(&plan.seal(), &with_calls(&calls)).unwrap();
+        assert_eq!((report.moved.checkpoints, report.gone), *counts, "{what}");
+        let why = report.skipped.first().map(|s| &*s.why);
+        assert_eq!(why.is_some(), said.is_some(), "{what}: {why:?}");
+        assert!(why.is_none_or(|why| why.starts_with(said.unwrap())), "{what}: {why:?}");
+        assert_eq!(report.unreached, 0, "{what}");
+        // The log says the same of each.
+        let (all, _) = runs(&store.root()).unwrap();
+        let count = |state| all[0].items.iter().filter(|i| i.state == state).count() as u64;
+        let kept = 3 - counts.0 - counts.1;
+        let found = (count(State::Moved), count(State::Gone), count(State::Kept));
+        assert_eq!(found, (counts.0, counts.1, kept), "{what}");
+    }
+    // The early loss of a directory shows when it is claimed.
+    let store = Store::new();
+    store.ckpt("s/1");
+    store.ckpt("s/2");
+    let mut plan = Plan::of(&store);
+    plan.delete("s", "1", &["s/1"]).delete("s", "2", &["s/2"]);
+    let calls = Meanwhile::new(|moment, n| {
+        if (moment, n) == (Moment::Before, 0) {
+            fs::remove_dir_all(store.path("s/2")).unwrap();
+        }
+    });
+    let report = store.apply_with(&plan.seal(), &with_calls(&calls)).unwrap();
+    assert_eq!((report.moved.checkpoints, report.gone, report.skipped.len()), (1, 1, 0));
 }

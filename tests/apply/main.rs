@@ -25,6 +25,7 @@ mod locks;
 mod pointed;
 mod privileged;
 mod races;
+mod recovered;
 mod refused;
 mod removal;
 mod roots;

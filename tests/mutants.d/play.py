@@ -127,7 +127,12 @@ def inside(file):
     """In the namespace: traces if there is no trace, runs the mutants, prints what became of each."""
     work = json.loads(Path(file).read_text())
     shut_in()
-    tell = lambda value: print(json.dumps(value), flush=True)
+    one_at_a_time = threading.Lock()
+
+    def tell(value):
+        with one_at_a_time:
+            print(json.dumps(value), flush=True)
+
     if not work["tests"]:
         work["tests"] = trace(work)
         tell({"tests": work["tests"]})

@@ -75,11 +75,10 @@ impl AtHome<'_> {
         }
         // I23: nothing moves before the disk knows what will, and has room for what comes of it.
         let journal = self.journal(site, journal)?;
-        let mut room = 0;
         for session in &ready {
-            room += PER_SESSION + session.seen.deletions.len() as u64 * PER_ITEM;
             session.intents().for_each(|intent| journal.add(&Record::Intent(intent)));
         }
+        let room = ready.iter().map(|session| room(session.seen.deletions.len())).sum();
         journal
             .reserve(settings.calls, room)
             .map_err(ApplyError::io("reserve space for the journal"))?;
@@ -157,6 +156,11 @@ impl AtHome<'_> {
     }
 }
 
+/// Journal bytes that may come of a session with so many deletions.
+fn room(deletions: usize) -> u64 {
+    PER_SESSION + deletions as u64 * PER_ITEM
+}
+
 /// Texts of the system stay within the space that is reserved for a record.
 fn short(text: &str) -> String {
     text.chars().take(200).collect()
@@ -213,6 +217,7 @@ mod tests {
 
     #[test]
     fn texts_fit_the_room_that_is_reserved() {
+        assert_eq!([0, 1, 100].map(room), [PER_SESSION, PER_SESSION + 48, PER_SESSION + 4800]);
         assert_eq!(short("why"), "why");
         assert_eq!(short(&"\u{e9}".repeat(300)), "\u{e9}".repeat(200));
     }
