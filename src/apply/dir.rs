@@ -93,19 +93,26 @@ pub enum How {
 pub fn how() -> How {
     static HOW: OnceLock<How> = OnceLock::new();
     *HOW.get_or_init(|| {
-        let probe = retry(|| fs::openat2(fs::CWD, c".", DIR | OFlags::PATH, Mode::empty(), STRICT));
-        // Seccomp filters of containers answer EPERM for calls they do not know.
-        let how = match probe.map_err(|e| Errno::from_io_error(&e)) {
-            Err(Some(Errno::NOSYS | Errno::PERM | Errno::INVAL)) => How::Components,
-            _ => How::Openat2,
-        };
+        let probe =
+            rustix::io::retry_on_intr(|| fs::openat2(fs::CWD, c".", PROBE, Mode::empty(), STRICT));
+        let how = by_probe(probe.map(drop));
         tracing::debug!(?how, "opening directories below the root");
         how
     })
 }
 
-/// I19, for what is opened without `openat2`.
+fn by_probe(probe: rustix::io::Result<()>) -> How {
+    match probe {
+        // Seccomp filters of containers answer EPERM for calls they do not know.
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => How::Components,
+        _ => How::Openat2,
+    }
+}
+
+/// I19, for what is opened without `openat2`; for reading, which is no flag.
 const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// Asks whether there is `openat2`, where the current directory cannot be read too.
+const PROBE: OFlags = DIR.union(OFlags::PATH);
 /// I18, I19, I20, in one call that nobody can come between.
 const STRICT: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
@@ -154,21 +161,28 @@ pub fn open_to_list(root: BorrowedFd<'_>, rel: &Rel) -> io::Result<OwnedFd> {
 
 fn resolve(root: BorrowedFd<'_>, rel: &Rel) -> io::Result<OwnedFd> {
     let mut at: Option<OwnedFd> = None;
-    let mut rest = &rel.0[..];
-    while !rest.is_empty() {
-        let mut path = rest[0].to_bytes().to_vec();
-        let mut n = 1;
-        while n < rest.len() && path.len() + rest[n].count_bytes() < MAX_PATH {
-            path.push(b'/');
-            path.extend_from_slice(rest[n].to_bytes());
-            n += 1;
-        }
-        rest = &rest[n..];
+    for path in pieces(&rel.0) {
         let from = at.as_ref().map_or(root, AsFd::as_fd);
         let next = openat2(from, &path)?;
         at = Some(next);
     }
     at.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+/// A path in as few pieces as the kernel takes.
+fn pieces(components: &[CString]) -> Vec<Vec<u8>> {
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    for component in components {
+        let component = component.to_bytes();
+        match pieces.last_mut() {
+            Some(path) if path.len() + 1 + component.len() <= MAX_PATH => {
+                path.push(b'/');
+                path.extend_from_slice(component);
+            }
+            _ => pieces.push(component.to_vec()),
+        }
+    }
+    pieces
 }
 
 /// Opens one entry of a directory, which must be a directory on the same mount.
@@ -179,7 +193,7 @@ pub fn step(dir: BorrowedFd<'_>, name: &CStr, how: How) -> io::Result<OwnedFd> {
     if how == How::Openat2 {
         return openat2(dir, name.to_bytes());
     }
-    let fd = retry(|| fs::openat(dir, name, DIR | OFlags::RDONLY, Mode::empty()))?;
+    let fd = retry(|| fs::openat(dir, name, DIR, Mode::empty()))?;
     // I20, as the kernel tells it without `openat2`.
     if mount(dir)? != mount(fd.as_fd())? {
         return Err(Errno::XDEV.into());
@@ -198,7 +212,7 @@ pub fn child(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
 fn openat2(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<OwnedFd> {
     // EAGAIN: a rename elsewhere made the kernel unsure; bounded, against somebody who never stops.
     for _ in 0..128 {
-        match retry(|| fs::openat2(dir, path, DIR | OFlags::RDONLY, Mode::empty(), STRICT)) {
+        match retry(|| fs::openat2(dir, path, DIR, Mode::empty(), STRICT)) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             other => return other,
         }
@@ -217,12 +231,12 @@ pub struct MountId(u64, u32, u32);
 /// # Errors
 /// The kernel gives no mount ids, neither by `statx` nor in `/proc`.
 pub fn mount(dir: BorrowedFd<'_>) -> io::Result<MountId> {
-    let stat = stat_fd(dir)?;
-    let id = if stat.stx_mask & StatxFlags::MNT_ID.bits() != 0 {
-        stat.stx_mnt_id
-    } else {
-        mount_by_proc(dir)?
-    };
+    mount_of(&stat_fd(dir)?, || mount_by_proc(dir))
+}
+
+fn mount_of(stat: &Statx, by_proc: impl FnOnce() -> io::Result<u64>) -> io::Result<MountId> {
+    let told = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::MNT_ID);
+    let id = if told { stat.stx_mnt_id } else { by_proc()? };
     Ok(MountId(id, stat.stx_dev_major, stat.stx_dev_minor))
 }
 
@@ -235,6 +249,8 @@ fn mount_by_proc(dir: BorrowedFd<'_>) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other("the kernel does not tell mounts apart"))
 }
 
+/// I19: a symlink, and a place where something would be mounted, as they are.
+const ITSELF: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::NO_AUTOMOUNT);
 const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID);
 
 /// # Errors
@@ -248,8 +264,7 @@ pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<Statx> {
 /// # Errors
 /// As `statx`, but for a missing entry.
 pub fn look(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Option<Statx>> {
-    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-    match retry(|| fs::statx(dir, name, flags, WANTED)) {
+    match retry(|| fs::statx(dir, name, ITSELF, WANTED)) {
         Ok(stat) => Ok(Some(stat)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
@@ -267,7 +282,7 @@ pub fn kind(stat: &Statx) -> FileType {
 pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     let mut out = Vec::new();
     // A descriptor of its own: the one given stands wherever it was read to.
-    let own = retry(|| fs::openat(dir, c".", DIR | OFlags::RDONLY, Mode::empty()))?;
+    let own = retry(|| fs::openat(dir, c".", DIR, Mode::empty()))?;
     let mut buffer: Vec<u8> = Vec::with_capacity(LISTING_BUFFER);
     listing::read(&mut RawDir::new(&own, buffer.spare_capacity_mut()), |entry| {
         out.push(entry.name.to_owned());
@@ -276,6 +291,9 @@ pub fn names(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     out.sort_unstable();
     Ok(out)
 }
+
+/// I31: neither a symlink nor a pipe without a writer leads anywhere else.
+const FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 /// A regular file of at most `limit` bytes, opened without following or blocking (I31).
 ///
@@ -295,8 +313,7 @@ pub fn read_file(dir: BorrowedFd<'_>, name: &CStr, limit: u64) -> io::Result<(Ve
 /// As [`read_file`], but for its length.
 pub fn read_head(dir: BorrowedFd<'_>, name: &CStr, limit: u64) -> io::Result<(Vec<u8>, Statx)> {
     use std::io::Read as _;
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd = retry(|| fs::openat(dir, name, flags, Mode::empty()))?;
+    let fd = retry(|| fs::openat(dir, name, FILE, Mode::empty()))?;
     let stat = stat_fd(fd.as_fd())?;
     if kind(&stat) != FileType::RegularFile {
         return Err(io::Error::other("not a regular file"));
@@ -333,19 +350,23 @@ mod tests {
                 let fd = open(path).unwrap();
                 assert_eq!(stat_fd(fd.as_fd()).unwrap().stx_ino, wanted, "{how:?} {path}");
             }
-            for (path, errors) in [
-                ("a/x", [Errno::NOENT, Errno::NOENT]),
-                ("a/x/y", [Errno::NOENT, Errno::NOENT]),
-                ("a/file", [Errno::NOTDIR, Errno::NOTDIR]),
-                ("a/file/x", [Errno::NOTDIR, Errno::NOTDIR]),
-                ("a/link", [Errno::NOTDIR, Errno::LOOP]),
-                ("a/link/c", [Errno::NOTDIR, Errno::LOOP]),
-                ("a/up/etc", [Errno::NOTDIR, Errno::LOOP]),
-                ("a/loop", [Errno::NOTDIR, Errno::LOOP]),
+            // `openat2` says what it minds, one step at a time only that a link is no directory.
+            let link = if how == How::Openat2 { Errno::LOOP } else { Errno::NOTDIR };
+            for (path, error) in [
+                ("a/x", Errno::NOENT),
+                ("a/x/y", Errno::NOENT),
+                ("a/file", Errno::NOTDIR),
+                ("a/file/x", Errno::NOTDIR),
+                ("a/link", Errno::NOTDIR),
+                ("a/link/c", link),
+                ("a/up/etc", link),
+                ("a/loop", Errno::NOTDIR),
             ] {
-                let got = errno(open(path)).unwrap();
-                assert!(errors.contains(&got), "{how:?} {path}: {got:?}");
+                assert_eq!(errno(open(path)), Some(error), "{how:?} {path}");
             }
+            let a = open("a").unwrap();
+            let up = errno(step(a.as_fd(), c"..", how));
+            assert!(how == How::Components || up == Some(Errno::XDEV), "{up:?}");
             // Mounts: /proc is one on every Linux machine.
             let top = std::fs::File::open("/").unwrap();
             let proc = super::open(top.as_fd(), &Rel::parse("proc/self").unwrap(), how);
@@ -374,11 +395,99 @@ mod tests {
     }
 
     #[test]
+    fn a_path_goes_in_as_few_pieces_as_the_kernel_takes() {
+        let pieces = |lengths: &[usize]| -> Vec<usize> {
+            let name = |n: &usize| CString::new(vec![b'n'; *n]).unwrap();
+            let names: Vec<CString> = lengths.iter().map(name).collect();
+            let pieces = pieces(&names);
+            let bytes: Vec<&[u8]> = names.iter().map(|n| n.to_bytes()).collect();
+            assert_eq!(pieces.join(&b'/'), bytes.join(&b'/'), "{lengths:?}");
+            pieces.iter().map(Vec::len).collect()
+        };
+        assert!(pieces(&[]).is_empty());
+        assert_eq!(pieces(&[1, 2, 3]), [8]);
+        assert_eq!(pieces(&[MAX_PATH - 2, 1, 1]), [MAX_PATH, 1]);
+        assert_eq!(pieces(&[MAX_PATH - 1, 1, 1]), [MAX_PATH - 1, 3]);
+        assert_eq!(pieces(&[250; 13]), [250 * 11 + 10, 501]);
+    }
+
+    #[test]
+    fn where_the_kernel_has_no_openat2_it_is_not_used() {
+        for unknown in [Errno::NOSYS, Errno::PERM, Errno::INVAL] {
+            assert_eq!(by_probe(Err(unknown)), How::Components, "{unknown:?}");
+        }
+        // Here of all places it may be forbidden or impossible; the call itself is there.
+        for known in [Ok(()), Err(Errno::ACCESS), Err(Errno::AGAIN), Err(Errno::XDEV)] {
+            assert_eq!(by_probe(known), How::Openat2, "{known:?}");
+        }
+    }
+
+    #[test]
     fn without_statx_ids_a_mount_shows_in_proc() {
         let top = std::fs::File::open("/").unwrap();
         let proc = std::fs::File::open("/proc").unwrap();
         let ids = [&top, &proc].map(|f| mount_by_proc(f.as_fd()).unwrap());
         assert_ne!(ids[0], ids[1]);
+        let mut stat = stat_fd(top.as_fd()).unwrap();
+        let mount = |stat: &Statx, by_proc| mount_of(stat, || by_proc).unwrap().0;
+        stat.stx_mask = (StatxFlags::BASIC_STATS | StatxFlags::MNT_ID).bits();
+        assert_eq!(mount(&stat, Ok(ids[0] + 1)), ids[0], "statx was believed");
+        stat.stx_mask = StatxFlags::BASIC_STATS.bits();
+        stat.stx_mnt_id = 0;
+        assert_eq!(mount(&stat, Ok(ids[0])), ids[0]);
+        assert!(mount_of(&stat, || Err(Errno::NOENT.into())).is_err());
+    }
+
+    #[test]
+    fn entries_are_seen_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |p: &str| dir.path().join(p);
+        for (name, len) in [("c", 0), ("a", 9), ("b", 10), ("d", 11), ("e", 12)] {
+            std::fs::write(at(name), "0123456789ab".get(..len).unwrap()).unwrap();
+        }
+        symlink("a", at("link")).unwrap();
+        fs::mkfifoat(fs::CWD, at("pipe"), Mode::RWXU).unwrap();
+        let fd = std::fs::File::open(dir.path()).unwrap();
+        let fd = fd.as_fd();
+        let all = [c"a", c"b", c"c", c"d", c"e", c"link", c"pipe"].map(CStr::to_owned);
+        for _ in 0..2 {
+            assert_eq!(names(fd).unwrap(), all);
+        }
+        for (name, wanted) in [
+            (c"a", Some(FileType::RegularFile)),
+            (c"link", Some(FileType::Symlink)),
+            (c"pipe", Some(FileType::Fifo)),
+            (c"none", None),
+        ] {
+            assert_eq!(look(fd, name).unwrap().map(|s| kind(&s)), wanted, "{name:?}");
+        }
+        // What cannot be looked for is not taken to be missing.
+        let long = CString::new("n".repeat(300)).unwrap();
+        assert!(look(fd, &long).is_err());
+        for (name, text, head) in [
+            (c"a", Some("012345678"), Some("012345678")),
+            (c"b", Some("0123456789"), Some("0123456789")),
+            (c"d", None, Some("0123456789")),
+            (c"e", None, Some("0123456789")),
+            (c"link", None, None),
+            (c"pipe", None, None),
+            (c"none", None, None),
+        ] {
+            let read = |found: io::Result<(Vec<u8>, Statx)>| found.ok().map(|(b, _)| b);
+            assert_eq!(
+                read(read_file(fd, name, 10)).as_deref(),
+                text.map(str::as_bytes),
+                "{name:?}"
+            );
+            assert_eq!(
+                read(read_head(fd, name, 10)).as_deref(),
+                head.map(str::as_bytes),
+                "{name:?}"
+            );
+        }
+        for flags in [DIR, FILE] {
+            assert!(flags.contains(OFlags::CLOEXEC | OFlags::NOFOLLOW), "{flags:?}");
+        }
     }
 
     #[test]

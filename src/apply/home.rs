@@ -97,7 +97,7 @@ impl Home {
 }
 
 pub(super) fn may_write(dir: BorrowedFd<'_>) -> bool {
-    fs::accessat(dir, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+    fs::accessat(dir, c".", Access::WRITE_OK, AtFlags::EACCESS).is_ok()
 }
 
 /// Opens `.retain` of a directory, made if need be, and sees to it that it is ours (N16).

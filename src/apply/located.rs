@@ -262,3 +262,46 @@ fn plain(part: &Part) -> io::Result<(CString, Top)> {
     let kind = if part.kind == 'd' { FileType::Directory } else { FileType::RegularFile };
     Ok((CString::new(name.as_ref())?, Top { inode: part.inode, kind }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_is_all_of_it_at_one_place_and_split_is_some_of_it() {
+        // Parts at home, in the trash, strange; of two. Whole in the trash; split.
+        for (home, trash, strange, whole, split) in [
+            (2, 0, 0, false, false),
+            (0, 2, 0, true, false),
+            (0, 0, 0, false, false),
+            (1, 1, 0, false, true),
+            (1, 0, 0, false, true),
+            (0, 1, 0, false, true),
+            (2, 1, 0, false, false),
+            (1, 2, 0, false, false),
+            (0, 2, 1, false, true),
+            (2, 0, 1, false, true),
+            (0, 0, 2, false, true),
+        ] {
+            let seen = Seen { home, trash, strange, parts: 2 };
+            assert_eq!((seen.whole_in_trash(), seen.is_split()), (whole, split), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn i25_a_journal_names_entries_of_a_directory() {
+        let part =
+            |name: &str, kind| Part { name: name.to_owned(), inode: 7, kind, ..Part::default() };
+        for bad in ["", ".", "..", "a/b", "/", "a\\x2fb", "a\0"] {
+            assert!(plain(&part(bad, 'd')).is_err(), "{bad:?}");
+        }
+        for (name, kind, wanted) in [
+            ("a", 'd', FileType::Directory),
+            ("...", 'f', FileType::RegularFile),
+            ("\\xff", 'f', FileType::RegularFile),
+        ] {
+            let (_, top) = plain(&part(name, kind)).unwrap();
+            assert_eq!((top.inode, top.kind), (7, wanted), "{name}");
+        }
+    }
+}

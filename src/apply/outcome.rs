@@ -254,3 +254,52 @@ pub(super) fn refuse_newer<'r>(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_has_its_exit_code() {
+        let text = || "x".to_owned();
+        let io = || io::Error::other("x");
+        let now = Time::from_nanos(0);
+        let report = Box::new(Report::default());
+        let table = [
+            (ApplyError::Root(RootError::Io { path: "p".into(), source: io() }), Kind::Failed),
+            (ApplyError::io("x")(io()), Kind::Failed),
+            (ApplyError::Stopped { why: text(), restorable: text(), report }, Kind::Failed),
+            (ApplyError::Locked { pid: None }, Kind::Failed),
+            (ApplyError::Interrupted, Kind::Failed),
+            (ApplyError::NoSuchRun(text()), Kind::Usage),
+            (ApplyError::AmbiguousRun(text()), Kind::Usage),
+            (ApplyError::NotInRun { run: text(), what: text() }, Kind::Usage),
+            (ApplyError::OtherRoot { plan: text(), root: text() }, Kind::Stale),
+            (ApplyError::AlreadyApplied { run: text() }, Kind::Stale),
+            (ApplyError::Root(RootError::Empty), Kind::Refused),
+            (ApplyError::ForeignPlan, Kind::Refused),
+            (ApplyError::BadPlan(text()), Kind::Refused),
+            (ApplyError::NoMarker(text()), Kind::Refused),
+            (ApplyError::Brake(text()), Kind::Refused),
+            (ApplyError::Clock { now, why: text() }, Kind::Refused),
+            (ApplyError::NewerJournal { run: text() }, Kind::Refused),
+            (ApplyError::OthersRun { run: text(), uid: 1 }, Kind::Refused),
+        ];
+        for (error, kind) in table {
+            assert_eq!(error.kind(), kind, "{error}");
+        }
+    }
+
+    #[test]
+    fn who_holds_the_lock_is_said_where_it_is_known() {
+        let said = |pid| ApplyError::Locked { pid }.to_string();
+        assert!(said(Some(7)).contains("root (process 7);") && said(None).contains("root; wait"));
+    }
+
+    #[test]
+    fn counts_add_up() {
+        let mut count = Count::default();
+        [3, 0, u64::MAX].into_iter().for_each(|bytes| count.add(bytes));
+        assert_eq!(count, Count { checkpoints: 3, bytes: u64::MAX });
+    }
+}

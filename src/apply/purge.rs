@@ -325,3 +325,31 @@ pub(super) fn purge_now(
         .map_err(ApplyError::io("read the journal"))?;
     purge_run(site, &run, true, progress, report)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::journal::record::Begin;
+
+    #[test]
+    fn a_run_expires_when_its_grace_is_over_and_never_by_accident() {
+        let at = |seconds: i64| Time::from_nanos(seconds * Time::NANOS_PER_SEC);
+        let run = |now: &str, grace_seconds| {
+            let mut run = Run::default();
+            run.begin = Some(Begin { now: now.to_owned(), grace_seconds, ..Begin::default() });
+            run
+        };
+        let an_hour = run("1970-01-01T00:00:10Z", 3600);
+        assert_eq!(expires(&an_hour), Some(at(3610)));
+        for (now, expired) in [(3609, false), (3610, true), (3611, true)] {
+            assert_eq!(is_expired(&an_hour, at(now)), expired, "{now}");
+        }
+        // Its beginning is lost, says no time, or its grace is longer than any time.
+        for never in [Run::default(), run("soon", 1), run("1970-01-01T00:00:10Z", u64::MAX)] {
+            assert_eq!(expires(&never), None);
+            assert!(!is_expired(&never, Time::from_nanos(i64::MAX)));
+        }
+        let far = run("2200-01-01T00:00:00Z", 9_000_000_000);
+        assert_eq!(expires(&far), None, "beyond the end of time");
+    }
+}

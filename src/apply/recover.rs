@@ -256,3 +256,51 @@ pub(super) fn by_session<'a>(items: impl Iterator<Item = &'a Item>) -> Vec<Vec<&
     }
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_what_was_recovered() {
+        let runs = |n: usize| (0..n).map(|n| format!("r{n}")).collect();
+        let all = Recovery {
+            runs: runs(2),
+            completed: 1,
+            put_back: 2,
+            restored: 3,
+            purged: 4,
+            lost: 5,
+            faults: vec!["a".to_owned(), "b".to_owned()],
+        };
+        let table = [
+            (Recovery::default(), "nothing was recovered"),
+            (
+                Recovery { runs: runs(1), ..Recovery::default() },
+                "run r0 was interrupted: nothing was moved",
+            ),
+            (
+                Recovery { runs: runs(1), purged: 1, ..Recovery::default() },
+                "run r0 was interrupted: 1 purged to the end",
+            ),
+            (
+                all.clone(),
+                "run r0, r1 was interrupted: 1 in the trash and restorable, 2 left or put back at \
+                 their paths, 3 restored, 4 purged to the end, 5 gone; a; b",
+            ),
+        ];
+        for (recovery, said) in table {
+            assert_eq!(recovery.to_string(), said);
+        }
+        let mut sum = Recovery::default();
+        assert!(sum.is_empty());
+        sum.absorb(all.clone());
+        assert_eq!(sum, all);
+        sum.absorb(all);
+        assert_eq!(
+            [sum.completed, sum.put_back, sum.restored, sum.purged, sum.lost],
+            [2, 4, 6, 8, 10]
+        );
+        assert_eq!((sum.runs.len(), sum.faults.len(), sum.is_empty()), (4, 4, false));
+    }
+}

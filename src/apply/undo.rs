@@ -234,3 +234,31 @@ impl Undoing<'_> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for() {
+        let item = |session: &str, id: &str| Intent {
+            session: session.to_owned(),
+            id: id.to_owned(),
+            ..Intent::default()
+        };
+        let ten = item("s", "10");
+        for (session, checkpoint, wanted) in [
+            (None, None, true),
+            (Some("s"), None, true),
+            (Some("s"), Some("10"), true),
+            (None, Some("10"), true),
+            (Some("t"), None, false),
+            (Some("t"), Some("10"), false),
+            (Some("s"), Some("1"), false),
+            (None, Some("1"), false),
+        ] {
+            let what = What { run: "r", session, checkpoint };
+            assert_eq!(what.wants(&ten), wanted, "{what:?}");
+        }
+    }
+}

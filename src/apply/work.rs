@@ -205,3 +205,41 @@ fn disjoint(work: &[SessionWork], plan: &PlanFile) -> Result<(), ApplyError> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_journal_is_an_entry_of_a_folder_below_the_root() {
+        let place = |dir: &str, name: &str| {
+            let part = Part { dir: dir.to_owned(), name: name.to_owned(), ..Part::default() };
+            Place::of_part(&part).map(|p| (p.dir.to_string(), p.name.into_bytes()))
+        };
+        assert_eq!(place("a/b", "c").unwrap(), ("a/b".to_owned(), b"c".to_vec()));
+        assert_eq!(place(".", "...").unwrap(), (".".to_owned(), b"...".to_vec()));
+        for bad in ["", ".", "..", "a/b", "/", "a\0"] {
+            assert!(place("a", bad).is_err(), "{bad:?}");
+        }
+        for bad in ["/a", "..", "a/../b", ".retain", "a//b"] {
+            assert!(place(bad, "c").is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn of_our_own_files_a_decision_may_rest_on_marks_alone() {
+        let place = |path| marks(path).map(|p| (p.dir.components().len(), p.name));
+        let name = c"marks.toml".to_owned();
+        assert_eq!(place(".retain/marks.toml"), Some((1, name.clone())));
+        assert_eq!(place("a/b/.retain/marks.toml"), Some((3, name)));
+        for none in [
+            "marks.toml",
+            "a/.retain/lock",
+            "a/.retain/marks.toml/x",
+            "/.retain/marks.toml/",
+            "../.retain/marks.toml",
+        ] {
+            assert_eq!(place(none), None, "{none}");
+        }
+    }
+}

@@ -34,6 +34,8 @@ pub struct Faulty {
     pub hit: Mutex<Option<&'static str>>,
     /// Every call so far, by kind; with the inode of the file that is written or synced.
     pub log: Mutex<Vec<(&'static str, u64)>>,
+    /// The kinds of all calls that could fail, in their order.
+    kinds: Mutex<Vec<&'static str>>,
 }
 
 impl Faulty {
@@ -44,7 +46,18 @@ impl Faulty {
             count: AtomicUsize::new(0),
             hit: Mutex::new(None),
             log: Mutex::default(),
+            kinds: Mutex::default(),
         }
+    }
+
+    /// No mishap; only what was called is of interest.
+    pub fn none() -> Faulty {
+        Faulty::new(Mishap::Lie, usize::MAX)
+    }
+
+    /// What was called so far, and could fail.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        self.kinds.lock().unwrap().clone()
     }
 
     pub fn was_hit(&self) -> bool {
@@ -63,6 +76,7 @@ impl Faulty {
         real: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
         let n = self.count.fetch_add(1, Ordering::SeqCst);
+        self.kinds.lock().unwrap().push(kind);
         let mut hit = self.hit.lock().unwrap();
         if n == self.at {
             *hit = Some(kind);
@@ -153,13 +167,20 @@ pub struct Meanwhile<F: Fn(Moment, usize) + Sync> {
     /// Told the moment, and how many renames there were before.
     pub then: F,
     renames: AtomicUsize,
-    locks: bool,
+    /// From the n-th on, so every attempt to lock fails.
+    unlocked: Option<(usize, Errno)>,
+    locks: AtomicUsize,
 }
 
 impl Meanwhile<fn(Moment, usize)> {
     /// Nothing happens, but the file system has no locks.
     pub fn without_locks() -> Self {
-        Meanwhile { locks: false, ..Meanwhile::new(|_, _| {}) }
+        Meanwhile::with_locks_failing(0, Errno::NOLCK)
+    }
+
+    /// Nothing happens, but from the n-th on (from 0) all locks fail.
+    pub fn with_locks_failing(from: usize, errno: Errno) -> Self {
+        Meanwhile { unlocked: Some((from, errno)), ..Meanwhile::new(|_, _| {}) }
     }
 }
 
@@ -171,7 +192,8 @@ pub enum Moment {
 
 impl<F: Fn(Moment, usize) + Sync> Meanwhile<F> {
     pub fn new(then: F) -> Self {
-        Meanwhile { then, renames: AtomicUsize::new(0), locks: true }
+        let (renames, locks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Meanwhile { then, renames, unlocked: None, locks }
     }
 }
 
@@ -232,7 +254,11 @@ impl<F: Fn(Moment, usize) + Sync> Calls for Meanwhile<F> {
         Os.sync(file)
     }
     fn lock(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        if self.locks { Os.lock(file) } else { Err(Errno::NOLCK.into()) }
+        let n = self.locks.fetch_add(1, Ordering::SeqCst);
+        match self.unlocked {
+            Some((from, errno)) if n >= from => Err(errno.into()),
+            _ => Os.lock(file),
+        }
     }
     fn give(&self, file: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
         Os.give(file, uid)

@@ -222,3 +222,61 @@ fn t22_a_root_inside_the_root_is_left_alone() {
     let error = untouched(&store, "inner root", || store.apply(&plan).unwrap_err());
     assert!(error.to_string().contains("`b` is a root of its own"), "{error}");
 }
+
+/// A symlink that leads to the state of another root makes no root of the folder that it stands in.
+#[test]
+fn t22_a_link_to_another_roots_state_is_none() {
+    let other = Store::new();
+    let store = Store::sample();
+    std::os::unix::fs::symlink(other.path(".retain"), store.path("a/.retain")).unwrap();
+    assert_eq!(store.apply(&store.sample_plan()).unwrap().moved.checkpoints, 6);
+}
+
+#[test]
+fn which_root_a_plan_is_for() {
+    let store = Store::sample();
+    let root = store.root();
+    type Change = fn(&mut retain::core::plan::PlanRoot);
+    let cases: [(&str, Change, bool); 8] = [
+        ("as it was", |_| {}, true),
+        ("without an id", |r| r.id = None, true),
+        ("of an inventory, which knows the id alone", |r| r.inode = 0, true),
+        ("with neither", |r| (r.id, r.inode) = (None, 0), false),
+        ("another id", |r| r.id = Some("0".repeat(32)), false),
+        ("another id, no inode", |r| (r.id, r.inode) = (Some("0".repeat(32)), 0), false),
+        ("another inode", |r| r.inode += 1, false),
+        ("another inode, no id", |r| (r.id, r.inode) = (None, r.inode + 1), false),
+    ];
+    for (what, change, good) in cases {
+        let mut plan = store.sample_plan();
+        change(plan.root.as_mut().unwrap());
+        let done = retain::apply::check_root(&root, &plan);
+        assert_eq!(done.is_ok(), good, "{what}");
+        if let Err(e) = done {
+            assert!(e.to_string().contains(&plan.root.unwrap().path), "{what}: {e}");
+        }
+    }
+    let mut plan = store.sample_plan();
+    plan.root = None;
+    assert!(matches!(retain::apply::check_root(&root, &plan), Err(ApplyError::ForeignPlan)));
+}
+
+/// I12: two machines, or two commands that waited for each other, differ by a little.
+#[test]
+fn i12_how_far_a_clock_may_be_behind() {
+    for (behind, good) in [(0, true), (599, true), (600, true), (601, false)] {
+        let store = Store::sample();
+        let mut plan = store.sample_plan();
+        plan.now = later(1000).to_string();
+        let options = ApplyOptions { settings: settings(later(1000)), ..options() };
+        store.apply_with(&plan.seal(), &options).unwrap();
+        let done = purge(&store.root(), Which::Expired, &settings(later(1000 - behind)), &silent);
+        assert_eq!(done.is_ok(), good, "{behind}");
+    }
+    let store = Store::sample();
+    store.apply(&Plan::of(&store).seal()).unwrap();
+    for (at, good) in [("2019-12-31T23:59:59Z", false), ("2020-01-01T00:00:00Z", true)] {
+        let done = purge(&store.root(), Which::Expired, &settings(time(at)), &silent);
+        assert_eq!(done.is_ok(), good, "{at}");
+    }
+}

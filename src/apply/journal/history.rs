@@ -293,3 +293,120 @@ pub fn parse_name(name: &str) -> Option<(&str, &str)> {
     (!run.is_empty() && run.bytes().all(plain) && (number || suffix == SETTLED))
         .then_some((run, suffix))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_names_are_a_journals() {
+        for (name, wanted) in [
+            ("20260131-100000-aabbccdd.0000", Some(("20260131-100000-aabbccdd", "0000"))),
+            ("r.0123", Some(("r", "0123"))),
+            ("r.settled", Some(("r", "settled"))),
+            (".0000", None),
+            ("r", None),
+            ("r.000", None),
+            ("r.00000", None),
+            ("r.00a0", None),
+            ("r.0000.0000", None),
+            ("r_s.0000", None),
+            ("r/s.0000", None),
+            ("r.Settled", None),
+        ] {
+            assert_eq!(parse_name(name), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn states_only_move_on_whatever_is_read_first() {
+        let all = [
+            (State::Intent, "intended", false),
+            (State::Moved, "moved", false),
+            (State::Purging, "purging", false),
+            (State::Kept, "kept", true),
+            (State::Gone, "gone", true),
+            (State::Lost, "lost", true),
+            (State::Restored, "restored", true),
+            (State::Purged, "purged", true),
+        ];
+        for (n, (state, word, last)) in all.iter().enumerate() {
+            assert_eq!((state.as_str(), state.is_final()), (*word, *last));
+            assert!(all[..n].iter().all(|(earlier, ..)| earlier < state), "{word}");
+        }
+        let items = || vec![1];
+        let records = [
+            Record::Intent(Intent { item: 1, id: "ten".into(), ..Intent::default() }),
+            Record::Moved { items: items() },
+            Record::Purging { items: items() },
+            Record::Purged { items: items() },
+        ];
+        // Every rotation, forwards and backwards.
+        for turn in 0..records.len() {
+            for back in [false, true] {
+                let mut order = records.to_vec();
+                order.rotate_left(turn);
+                if back {
+                    order.reverse();
+                }
+                let mut run = Run::default();
+                order.into_iter().for_each(|record| run.take(record));
+                let item = &run.items[&1];
+                assert_eq!((&*item.intent.id, item.state), ("ten", State::Purged), "{turn} {back}");
+                assert!(run.is_done() && run.orphans.is_empty());
+            }
+        }
+        let mut run = Run::default();
+        run.take(records[0].clone());
+        assert!(!run.is_done());
+    }
+
+    #[test]
+    fn each_record_does_what_it_says() {
+        let intent = |item| Record::Intent(Intent { item, ..Intent::default() });
+        let mut run = Run::default();
+        (0..7).for_each(|n| run.take(intent(n)));
+        let (kept, why) = (vec![1], "why".to_owned());
+        run.take(Record::Moved { items: vec![0] });
+        run.take(Record::Kept { items: kept, why: why.clone() });
+        run.take(Record::Gone { items: vec![2] });
+        run.take(Record::Purging { items: vec![3] });
+        run.take(Record::Purged { items: vec![4] });
+        run.take(Record::Restored { items: vec![5] });
+        run.take(Record::Lost { items: vec![6] });
+        run.take(Record::Skipped { session: "s".into(), why: why.clone() });
+        run.take(Record::End { stopped: Some(why) });
+        let states: Vec<State> = run.items.values().map(|i| i.state).collect();
+        let wanted = [
+            State::Moved,
+            State::Kept,
+            State::Gone,
+            State::Purging,
+            State::Purged,
+            State::Restored,
+            State::Lost,
+        ];
+        assert_eq!(states, wanted);
+        assert_eq!(run.skipped, [("s".to_owned(), "why".to_owned())]);
+        assert_eq!(run.ended, Some(Some("why".to_owned())));
+        // The apply's own beginning counts, whichever file is read first.
+        let begin = |work, pid| Record::Begin(Begin { work, pid, ..Begin::default() });
+        let began = |run: &Run| run.begin.as_ref().map(|b| b.pid);
+        for order in [[(Work::Undo, 1), (Work::Apply, 2)], [(Work::Apply, 2), (Work::Undo, 1)]] {
+            let mut run = Run::default();
+            order.into_iter().for_each(|(work, pid)| run.take(begin(work, pid)));
+            assert_eq!(began(&run), Some(2));
+        }
+    }
+
+    #[test]
+    fn a_writer_lives_if_it_runs_here_since_this_machine_was_booted() {
+        let (pid, boot) = (site::pid(), site::boot());
+        assert!(!boot.is_empty());
+        let lives = |pid, boot: &str| {
+            Open { name: CString::default(), pid, boot: boot.to_owned() }.process_lives()
+        };
+        assert!(lives(pid, &boot));
+        assert!(!lives(pid, "another boot") && !lives(pid, "") && !lives(u32::MAX, &boot));
+    }
+}

@@ -75,11 +75,10 @@ impl AtHome<'_> {
         }
         // I23: nothing moves before the disk knows what will, and has room for what comes of it.
         let journal = self.journal(site, journal)?;
-        let mut room = 0;
         for session in &ready {
-            room += PER_SESSION + session.seen.deletions.len() as u64 * PER_ITEM;
             session.intents().for_each(|intent| journal.add(&Record::Intent(intent)));
         }
+        let room = ready.iter().map(|session| room(session.seen.deletions.len())).sum();
         journal
             .reserve(settings.calls, room)
             .map_err(ApplyError::io("reserve space for the journal"))?;
@@ -157,6 +156,11 @@ impl AtHome<'_> {
     }
 }
 
+/// Journal bytes that may come of a session with so many deletions.
+fn room(deletions: usize) -> u64 {
+    PER_SESSION + deletions as u64 * PER_ITEM
+}
+
 /// Texts of the system stay within the space that is reserved for a record.
 fn short(text: &str) -> String {
     text.chars().take(200).collect()
@@ -170,4 +174,51 @@ fn sync(site: &Site<'_>, session: &Ready<'_>, done: &Done) -> std::io::Result<()
     // Where things are now before where they were.
     done.slots.values().try_for_each(|slot: &Slot| slot.sync(calls))?;
     session.folders().try_for_each(|rel| calls.sync(session.seen.dirs.get(rel)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::work::Deletion;
+
+    fn session(deletions: usize) -> SessionWork {
+        let deletion = |item| Deletion {
+            item,
+            id: String::new(),
+            bytes: 0,
+            why: String::new(),
+            parts: Vec::new(),
+            fingerprint: Default::default(),
+        };
+        let deletions = (0..).take(deletions).map(deletion).collect();
+        SessionWork { session: String::new(), deletions, witnesses: Vec::new() }
+    }
+
+    #[test]
+    fn a_batch_has_few_sessions_and_few_checkpoints_or_one_session() {
+        for (sizes, wanted) in [
+            (vec![], vec![]),
+            (vec![1; 32], vec![32]),
+            (vec![1; 33], vec![32, 1]),
+            (vec![1; 65], vec![32, 32, 1]),
+            (vec![512, 512, 1], vec![2, 1]),
+            (vec![512, 513, 1], vec![1, 2]),
+            (vec![5000], vec![1]),
+            (vec![1, 5000, 1], vec![1, 1, 1]),
+            (vec![0, 1024, 0, 1], vec![3, 1]),
+        ] {
+            let all: Vec<SessionWork> = sizes.iter().map(|n| session(*n)).collect();
+            let all: Vec<&SessionWork> = all.iter().collect();
+            let batches = split(&all);
+            assert_eq!(batches.iter().map(|b| b.len()).collect::<Vec<_>>(), wanted, "{sizes:?}");
+            assert_eq!(batches.concat().len(), sizes.len(), "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn texts_fit_the_room_that_is_reserved() {
+        assert_eq!([0, 1, 100].map(room), [PER_SESSION, PER_SESSION + 48, PER_SESSION + 4800]);
+        assert_eq!(short("why"), "why");
+        assert_eq!(short(&"\u{e9}".repeat(300)), "\u{e9}".repeat(200));
+    }
 }

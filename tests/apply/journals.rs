@@ -1,0 +1,112 @@
+//! I23, I29: what a journal reserves, writes and gives back, to the byte.
+
+use crate::faulty::{Faulty, Mishap};
+use crate::support::*;
+use retain::apply::calls::Os;
+use retain::apply::journal::record::{Begin, Record};
+use retain::apply::journal::{Journal, decode};
+use rustix::fd::AsFd as _;
+use rustix::io::Errno;
+use std::fs;
+use std::path::PathBuf;
+
+/// Room for what ends a batch.
+const SLACK: u64 = 4096;
+
+struct Files {
+    store: Store,
+    dir: fs::File,
+}
+
+impl Files {
+    fn new() -> Files {
+        let store = Store::new();
+        let dir = fs::File::open(store.path(".retain/journal")).unwrap();
+        Files { store, dir }
+    }
+
+    fn create(&self, calls: &Faulty) -> std::io::Result<Journal> {
+        let begin = Begin { run: "r".to_owned(), ..Begin::default() };
+        Journal::create(calls, self.dir.as_fd(), &begin)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.store.path(format!(".retain/journal/{name}"))
+    }
+
+    fn len(&self) -> u64 {
+        fs::metadata(self.path("r.0000")).unwrap().len()
+    }
+}
+
+fn moved(n: u32) -> Record {
+    Record::Moved { items: vec![n] }
+}
+
+#[test]
+fn room_is_reserved_for_what_is_queued_what_is_to_come_and_its_end() {
+    let files = Files::new();
+    let calls = Faulty::none();
+    let mut journal = files.create(&calls).unwrap();
+    let begun = files.len();
+    journal.reserve(&calls, 1000).unwrap();
+    assert_eq!(files.len(), begun + 1000 + SLACK);
+    // As much again is reserved already; a byte more is not.
+    journal.reserve(&calls, 1000).unwrap();
+    journal.reserve(&calls, 1).unwrap();
+    assert_eq!(calls.kinds().iter().filter(|k| **k == "reserve").count(), 1);
+    journal.reserve(&calls, 1001).unwrap();
+    assert_eq!(files.len(), begun + 1001 + SLACK);
+    assert_eq!(calls.kinds().iter().filter(|k| **k == "reserve").count(), 2);
+    // What waits to be written needs room too.
+    journal.add(&moved(1));
+    journal.reserve(&calls, 1001).unwrap();
+    let reserved = files.len();
+    assert!(reserved > begun + 1001 + SLACK);
+    let queued = reserved - (begun + 1001 + SLACK);
+    journal.commit(&calls).unwrap();
+    assert_eq!(files.len(), reserved, "it was written into what was reserved");
+    let bytes = fs::read(files.path("r.0000")).unwrap();
+    let end = usize::try_from(begun + queued).unwrap();
+    assert!(bytes[end..].iter().all(|b| *b == 0) && bytes[end - 1] != 0);
+    assert_eq!(decode(&bytes, "r.0000").records[1..], [moved(1)]);
+    journal.close(&calls);
+    assert_eq!(files.len(), begun + queued, "what was not needed is given back");
+}
+
+#[test]
+fn nothing_is_given_back_that_was_not_reserved_or_whose_journal_failed() {
+    let files = Files::new();
+    let calls = Faulty::none();
+    let mut journal = files.create(&calls).unwrap();
+    journal.add(&moved(1));
+    journal.commit(&calls).unwrap();
+    journal.close(&calls);
+    assert!(!calls.kinds().contains(&"truncate"), "{:?}", calls.kinds());
+    // I24: after a failure nothing is written again, and nothing taken away.
+    let files = Files::new();
+    let mut journal = files.create(&Faulty::none()).unwrap();
+    journal.reserve(&Os, 10).unwrap();
+    let len = files.len();
+    journal.add(&moved(1));
+    let failing = Faulty::new(Mishap::FailEver(Errno::IO), 1);
+    assert!(journal.commit(&failing).is_err());
+    assert_eq!(failing.kinds(), ["write", "sync"]);
+    journal.add(&moved(2));
+    let calls = Faulty::none();
+    assert!(journal.commit(&calls).is_err());
+    journal.close(&calls);
+    assert_eq!((calls.kinds(), files.len()), (vec![], len));
+}
+
+#[test]
+fn a_name_that_somebody_took_meanwhile_is_passed_over() {
+    let files = Files::new();
+    files.create(&Faulty::new(Mishap::DoneButFailed(Errno::EXIST), 0)).unwrap();
+    assert!(files.path("r.0000").exists() && files.path("r.0001").exists());
+    files.create(&Faulty::none()).unwrap();
+    assert!(files.path("r.0002").exists());
+    let error = files.create(&Faulty::new(Mishap::Fail(Errno::ACCESS), 0)).unwrap_err();
+    assert_eq!(Errno::from_io_error(&error), Some(Errno::ACCESS));
+    assert!(!files.path("r.0003").exists());
+}

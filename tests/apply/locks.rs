@@ -1,0 +1,133 @@
+//! Locks: one run at a time, a checkpoint in use, and file systems without any (I9, I28, R15).
+
+use crate::faulty::Meanwhile;
+use crate::support::*;
+use retain::apply::calls::Os;
+use retain::apply::lock::{Lock, NoLock};
+use retain::apply::{ApplyOptions, Settings, What, undo};
+use rustix::fd::AsFd as _;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+fn told<T>(got: Result<T, NoLock>) -> String {
+    match got {
+        Ok(_) => "got it".to_owned(),
+        Err(NoLock::Held { pid }) => format!("held by {pid:?}"),
+        Err(NoLock::Stopped) => "stopped".to_owned(),
+        Err(NoLock::Io(e)) => format!("{:?}", e.kind()),
+    }
+}
+
+#[test]
+fn a_lock_is_one_processs_and_says_whose() {
+    let store = Store::new();
+    let ours = fs::File::open(store.path(".retain")).unwrap();
+    let stop = AtomicBool::new(false);
+    let take = |stop: &AtomicBool| Lock::take(&Os, ours.as_fd(), Duration::ZERO, stop);
+    let lock = take(&stop).unwrap();
+    assert!(lock.still_held().unwrap());
+    let pid = std::process::id();
+    assert_eq!(told(take(&stop)), format!("held by Some({pid})"));
+    assert_eq!(told(take(&AtomicBool::new(true))), "stopped");
+    let path = store.path(".retain/lock");
+    for (text, said) in [("77\n", "held by Some(77)"), ("x", "held by None"), ("", "held by None")]
+    {
+        fs::write(&path, text).unwrap();
+        assert_eq!(told(take(&stop)), said, "{text:?}");
+    }
+    // Too long to be a number of a process.
+    fs::write(&path, "1".repeat(65)).unwrap();
+    assert_eq!(told(take(&stop)), "held by None");
+    // R15: removed, and made anew by somebody.
+    fs::remove_file(&path).unwrap();
+    assert!(!lock.still_held().unwrap());
+    let second = take(&stop).unwrap();
+    assert!(second.still_held().unwrap() && !lock.still_held().unwrap());
+    drop((lock, second));
+    // A signal does not give away what can be had.
+    assert_eq!(told(take(&AtomicBool::new(true))), "got it");
+    fs::remove_file(&path).unwrap();
+    symlink("elsewhere", &path).unwrap();
+    assert_eq!(told(take(&stop)), "FilesystemLoop");
+    assert!(!store.path(".retain/elsewhere").exists());
+}
+
+#[test]
+fn where_there_are_no_locks_the_run_goes_on_and_where_they_fail_it_does_not() {
+    for (errno, said) in [
+        (Errno::NOLCK, "got it"),
+        (Errno::NOSYS, "got it"),
+        (Errno::OPNOTSUPP, "got it"),
+        (Errno::IO, "Uncategorized"),
+        (Errno::ACCESS, "PermissionDenied"),
+    ] {
+        let store = Store::new();
+        let ours = fs::File::open(store.path(".retain")).unwrap();
+        let calls = Meanwhile::with_locks_failing(0, errno);
+        let got = Lock::take(&calls, ours.as_fd(), Duration::ZERO, &GO);
+        assert_eq!(told(got), said, "{errno:?}");
+    }
+}
+
+#[test]
+fn i9_a_checkpoint_that_may_be_in_use_stays() {
+    // The first two locks are the run's and its journal's.
+    for (errno, said) in [
+        (Errno::NOLCK, None),
+        (Errno::BADF, None),
+        (Errno::INVAL, None),
+        (Errno::WOULDBLOCK, Some("10 is in use: a process holds a lock on it")),
+        (Errno::IO, Some("10 cannot be claimed")),
+    ] {
+        let store = Store::sample();
+        let before = store.picture();
+        let mut plan = Plan::of(&store);
+        plan.delete("a/mnist/1", "10", &["a/mnist/1/checkpoint-10"]);
+        let calls = Meanwhile::with_locks_failing(2, errno);
+        let report = store.apply_with(&plan.seal(), &with_calls(&calls)).unwrap();
+        let skipped = report.skipped.first().map(|s| s.why.clone());
+        assert_eq!(skipped.is_some(), said.is_some(), "{errno:?}: {skipped:?}");
+        if let Some(said) = said {
+            assert!(skipped.unwrap().starts_with(said), "{errno:?}");
+            before.assert_same(&store.picture());
+        } else {
+            assert_eq!(report.moved.checkpoints, 1, "{errno:?}");
+        }
+    }
+    // A file is nothing that a trainer locks as a whole: its own lock does not count.
+    let store = Store::sample();
+    store.file("a/mnist/1/last.ckpt", "weights");
+    let mut plan = Plan::of(&store);
+    plan.delete("a/mnist/1", "last", &["a/mnist/1/last.ckpt"]);
+    let held = fs::File::open(store.path("a/mnist/1/last.ckpt")).unwrap();
+    flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+    assert_eq!(store.apply(&plan.seal()).unwrap().moved.checkpoints, 1);
+}
+
+/// I29: the flag is looked at between checkpoints, also of an undo.
+#[test]
+fn an_undo_that_is_told_to_stop_says_so_and_goes_on_the_next_time() {
+    let store = Store::sample();
+    let before = store.picture();
+    let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
+    let what = What { run: &run, session: None, checkpoint: None };
+    let stop = AtomicBool::new(true);
+    let stopped = Settings { stop: &stop, ..settings(now()) };
+    let report = undo(&store.root(), &what, &stopped, &silent).unwrap();
+    assert_eq!((report.stopped.as_deref(), report.restored.checkpoints), (Some("a signal"), 0));
+    let report = undo(&store.root(), &what, &settings(now()), &silent).unwrap();
+    assert_eq!((report.stopped, report.restored.checkpoints), (None, 6));
+    before.assert_same(&store.picture());
+    let again = undo(&store.root(), &what, &settings(now()), &silent).unwrap();
+    assert_eq!((again.already, again.restored.checkpoints, again.skipped.len()), (6, 0, 0));
+    // And of an apply: nothing was begun, nothing is said to be.
+    let mut plan = store.sample_plan();
+    plan.tool.push('+');
+    let options = ApplyOptions { settings: stopped, grace: None, purge_now: false };
+    let report = store.apply_with(&plan.seal(), &options).unwrap();
+    assert_eq!((report.stopped.as_deref(), report.unreached), (Some("a signal"), 2));
+}
