@@ -265,7 +265,7 @@ impl Walk {
         let Fingerprints { fingerprint, identity, lasting } = self.digests.finish();
         (unit.fingerprint, unit.identity, unit.lasting) = (fingerprint, identity, lasting);
         unit.owners.sort_unstable();
-        (self.mount, self.device) = (None, None);
+        self.mount = None;
         self.seen.clear();
         unit
     }

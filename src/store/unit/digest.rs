@@ -9,6 +9,8 @@ use rustix::fs::{FileType, Statx};
 
 /// More is not held back.
 const MAX_PENDING: usize = 64 << 10;
+/// What a checkpoint of ten files needs.
+const FIRST_PENDING: usize = 1 << 10;
 
 /// The digests of one unit, while its entries are folded in.
 #[derive(Default)]
@@ -80,6 +82,9 @@ struct Digest {
 impl Digest {
     #[inline]
     fn put(&mut self, piece: &[u8]) {
+        if self.pending.capacity() == 0 {
+            self.pending.reserve(FIRST_PENDING);
+        }
         self.pending.extend_from_slice(piece);
     }
 
