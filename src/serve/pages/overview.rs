@@ -35,9 +35,7 @@ struct Page {
     biggest: Vec<Biggest>,
     history_url: String,
     moments: Vec<Moment>,
-    /// Lines of the chart beside usage.
-    has_trash: bool,
-    has_quota: bool,
+    chart: Lines,
     disk: String,
     faults: Vec<String>,
     unrecognised: Option<String>,
@@ -64,6 +62,12 @@ struct Quota {
     over: bool,
     /// When it is full, as `retain usage` says it.
     forecast: String,
+}
+
+/// The lines of the chart beside usage.
+struct Lines {
+    trash: bool,
+    quota: bool,
 }
 
 /// Usage at one time.
@@ -162,8 +166,10 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
         maps: map::maps(&view, &visit, f.site()),
         biggest: biggest(&visit, &view, f.site()),
         history_url: format!("{}/api/v1/roots/{}/usage", visit.app.prefix, site.slug),
-        has_trash: past.future.timeline.iter().any(|m| m.trash.is_some()),
-        has_quota: past.quotas().any(|(q, _)| q.owner.is_none() && !q.min_free),
+        chart: Lines {
+            trash: past.future.timeline.iter().any(|m| m.trash.is_some()),
+            quota: past.quotas().any(|(q, _)| q.owner.is_none() && !q.min_free),
+        },
         moments: moments(&visit, &past.future.timeline),
         disk: match &past.future.space {
             Some(foreseen) if all => said::forecast(visit.lang, foreseen),

@@ -162,9 +162,10 @@ fn trial(visit: &Visit, view: &View, base: &str, text: &str) -> Trial {
         (n > 0).then(|| fill(words, &[&visit.lang.checkpoints(n), &human::size(bytes)]))
     };
     let parts: Vec<String> = [sum(true), sum(false)].into_iter().flatten().collect();
-    let lead = match parts.is_empty() {
-        true => t.trial_same.to_owned(),
-        false => fill(t.trial_lead, &[&parts.join(", ")]),
+    let lead = if parts.is_empty() {
+        t.trial_same.to_owned()
+    } else {
+        fill(t.trial_lead, &[&parts.join(", ")])
     };
     let row = |c: &differ::Change| {
         let session = view.session(c.session);

@@ -52,7 +52,9 @@ mod tests {
     fn a_part_is_found_in_the_names_that_have_it_and_across_none() {
         let all = ["t/A/1", "t/b/12", "", "긴/이름", "t/a/1", "B"];
         let mut names = Names::default();
-        all.iter().for_each(|name| names.push(name));
+        for name in all {
+            names.push(name);
+        }
         for part in
             ["", "a", "A/1", "1", "12", "t/", "/", "이름", "B", "1t", "1\0t", "zz", "긴/이름긴"]
         {

@@ -193,11 +193,7 @@ fn filled(text: &str) -> String {
             let end = rest[at..].find('}').map_or(rest.len(), |e| at + e + 1);
             let gap = &rest[at + 1..end.saturating_sub(1)];
             let is_gap = gap.chars().all(|c| c.is_ascii_alphanumeric() || "_:?.".contains(c));
-            if is_gap {
-                out.push_str("X")
-            } else {
-                out.push_str(&rest[at..end])
-            }
+            out.push_str(if is_gap { "X" } else { &rest[at..end] });
             rest = &rest[end..];
         }
     }
