@@ -1,3 +1,5 @@
+//! Directories as they are opened by either way, and what is refused.
+
 use super::*;
 use std::os::unix::fs::symlink;
 

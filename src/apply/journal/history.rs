@@ -350,7 +350,9 @@ mod tests {
                     order.reverse();
                 }
                 let mut run = Run::default();
-                order.into_iter().for_each(|record| run.take(record));
+                for record in order {
+                    run.take(record);
+                }
                 let item = &run.items[&1];
                 assert_eq!((&*item.intent.id, item.state), ("ten", State::Purged), "{turn} {back}");
                 assert!(run.is_done() && run.orphans.is_empty());
@@ -394,7 +396,9 @@ mod tests {
         let began = |run: &Run| run.begin.as_ref().map(|b| b.pid);
         for order in [[(Work::Undo, 1), (Work::Apply, 2)], [(Work::Apply, 2), (Work::Undo, 1)]] {
             let mut run = Run::default();
-            order.into_iter().for_each(|(work, pid)| run.take(begin(work, pid)));
+            for (work, pid) in order {
+                run.take(begin(work, pid));
+            }
             assert_eq!(began(&run), Some(2));
         }
     }
