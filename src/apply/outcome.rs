@@ -299,7 +299,9 @@ mod tests {
     #[test]
     fn counts_add_up() {
         let mut count = Count::default();
-        [3, 0, u64::MAX].into_iter().for_each(|bytes| count.add(bytes));
+        for bytes in [3, 0, u64::MAX] {
+            count.add(bytes);
+        }
         assert_eq!(count, Count { checkpoints: 3, bytes: u64::MAX });
     }
 }

@@ -14,7 +14,9 @@ use std::fs;
 
 fn write(dir: &fs::File, begin: Begin, records: &[Record]) -> Journal {
     let mut journal = Journal::create(&Os, dir.as_fd(), &begin).unwrap();
-    records.iter().for_each(|record| journal.add(record));
+    for record in records {
+        journal.add(record);
+    }
     journal.commit(&Os).unwrap();
     journal
 }
@@ -61,7 +63,7 @@ fn runs_are_read_oldest_first_and_settled_ones_by_their_beginning() {
     drop(write(&dir, begin("a", "2026-01-03T00:00:00Z", Work::Apply), &[intent, end.clone()]));
     let moved = Record::Moved { items: vec![0] };
     drop(write(&dir, begin("a", "2026-01-04T00:00:00Z", Work::Undo), &[moved, end.clone()]));
-    drop(write(&dir, begin("b", "2026-01-01T00:00:00Z", Work::Apply), &[end.clone()]));
+    drop(write(&dir, begin("b", "2026-01-01T00:00:00Z", Work::Apply), std::slice::from_ref(&end)));
     drop(write(&dir, begin("c", "2026-01-02T00:00:00Z", Work::Apply), &[end]));
     for settled in [false, true] {
         if settled {

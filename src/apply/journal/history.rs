@@ -350,7 +350,9 @@ mod tests {
                     order.reverse();
                 }
                 let mut run = Run::default();
-                order.into_iter().for_each(|record| run.take(record));
+                for record in order {
+                    run.take(record);
+                }
                 let item = &run.items[&1];
                 assert_eq!((&*item.intent.id, item.state), ("ten", State::Purged), "{turn} {back}");
                 assert!(run.is_done() && run.orphans.is_empty());
@@ -365,7 +367,9 @@ mod tests {
     fn each_record_does_what_it_says() {
         let intent = |item| Record::Intent(Intent { item, ..Intent::default() });
         let mut run = Run::default();
-        (0..7).for_each(|n| run.take(intent(n)));
+        for n in 0..7 {
+            run.take(intent(n));
+        }
         let (kept, why) = (vec![1], "why".to_owned());
         run.take(Record::Moved { items: vec![0] });
         run.take(Record::Kept { items: kept, why: why.clone() });
@@ -394,7 +398,9 @@ mod tests {
         let began = |run: &Run| run.begin.as_ref().map(|b| b.pid);
         for order in [[(Work::Undo, 1), (Work::Apply, 2)], [(Work::Apply, 2), (Work::Undo, 1)]] {
             let mut run = Run::default();
-            order.into_iter().for_each(|(work, pid)| run.take(begin(work, pid)));
+            for (work, pid) in order {
+                run.take(begin(work, pid));
+            }
             assert_eq!(began(&run), Some(2));
         }
     }
