@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn what_is_gone_has_changed_and_what_fails_is_unreadable() {
         let cause = |errno: Errno| Cause::of_reading(&io::Error::from(errno));
-        assert_eq!(cause(Errno::NOENT), Cause::Changed);
+        for gone in [Errno::NOENT, Errno::NOTDIR, Errno::LOOP] {
+            assert_eq!(cause(gone), Cause::Changed);
+        }
         assert_eq!(Cause::of_reading(&io::ErrorKind::NotFound.into()), Cause::Changed);
         assert_eq!(cause(Errno::IO), Cause::Unreadable);
         assert_eq!(cause(Errno::ACCESS), Cause::Unreadable);

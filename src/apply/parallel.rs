@@ -27,3 +27,23 @@ pub fn map<T: Sync, R: Send>(threads: usize, items: &[T], f: impl Fn(&T) -> R + 
     all.sort_unstable_by_key(|(i, _)| *i);
     all.into_iter().map(|(_, r)| r).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items_and_one_thread_is_the_callers() {
+        let items: Vec<usize> = (0..50).collect();
+        let caller = thread::current().id();
+        for (threads, some, at_home) in
+            [(0, 50, true), (1, 50, true), (1, 1, true), (2, 50, false), (8, 1, true), (8, 0, true)]
+        {
+            let done = map(threads, &items[..some], |n| (n * 2, thread::current().id()));
+            assert!(done.iter().enumerate().all(|(n, (twice, _))| *twice == n * 2));
+            assert_eq!(done.len(), some);
+            assert_eq!(done.iter().all(|(_, id)| *id == caller), at_home, "{threads} {some}");
+        }
+    }
+}

@@ -4,6 +4,9 @@ use crate::support::*;
 use retain::apply::{KnownRuns, What, undo};
 use std::fs;
 
+/// What is done to a journal.
+type Deed = fn(&std::path::Path);
+
 #[test]
 fn known_runs_hold_until_a_journal_changes() {
     let store = Store::sample();
@@ -19,7 +22,6 @@ fn known_runs_hold_until_a_journal_changes() {
     assert_eq!(again.runs[0].restored.checkpoints, 2, "one of each session");
     // Each of what a look can tell.
     let journal = store.path(format!(".retain/journal/{run}.0000"));
-    type Deed = fn(&std::path::Path);
     let deeds: [(&str, Deed); 4] = [
         ("longer", |j| fs::write(j, [fs::read(j).unwrap(), vec![0]].concat()).unwrap()),
         ("gone", |j| fs::remove_file(j).unwrap()),

@@ -21,6 +21,7 @@ mod hostile;
 mod interrupted;
 mod journals;
 mod known;
+mod lives;
 mod locks;
 mod pointed;
 mod privileged;

@@ -232,11 +232,12 @@ fn t22_a_link_to_another_roots_state_is_none() {
     assert_eq!(store.apply(&store.sample_plan()).unwrap().moved.checkpoints, 6);
 }
 
+type Change = fn(&mut retain::core::plan::PlanRoot);
+
 #[test]
 fn which_root_a_plan_is_for() {
     let store = Store::sample();
     let root = store.root();
-    type Change = fn(&mut retain::core::plan::PlanRoot);
     let cases: [(&str, Change, bool); 8] = [
         ("as it was", |_| {}, true),
         ("without an id", |r| r.id = None, true),

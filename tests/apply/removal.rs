@@ -39,7 +39,7 @@ impl Slot {
         for kept in ["beside", "others/kept"] {
             assert_eq!(fs::read(self.store.path(kept)).unwrap(), b"alive");
         }
-        done.map_err(|e| Errno::from_io_error(&e).map_or_else(|| e.to_string(), |e| said(e)))
+        done.map_err(|e| Errno::from_io_error(&e).map_or_else(|| e.to_string(), said))
     }
 
     fn left(&self) -> usize {

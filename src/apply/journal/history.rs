@@ -367,7 +367,9 @@ mod tests {
     fn each_record_does_what_it_says() {
         let intent = |item| Record::Intent(Intent { item, ..Intent::default() });
         let mut run = Run::default();
-        (0..7).for_each(|n| run.take(intent(n)));
+        for n in 0..7 {
+            run.take(intent(n));
+        }
         let (kept, why) = (vec![1], "why".to_owned());
         run.take(Record::Moved { items: vec![0] });
         run.take(Record::Kept { items: kept, why: why.clone() });
