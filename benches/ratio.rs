@@ -72,6 +72,7 @@ fn main() -> ExitCode {
 }
 
 /// A line of the table of `tests/bench-peers`, which says where to.
+#[allow(clippy::disallowed_methods, reason = "a bench is no part of the command line")]
 fn row(what: &str, value: f64, most: f64) {
     let Some(name) = std::env::var_os("RETAIN_BENCH_ROWS") else { return };
     let row = serde_json::json!({
