@@ -10,6 +10,7 @@
 mod advise;
 mod draws;
 mod explain;
+mod idle;
 mod ladder;
 mod laws;
 mod limits;
