@@ -46,7 +46,13 @@ pub struct Metrics {
     readings: Vec<Reading>,
     /// Sentences about sources that disagree.
     pub conflicts: Vec<String>,
+    /// There were more than [`MAX_READINGS`].
+    cut: bool,
 }
+
+/// No training logs more of one checkpoint. Each is looked for among all, so that a file made of
+/// metrics would take hours; a checkpoint with more is kept, and says why.
+const MAX_READINGS: usize = 1_000;
 
 /// Logs hold single-precision values as doubles; their relative error is below this.
 const SINGLE_PRECISION: f64 = 1.0e-7;
@@ -54,7 +60,16 @@ const SINGLE_PRECISION: f64 = 1.0e-7;
 impl Metrics {
     /// Adds a value, or compares it with the one another source gave.
     pub fn offer(&mut self, name: &str, value: f64, source: Source) {
+        if self.cut {
+            return;
+        }
         let Some(known) = self.readings.iter_mut().find(|r| r.name == name) else {
+            if self.readings.len() == MAX_READINGS {
+                self.cut = true;
+                let phrase = source.phrase();
+                self.conflicts.push(format!("more than {MAX_READINGS} metrics, in {phrase}"));
+                return;
+            }
             self.readings.push(Reading { name: name.to_owned(), value, source });
             return;
         };
@@ -82,7 +97,7 @@ impl Metrics {
         let is_told = |r: &Reading| {
             r.name == name && matches!(r.source, Source::File(_)) && agree(r.value, value, 0.0)
         };
-        if !self.readings.iter().any(is_told) {
+        if !self.cut && !self.readings.iter().any(is_told) {
             self.offer(name, value, Source::File(path.to_owned()));
         }
     }
@@ -165,6 +180,21 @@ mod tests {
     fn name(text: &str) -> (f64, Source) {
         let (value, half_unit) = rounded(text).unwrap();
         (value, Source::Name { half_unit })
+    }
+
+    #[test]
+    fn more_metrics_than_any_training_has_are_a_conflict() {
+        let mut metrics = Metrics::default();
+        for n in 0..MAX_READINGS {
+            metrics.offer(&format!("eval_{n}"), 1.0, file());
+        }
+        assert_eq!((metrics.readings().len(), metrics.conflicts.len()), (MAX_READINGS, 0));
+        for n in 0..100_000 {
+            metrics.offer_from_file(&format!("test_{n}"), 1.0, "metrics.csv");
+            metrics.offer(&format!("more_{n}"), 1.0, file());
+        }
+        assert_eq!(metrics.readings().len(), MAX_READINGS);
+        assert_eq!(metrics.conflicts, ["more than 1000 metrics, in metrics.csv"]);
     }
 
     #[test]

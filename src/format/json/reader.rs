@@ -29,7 +29,7 @@ pub enum Scalar<'a> {
 }
 
 /// A text; UTF-8.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Text<'a>(Cow<'a, [u8]>);
 
 impl Text<'_> {

@@ -4,6 +4,8 @@
 //! checkpoint's own.
 
 use crate::format::json::{self, Digits, Failed, JsonError, Number, Reader, Scalar, Shape, Text};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// One state. An error is what is to be told a person; that of the first field comes first.
 #[derive(Debug)]
@@ -45,12 +47,18 @@ impl<'b> History<'b> {
         }
         all.sort_by_key(|logged| logged.step);
         let mut kept: Vec<Logged<'b>> = Vec::with_capacity(all.len());
+        let mut of_step: HashMap<Text<'b>, usize> = HashMap::new();
         for logged in all {
-            let same_step = kept.iter_mut().rev().take_while(|k| k.step == logged.step);
-            match same_step.into_iter().find(|k| k.key == logged.key) {
+            if kept.last().is_some_and(|last| last.step != logged.step) {
+                of_step.clear();
+            }
+            match of_step.entry(logged.key.clone()) {
                 // A resumed run logs a step again; the later entry is what the weights went on from.
-                Some(known) => known.digits = logged.digits,
-                None => kept.push(logged),
+                Entry::Occupied(known) => kept[*known.get()].digits = logged.digits,
+                Entry::Vacant(new) => {
+                    new.insert(kept.len());
+                    kept.push(logged);
+                }
             }
         }
         History(kept)
