@@ -12,6 +12,9 @@ use std::sync::LazyLock;
 /// No sentence holds another that holds another that holds another.
 const DEPTH: usize = 4;
 
+/// Of so many colons one may be the end of a path.
+const COLONS: usize = 16;
+
 struct Phrase {
     /// What stands around the gaps.
     english: Vec<&'static str>,
@@ -64,9 +67,9 @@ impl Table {
             .unwrap_or_else(|| english.to_owned())
     }
 
-    /// `PATH: sentence`.
+    /// `PATH: sentence`. A path may have a few of these itself, and one made of them must not cost more.
     fn after_a_name(&self, english: &str) -> Option<String> {
-        english.match_indices(": ").find_map(|(at, colon)| {
+        english.match_indices(": ").take(COLONS).find_map(|(at, colon)| {
             let (name, rest) = (&english[..at], &english[at + colon.len()..]);
             Some(format!("{name}: {}", self.whole(rest, DEPTH)?))
         })
@@ -76,17 +79,28 @@ impl Table {
         let depth = depth.checked_sub(1)?;
         let fits = self.0.iter().filter_map(|p| Some((p, fit(&p.english, english)?)));
         let (phrase, gaps) = fits.max_by_key(|(p, _)| p.weight)?;
-        let mut out = phrase.korean.to_owned();
-        for (number, gap) in (1..).zip(gaps) {
-            // Ages first: their mark is not of this language.
-            out = out.replace(&format!("{{{number}a}}"), &lengths(gap));
-            if out.contains(&format!("{{{number}}}")) {
-                let said = self.whole(gap, depth).unwrap_or_else(|| joined(gap));
-                out = out.replace(&format!("{{{number}}}"), &said);
-            }
-        }
-        Some(out)
+        let said = |gap: &str| self.whole(gap, depth).unwrap_or_else(|| joined(gap));
+        Some(filled(phrase.korean, &gaps, said))
     }
+}
+
+/// A Korean sentence with its gaps filled, in one pass: what is filled in may look like a gap.
+fn filled(korean: &str, gaps: &[&str], said: impl Fn(&str) -> String) -> String {
+    let (mut out, mut rest) = (String::new(), korean);
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        rest = after;
+        let Some((name, after)) = after.split_once('}') else { break };
+        rest = after;
+        // Lengths of time are not of this language.
+        let (number, is_length) = name.strip_suffix('a').map_or((name, false), |n| (n, true));
+        match number.parse::<usize>().ok().and_then(|n| gaps.get(n.checked_sub(1)?)) {
+            Some(gap) => out.push_str(&if is_length { lengths(gap) } else { said(gap) }),
+            None => out.extend(["{", name, "}"]),
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// What stands in the gaps of a sentence, if the text is that sentence.

@@ -51,6 +51,16 @@ fn a_sentence_is_found_with_what_is_in_it() {
 }
 
 #[test]
+fn what_is_filled_in_may_look_like_a_gap() {
+    assert_eq!(fault("{2} 1 changed while it was moved; it is back at its path"), {
+        let said = fault("a/b 1 changed while it was moved; it is back at its path");
+        said.replace("a/b", "{2}")
+    });
+    let table = Table::of(&["{} is {} and {}\n{3}, {1}, {2a}, {9}"]);
+    assert_eq!(table.said("{3} is 2d and {1}"), "{1}, {3}, 2일, {9}");
+}
+
+#[test]
 fn what_is_nobodys_sentence_stays() {
     for text in ["", "Permission denied (os error 13)", "a name: with colons: in it", "논문"] {
         assert_eq!((fault(text), diagnostic(text)), (text.to_owned(), text.to_owned()));
