@@ -24,9 +24,9 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where to make it; it must not exist yet, or be empty
-    #[arg(value_name = "DIR", default_value = "retain-demo")]
-    dir: PathBuf,
+    /// Where to make it; it must not exist yet, or be empty [default: retain-demo; with --serve retain-demo-page]
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
 
     /// Open it as the Storage Management page, with one run in its trash
     #[arg(long)]
@@ -35,6 +35,14 @@ pub struct DemoArgs {
     /// With --serve: where to listen, as of `retain serve`
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", requires = "serve", value_parser = serve::parse_address)]
     listen: Address,
+}
+
+impl DemoArgs {
+    /// Both samples can be made one after the other, by who names no directory.
+    fn dir(&self) -> &Path {
+        let own = if self.serve { "retain-demo-page" } else { "retain-demo" };
+        self.dir.as_deref().unwrap_or(Path::new(own))
+    }
 }
 
 /// Sessions whose plan is shown, each on a few lines: an unfinished save, a submitted model, a pin.
@@ -46,7 +54,7 @@ const SETTINGS: &str = "# Read by every retain command in this directory or belo
                         policy = \"policy.toml\"\n";
 
 pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
-    let dir = &args.dir;
+    let dir = args.dir();
     let place = context::shown(dir);
     let storage = dir.join("storage");
     let sample = demo::make(&storage, context.now).map_err(|e| {
@@ -149,7 +157,7 @@ fn page(context: &Context, args: &DemoArgs, config: &Config, root: Root) -> Resu
         allow_delete: true,
         // Everything it serves was just made by whoever runs it.
         allow_root: true,
-        tokens: Some(args.dir.join("serve-tokens.toml")),
+        tokens: Some(args.dir().join("serve-tokens.toml")),
         ..ServeArgs::default()
     };
     serve::run(context, &serving)

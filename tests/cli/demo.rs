@@ -36,3 +36,15 @@ fn a_directory_with_something_in_it_is_left_alone() {
     tree.file("mine/storage/x", "x");
     World::within(tree.path()).run(["demo", "mine"]).code(2).warns("is not empty");
 }
+
+/// Who names no directory can look at both samples, one after the other.
+#[test]
+fn the_page_s_sample_stands_beside_the_other_one() {
+    let tree = Tree::new();
+    let world = World::within(tree.path()).in_real_time();
+    world.run(["demo"]).ok();
+    assert!(tree.at("retain-demo/storage").is_dir());
+    // The sample is made; where to listen is no place.
+    let run = world.run(["demo", "--serve", "--listen", "unix:no/where"]).code(1);
+    assert!(tree.at("retain-demo-page/storage").is_dir(), "{run}");
+}
