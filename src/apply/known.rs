@@ -9,6 +9,7 @@ use super::home::{self, Home};
 use super::outcome::ApplyError;
 use super::root::Root;
 use super::runs::{self, RunSummary};
+use super::threads;
 use rustix::fd::BorrowedFd;
 use rustix::fs::Statx;
 use std::collections::BTreeSet;
@@ -48,8 +49,8 @@ impl KnownRuns {
     /// # Errors
     /// The root cannot be read.
     pub fn find(root: &Root) -> Result<KnownRuns, ApplyError> {
-        let (homes, faults) =
-            home::find(root, 1, &BTreeSet::new()).map_err(ApplyError::io("find journals"))?;
+        let homes = home::find(root, threads::good_for(root.fd()), &BTreeSet::new());
+        let (homes, faults) = homes.map_err(ApplyError::io("find journals"))?;
         Ok(KnownRuns::of(homes, runs::said(faults)))
     }
 

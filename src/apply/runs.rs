@@ -5,6 +5,7 @@ use super::journal::history::{self, Run, State};
 use super::outcome::{ApplyError, Count};
 use super::purge;
 use super::root::Root;
+use super::threads;
 use crate::core::model::Time;
 use std::collections::BTreeSet;
 
@@ -71,8 +72,8 @@ pub struct RunSummary {
 /// # Errors
 /// The root cannot be read.
 pub fn runs(root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
-    let (homes, faults) =
-        home::find(root, 1, &BTreeSet::new()).map_err(ApplyError::io("find journals"))?;
+    let homes = home::find(root, threads::good_for(root.fd()), &BTreeSet::new());
+    let (homes, faults) = homes.map_err(ApplyError::io("find journals"))?;
     let mut faults = said(faults);
     let all = of(&homes, &mut faults);
     Ok((all, faults))

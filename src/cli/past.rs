@@ -5,7 +5,7 @@ use crate::apply::Root;
 use crate::core::usage::Report;
 use crate::history::{History, HistoryError, Measured};
 use crate::steps::past::future;
-pub use crate::steps::past::{Future, measured, trash};
+pub use crate::steps::past::{Future, measured, trash_of};
 use std::os::fd::AsFd as _;
 
 /// Adds a point to the history of a declared root.

@@ -14,9 +14,10 @@ use std::path::Path;
 pub fn less(context: &Context, root: &Path, policy: &Policy, seen: &mut Seen, run: Option<&str>) {
     // It was opened a moment ago; a first consent has declared it since.
     let Ok(root) = context::open(root) else { return };
+    // Also where nothing was moved, what had expired may have been purged.
+    seen.runs = crate::apply::runs(&root).map(|(runs, _)| runs).unwrap_or_default();
     if let Some(run) = run {
-        let runs = crate::apply::runs(&root).map(|(runs, _)| runs).unwrap_or_default();
-        let items = runs.iter().filter(|r| r.id == run).flat_map(|r| &r.items);
+        let items = seen.runs.iter().filter(|r| r.id == run).flat_map(|r| &r.items);
         let left: Vec<_> = items.filter(|i| i.has_left()).collect();
         if let Some(space) = &mut seen.inventory.space {
             // Trash counts as free, as it did when the space was measured.

@@ -137,7 +137,7 @@ pub fn sums_of(
     by: &[By],
     top: usize,
 ) -> Report {
-    let trash: Option<Vec<Trashed>> = root.map(|root| past::trash(root, &seen.inventory));
+    let trash: Option<Vec<Trashed>> = root.map(|_| past::trash_of(&seen.runs, &seen.inventory));
     usage::report(&usage::Input {
         inventory: &seen.inventory,
         policy,

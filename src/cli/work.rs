@@ -109,6 +109,7 @@ pub fn read_inventory(path: &Path) -> Result<Seen, Failure> {
         root,
         root_shown: shown,
         other_mounts: Vec::new(),
+        runs: Vec::new(),
     })
 }
 

@@ -102,7 +102,9 @@ pub struct Hand {
 }
 
 impl View {
-    pub fn new(seen: Seen, law: Law, now: Time) -> View {
+    pub fn new(mut seen: Seen, law: Law, now: Time) -> View {
+        // Pages read the runs anew.
+        seen.runs = Vec::new();
         let outcome = decide(&seen.inventory, &law.policy, now);
         let index = Index::new(&seen.inventory, &law.policy, &outcome);
         let view = View {

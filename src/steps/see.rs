@@ -1,6 +1,6 @@
 //! A scan of one root, as every command and page wants it.
 
-use crate::apply::{self, Root};
+use crate::apply::{self, Root, RunSummary};
 use crate::config::Config;
 use crate::core::declared::Definition;
 use crate::core::model::{Inventory, Time};
@@ -28,6 +28,9 @@ pub struct Seen {
     pub root_shown: String,
     /// Directories on other file systems, which were not entered.
     pub other_mounts: Vec<Box<str>>,
+    /// The runs of the root as the scan ended, as far as they can be read: to find them, all of it is
+    /// walked. None if it was never declared, or there is only an inventory.
+    pub runs: Vec<RunSummary>,
 }
 
 /// Why nothing could be scanned.
@@ -89,9 +92,15 @@ pub fn scan(
     }
     let root_shown = name::encode(root.path.as_os_str().as_encoded_bytes()).into_owned();
     let mut inventory = scanned.inventory;
-    if let (Some(space), true) = (&mut inventory.space, root.id.is_some()) {
-        // Trash counts as freed: apply purges it early where a policy demands free space.
-        space.free = space.free.saturating_add(trash(root));
+    let runs = match root.id {
+        Some(_) => apply::runs(root).map(|(runs, _)| runs).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    if let Some(space) = &mut inventory.space {
+        // Trash counts as freed: apply purges it early where a policy demands free space. What cannot
+        // be read does not.
+        let trash = runs.iter().map(|run| run.in_trash.bytes);
+        space.free = trash.fold(space.free, u64::saturating_add);
     }
     let path = root_shown.clone();
     Ok(Seen {
@@ -101,14 +110,8 @@ pub fn scan(
         root: Some(plan::PlanRoot { id: root.id.clone(), path, inode: root.inode }),
         root_shown,
         other_mounts: scanned.other_mounts,
+        runs,
     })
-}
-
-/// Bytes that purging all of a root's trash would free.
-pub fn trash(root: &Root) -> u64 {
-    // What cannot be read does not count as free.
-    let runs = apply::runs(root).map(|(runs, _)| runs).unwrap_or_default();
-    runs.iter().fold(0, |sum: u64, run| sum.saturating_add(run.in_trash.bytes))
 }
 
 /// Why the layouts that are declared cannot be used.

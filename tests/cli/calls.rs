@@ -26,7 +26,11 @@ fn storage() -> layout_files::Tree {
 
 /// The calls that reach a file system, of one `retain ls` with these arguments.
 fn calls(world: &World, args: &[&str]) -> u64 {
-    let inner = world.command([&["ls"], args].concat());
+    calls_of(world, &[&["ls"], args].concat())
+}
+
+fn calls_of(world: &World, args: &[&str]) -> u64 {
+    let inner = world.command(args);
     let log = world.home().join("calls");
     let mut command = Command::new("strace");
     let kinds = "trace=openat,openat2,getdents64,statx,newfstatat,pread64,read,close,readlinkat";
@@ -65,4 +69,21 @@ fn each_directory_is_opened_once_and_each_file_statted_once_needs_strace() {
     let calls = calls(&world, &[]) - start;
     assert!(calls <= bound + 50, "{calls} calls of a second scan, more than {bound}");
     assert!(calls >= SESSIONS * CHECKPOINTS * 2, "{calls}: metadata is always looked at");
+}
+
+/// A root that was declared is walked once more, for the journals that may lie anywhere in it: by no
+/// command twice. `usage`, which counts the trash as well, needs no other walk than `ls`.
+#[test]
+fn the_journals_of_a_root_are_looked_for_once_needs_strace() {
+    let tree = storage();
+    let world = World::within(tree.path());
+    let undeclared = calls_of(&world, &["ls", "--no-index"]);
+    world.run(["init", "."]).ok();
+    let (ls, usage) = (["ls", "--no-index"], ["usage", "--no-index"]);
+    let [ls, usage] = [ls, usage].map(|args| calls_of(&world, &args));
+    let directories = SESSIONS * (1 + CHECKPOINTS);
+    // Opened, listed to its end, closed.
+    let walk = ls - undeclared;
+    assert!(walk > 3 * directories && walk < 5 * directories, "{walk} of {directories}");
+    assert!(usage < ls + directories, "{usage}, {ls} of ls");
 }

@@ -48,6 +48,7 @@ fn view() -> View {
         root: None,
         root_shown: "x".into(),
         other_mounts: Vec::new(),
+        runs: Vec::new(),
     };
     View::new(seen, Law::of("test".into(), POLICY.into(), NOW), NOW)
 }
