@@ -44,12 +44,12 @@ struct Print {
 }
 
 impl KnownRuns {
-    /// Searches the whole root for journals, and reads them.
+    /// Searches the whole root for journals, on so many threads as [`runs::runs`] says, and reads them.
     ///
     /// # Errors
     /// The root cannot be read.
-    pub fn find(root: &Root) -> Result<KnownRuns, ApplyError> {
-        let homes = home::find(root, threads::good_for(root.fd()), &BTreeSet::new());
+    pub fn find(root: &Root, threads: usize) -> Result<KnownRuns, ApplyError> {
+        let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
         let (homes, faults) = homes.map_err(ApplyError::io("find journals"))?;
         Ok(KnownRuns::of(homes, runs::said(faults)))
     }

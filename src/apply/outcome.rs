@@ -34,7 +34,7 @@ impl<'a> Settings<'a> {
     }
 
     pub(super) fn threads_on(&self, root: &Root) -> usize {
-        if self.threads == 0 { threads::good_for(root.fd()) } else { self.threads }
+        threads::or_good(self.threads, root.fd())
     }
 }
 

@@ -67,12 +67,13 @@ pub struct RunSummary {
 }
 
 /// All runs of a root that this user may read, oldest first, those kept beside the checkpoints
-/// (see [`home`]) included; and what could not be read.
+/// (see [`home`]) included; and what could not be read. They are looked for on so many threads, on as
+/// many as the file system bears with 0.
 ///
 /// # Errors
 /// The root cannot be read.
-pub fn runs(root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
-    let homes = home::find(root, threads::good_for(root.fd()), &BTreeSet::new());
+pub fn runs(root: &Root, threads: usize) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
+    let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
     let (homes, faults) = homes.map_err(ApplyError::io("find journals"))?;
     let mut faults = said(faults);
     let all = of(&homes, &mut faults);

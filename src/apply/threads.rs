@@ -10,8 +10,12 @@ const REMOTE: usize = 32;
 /// Local file systems, most of which serialise changes in their log at some point.
 const LOCAL: usize = 8;
 
-/// The number for the file system that an open directory lies on.
-pub(super) fn good_for(dir: BorrowedFd<'_>) -> usize {
+/// `threads`, or for 0 the number for the file system that an open directory lies on.
+pub(super) fn or_good(threads: usize, dir: BorrowedFd<'_>) -> usize {
+    if threads == 0 { good_for(dir) } else { threads }
+}
+
+fn good_for(dir: BorrowedFd<'_>) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     // The magic numbers are 32 bits wide, whatever the type of the field; see statfs(2).
     #[expect(clippy::cast_possible_truncation, reason = "the upper half, if any, is the sign")]

@@ -7,8 +7,8 @@ use super::machine;
 use super::shell;
 use super::signal::Signals;
 use super::ui::Ui;
-use crate::apply;
 use crate::apply::root::{Root, RootError};
+use crate::apply::{self, ApplyError, RunSummary};
 use crate::config::trusted::{self, ReadError, Trust};
 use crate::config::{Config, ConfigError};
 use crate::core::declared::Definition;
@@ -83,6 +83,15 @@ impl Context {
     /// As if `--root` had named it.
     pub fn work_on(&mut self, root: &Path) {
         self.root = Some(root.to_path_buf());
+    }
+
+    /// The runs of a root, and what of them could not be read, looked for on as many threads as was
+    /// asked for.
+    ///
+    /// # Errors
+    /// As [`apply::runs`].
+    pub fn runs(&self, root: &Root) -> Result<(Vec<RunSummary>, Vec<String>), ApplyError> {
+        apply::runs(root, self.threads.unwrap_or(0))
     }
 
     /// A command for a person to run next, on the root that this one worked on.

@@ -6,7 +6,7 @@
 use super::context::Context;
 use super::shell;
 use crate::apply::journal::history::State;
-use crate::apply::{self, Root, RunItem, RunSummary};
+use crate::apply::{RunItem, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
 use crate::steps::pick;
@@ -14,32 +14,23 @@ use anstyle::Style;
 use serde_json::{Value, json};
 
 /// A checkpoint that is not at its place because of a run.
-pub struct Gone {
-    pub item: RunItem,
-    run: RunSummary,
+pub struct Gone<'r> {
+    item: &'r RunItem,
+    run: &'r RunSummary,
 }
 
 /// What runs took of this session, the newest run first. A journal that cannot be read tells
 /// nothing: this only adds to an error that is said anyway.
-pub fn of_session(root: &Root, session: &str) -> Vec<Gone> {
+pub fn of_session<'r>(runs: &'r [RunSummary], session: &str) -> Vec<Gone<'r>> {
     let session = pick::tidy(session);
-    let Ok((runs, _)) = apply::runs(root) else { return Vec::new() };
-    let mut gone = Vec::new();
-    for mut run in runs.into_iter().rev() {
-        for item in std::mem::take(&mut run.items) {
-            let is_gone =
-                matches!(item.state, State::Intent | State::Moved | State::Purging | State::Purged);
-            if is_gone && is(&item.session, session) {
-                gone.push(Gone { item, run: run.clone() });
-            }
-        }
-    }
-    gone
+    let items =
+        runs.iter().rev().flat_map(|run| run.items.iter().map(move |item| Gone { item, run }));
+    items.filter(|g| g.is_gone() && is(&g.item.session, session)).collect()
 }
 
 /// The last run that took this checkpoint.
-pub fn checkpoint(root: &Root, session: &str, id: &str) -> Option<Gone> {
-    of_session(root, session).into_iter().find(|g| is(&g.item.id, id))
+pub fn checkpoint<'r>(runs: &'r [RunSummary], session: &str, id: &str) -> Option<Gone<'r>> {
+    of_session(runs, session).into_iter().find(|g| is(&g.item.id, id))
 }
 
 /// As it is, or as it is printed.
@@ -48,7 +39,7 @@ fn is(name: &str, typed: &str) -> bool {
 }
 
 /// What to tell somebody who asks for a session that runs emptied.
-pub fn hint(context: &Context, gone: &[Gone]) -> Option<String> {
+pub fn hint(context: &Context, gone: &[Gone<'_>]) -> Option<String> {
     let last = gone.first()?;
     let of_run = gone.iter().filter(|g| g.run.id == last.run.id);
     let (back, lost): (Vec<_>, Vec<_>) = of_run.partition(|g| g.is_restorable());
@@ -65,7 +56,11 @@ pub fn hint(context: &Context, gone: &[Gone]) -> Option<String> {
     ))
 }
 
-impl Gone {
+impl Gone<'_> {
+    fn is_gone(&self) -> bool {
+        matches!(self.item.state, State::Intent | State::Moved | State::Purging | State::Purged)
+    }
+
     fn is_restorable(&self) -> bool {
         matches!(self.item.state, State::Intent | State::Moved)
     }
@@ -81,7 +76,7 @@ impl Gone {
     }
 
     pub fn render(&self, context: &Context) -> String {
-        let item = &self.item;
+        let item = self.item;
         let ago = self.run.at.map(|t| format!(", {}", human::ago(context.now, t)));
         let mut out = format!(
             "{} {} was deleted by run {}{}\n",

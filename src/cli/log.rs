@@ -5,7 +5,7 @@ use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::unfinished;
-use crate::apply::{self, ApplyError, Count, Root, RunSummary};
+use crate::apply::{ApplyError, Count, Root, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
 use crate::steps::told;
@@ -24,7 +24,7 @@ pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
     unfinished::tell(context, &root, None);
-    let (mut runs, faults) = apply::runs(&root).map_err(carry::failure)?;
+    let (mut runs, faults) = context.runs(&root).map_err(carry::failure)?;
     if let Some(text) = &args.run {
         runs = vec![pick(runs, text)?];
     }
@@ -48,8 +48,8 @@ pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// None, or several.
-pub fn one(root: &Root, text: &str) -> Result<RunSummary, Failure> {
-    let (runs, _) = apply::runs(root).map_err(carry::failure)?;
+pub fn one(context: &Context, root: &Root, text: &str) -> Result<RunSummary, Failure> {
+    let (runs, _) = context.runs(root).map_err(carry::failure)?;
     pick(runs, text)
 }
 

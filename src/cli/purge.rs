@@ -32,7 +32,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     let ui = &context.ui;
     // Before the question: what recovery brings into the trash is part of the answer.
     carry::recover(context, &root, args.consent.dry_run)?;
-    let run = args.run.as_deref().map(|text| log::one(&root, text)).transpose()?;
+    let run = args.run.as_deref().map(|text| log::one(context, &root, text)).transpose()?;
     let due = due(context, &root, args, run.as_ref())?;
     let amount =
         format!("{} ({})", human::count(due.checkpoints, "checkpoint"), human::size(due.bytes));
@@ -94,7 +94,7 @@ fn due(
     if let Some(run) = run {
         return Ok(run.in_trash);
     }
-    let (runs, _) = apply::runs(root).map_err(carry::failure)?;
+    let (runs, _) = context.runs(root).map_err(carry::failure)?;
     let expired = runs.iter().filter(|r| args.all || r.expires.is_some_and(|t| t <= context.now));
     Ok(expired.fold(Count::default(), |sum, r| Count {
         checkpoints: sum.checkpoints + r.in_trash.checkpoints,

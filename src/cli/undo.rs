@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let session = args.session.as_deref().map(|s| s.trim_end_matches('/'));
     // Before anything can be refused: whoever killed a run is told of it by any command.
     carry::recover(context, &root, args.dry_run)?;
-    let run = log::one(&root, &args.run)?;
+    let run = log::one(context, &root, &args.run)?;
     if args.dry_run {
         unfinished::tell(context, &root, None);
         return preview(context, run, args, session);

@@ -53,7 +53,9 @@ pub async fn one(
 pub async fn known(site: &Site) -> Result<Arc<KnownRuns>, ApplyError> {
     let root = site.open()?;
     let make = |old: Option<&KnownRuns>| {
-        heavy(|| old.map_or_else(|| KnownRuns::find(&root), |old| Ok(old.again(&root))))
+        heavy(|| {
+            old.map_or_else(|| KnownRuns::find(&root, site.threads()), |old| Ok(old.again(&root)))
+        })
     };
     site.runs.get(|known| known.holds(&root), make).await
 }

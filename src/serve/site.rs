@@ -111,6 +111,11 @@ impl Site {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// To search with; 0 for as many as the file system bears.
+    pub fn threads(&self) -> usize {
+        self.threads.map_or(0, NonZeroUsize::get)
+    }
+
     /// # Errors
     /// Everything that I1 refuses.
     pub fn open(&self) -> Result<Root, RootError> {
@@ -179,7 +184,7 @@ impl Site {
         let view = View::new(seen, law, clock());
         // While nobody waits for it: journals that others keep beside their checkpoints are found by
         // a walk over all directories.
-        let known = KnownRuns::find(&root).map(Arc::new);
+        let known = KnownRuns::find(&root, self.threads()).map(Arc::new);
         let runs = known.as_ref().map(|k| &*k.runs).unwrap_or_default();
         view.past(&root, runs, &Scope::Administrator);
         match known {

@@ -13,9 +13,9 @@ const TREND_DAYS: i64 = 30;
 const DAY: i64 = 86_400 * Time::NANOS_PER_SEC;
 
 /// What lies in the trash, by session.
-pub fn trash(root: &Root, inventory: &Inventory) -> Vec<Trashed> {
+pub fn trash(root: &Root, threads: usize, inventory: &Inventory) -> Vec<Trashed> {
     // What cannot be read is not counted; `log` says why.
-    let runs = apply::runs(root).map(|(runs, _)| runs).unwrap_or_default();
+    let runs = apply::runs(root, threads).map(|(runs, _)| runs).unwrap_or_default();
     trash_of(&runs, inventory)
 }
 

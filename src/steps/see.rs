@@ -93,7 +93,9 @@ pub fn scan(
     let root_shown = name::encode(root.path.as_os_str().as_encoded_bytes()).into_owned();
     let mut inventory = scanned.inventory;
     let runs = match root.id {
-        Some(_) => apply::runs(root).map(|(runs, _)| runs).unwrap_or_default(),
+        Some(_) => apply::runs(root, threads.map_or(0, NonZeroUsize::get))
+            .map(|(runs, _)| runs)
+            .unwrap_or_default(),
         None => Vec::new(),
     };
     if let Some(space) = &mut inventory.space {

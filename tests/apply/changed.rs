@@ -144,7 +144,7 @@ fn what_is_not_as_planned_makes_its_session_stay_whole() {
             [10, 20, 30].iter().map(|n| format!("b/mnist/2/checkpoint-{n}")).collect();
         let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
         before.without(&gone).assert_same(&store.picture());
-        let (runs, _) = runs(&store.root()).unwrap();
+        let (runs, _) = runs(&store.root(), 0).unwrap();
         assert!(
             runs[0].skipped.iter().any(|(s, why)| s == "a/mnist/1" && why.contains(said)),
             "{what}: {:?}",
@@ -317,7 +317,7 @@ fn moved_back_never_over_a_newcomer() {
 }
 
 fn undo_all(store: &Store) {
-    for run in runs(&store.root()).unwrap().0 {
+    for run in runs(&store.root(), 0).unwrap().0 {
         let what = What { run: &run.id, session: None, checkpoint: None };
         undo(&store.root(), &what, &settings(now()), &silent).unwrap();
     }

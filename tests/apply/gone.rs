@@ -174,7 +174,7 @@ fn what_goes_or_changes_while_others_are_moved() {
         assert!(why.is_none_or(|why| why.starts_with(said.unwrap())), "{what}: {why:?}");
         assert_eq!(report.unreached, 0, "{what}");
         // The log says the same of each.
-        let (all, _) = runs(&store.root()).unwrap();
+        let (all, _) = runs(&store.root(), 0).unwrap();
         let count = |state| all[0].items.iter().filter(|i| i.state == state).count() as u64;
         let kept = 3 - counts.0 - counts.1;
         let found = (count(State::Moved), count(State::Gone), count(State::Kept));

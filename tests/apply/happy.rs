@@ -113,7 +113,7 @@ fn the_oldest_trash_goes_first_when_room_is_needed() {
     let done =
         purge(&store.root(), Which::Oldest { bytes: 1 }, &settings(later(90)), &silent).unwrap();
     assert_eq!(done.purged.checkpoints, 1);
-    let (runs, _) = runs(&store.root()).unwrap();
+    let (runs, _) = runs(&store.root(), 0).unwrap();
     assert_eq!(runs[0].items[0].state, State::Purged);
     assert_eq!(runs[1].items[0].state, State::Moved);
 }
@@ -124,7 +124,7 @@ fn the_log_tells_what_became_of_everything() {
     let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
     let one = What { run: &run, session: Some("a/mnist/1"), checkpoint: Some("20") };
     undo(&store.root(), &one, &settings(now()), &silent).unwrap();
-    let (all, faults) = runs(&store.root()).unwrap();
+    let (all, faults) = runs(&store.root(), 0).unwrap();
     assert!(faults.is_empty());
     let [seen] = &all[..] else { panic!("{all:?}") };
     assert_eq!((&seen.id, seen.at, seen.policy.as_str()), (&run, Some(now()), "test"));
@@ -149,7 +149,7 @@ fn a_plan_without_deletions_writes_no_journal() {
     let store = Store::sample();
     let report = store.apply(&Plan::of(&store).seal()).unwrap();
     assert_eq!(report.run, None);
-    assert!(runs(&store.root()).unwrap().0.is_empty());
+    assert!(runs(&store.root(), 0).unwrap().0.is_empty());
     assert!(recover(&store.root(), &settings(now()), &silent).unwrap().is_none());
 }
 

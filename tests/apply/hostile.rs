@@ -59,7 +59,7 @@ fn night(store: &Store, what: &str) -> Vec<String> {
     let done = purge(&store.root(), Which::All, &settings, &silent)
         .unwrap_or_else(|e| panic!("{what}: {e}"));
     assert_eq!(done.purged.checkpoints, 6, "{what}: {:?}", done.faults);
-    runs(&store.root()).unwrap_or_else(|e| panic!("{what}: {e}"));
+    runs(&store.root(), 0).unwrap_or_else(|e| panic!("{what}: {e}"));
     told
 }
 

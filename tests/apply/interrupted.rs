@@ -67,7 +67,7 @@ fn a_run_with_journals_beside_several_sessions_is_told_once() {
     assert_eq!(told, [expected(both, 2), expected(one, 1)]);
     assert_eq!(interrupted(&store.root(), []), []);
     // And is one run of the log, with all of its checkpoints.
-    let (all, faults) = runs(&store.root()).unwrap();
+    let (all, faults) = runs(&store.root(), 0).unwrap();
     assert!(faults.is_empty(), "{faults:?}");
     let counts: Vec<_> = all
         .iter()
@@ -96,7 +96,7 @@ fn a_run_with_journals_beside_several_sessions_is_told_once() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&first, bytes).unwrap();
-    let (all, _) = runs(&store.root()).unwrap();
+    let (all, _) = runs(&store.root(), 0).unwrap();
     let run = all.iter().find(|r| r.id == both).unwrap();
     assert_eq!((run.purged.checkpoints, run.restored.checkpoints), (2, 1));
     assert!(run.damaged && !run.unfinished, "{run:?}");

@@ -11,7 +11,7 @@ type Deed = fn(&std::path::Path);
 fn known_runs_hold_until_a_journal_changes() {
     let store = Store::sample();
     let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
-    let known = KnownRuns::find(&store.root()).unwrap();
+    let known = KnownRuns::find(&store.root(), 0).unwrap();
     assert_eq!((known.runs.len(), known.faults.len()), (1, 0));
     assert!(known.holds(&store.root()));
     let what = What { run: &run, session: None, checkpoint: Some("20") };
@@ -29,7 +29,7 @@ fn known_runs_hold_until_a_journal_changes() {
         ("the directory", |j| fs::remove_dir_all(j.parent().unwrap()).unwrap()),
     ];
     for (what, deed) in deeds {
-        let known = KnownRuns::find(&store.root()).unwrap();
+        let known = KnownRuns::find(&store.root(), 0).unwrap();
         assert!(known.holds(&store.root()), "{what}");
         deed(&journal);
         assert!(!known.holds(&store.root()), "{what}");
@@ -40,7 +40,7 @@ fn known_runs_hold_until_a_journal_changes() {
 fn a_root_gets_a_journal_of_its_own_and_places_may_fail() {
     let store = Store::sample();
     fs::remove_dir_all(store.path(".retain/journal")).unwrap();
-    let none = KnownRuns::find(&store.root()).unwrap();
+    let none = KnownRuns::find(&store.root(), 0).unwrap();
     assert!(none.runs.is_empty() && none.holds(&store.root()));
     fs::create_dir(store.path(".retain/journal")).unwrap();
     assert!(!none.holds(&store.root()));
@@ -49,7 +49,7 @@ fn a_root_gets_a_journal_of_its_own_and_places_may_fail() {
     assert_eq!(again.runs.len(), 1);
     // Places that were found are looked at, and no others.
     fs::create_dir_all(store.path("a/mnist/1/.retain/journal")).unwrap();
-    let known = KnownRuns::find(&store.root()).unwrap();
+    let known = KnownRuns::find(&store.root(), 0).unwrap();
     assert!(known.holds(&store.root()));
     fs::remove_dir(store.path("a/mnist/1/.retain/journal")).unwrap();
     fs::write(store.path("a/mnist/1/.retain/journal"), "").unwrap();

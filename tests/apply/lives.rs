@@ -103,7 +103,7 @@ fn a_purge_takes_the_run_or_the_room_that_is_asked_for() {
         let which = which.map_or(Which::Run(&ids[1]), |bytes| Which::Oldest { bytes });
         purge(&store.root(), which, &settings(later(300)), &silent).unwrap();
         let found: Vec<bool> =
-            runs(&store.root()).unwrap().0.iter().map(|r| r.in_trash.checkpoints == 1).collect();
+            runs(&store.root(), 0).unwrap().0.iter().map(|r| r.in_trash.checkpoints == 1).collect();
         assert_eq!(found, left, "{which:?}");
     }
 }

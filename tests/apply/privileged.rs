@@ -348,7 +348,7 @@ fn a_user_of_an_administrators_root_works_beside_the_checkpoints() {
         let run = report.run.unwrap();
         assert!(store.path(format!("a/mnist/1/.retain/journal/{run}.0000")).exists());
         assert!(!store.path(format!(".retain/journal/{run}.0000")).exists());
-        assert_eq!(runs(&store.root()).unwrap().0.len(), 2, "the administrator's and this one");
+        assert_eq!(runs(&store.root(), 0).unwrap().0.len(), 2, "the administrator's and this one");
         let one = What { run: &run, session: None, checkpoint: Some("20") };
         assert_eq!(
             undo(&store.root(), &one, &settings(now()), &silent).unwrap().restored.checkpoints,
@@ -370,7 +370,7 @@ fn a_user_of_an_administrators_root_works_beside_the_checkpoints() {
     give(&store.path("b/mnist/2"), BOB);
     as_user(test, ALICE, &store);
     // The administrator sees the run, and does not act on a journal that somebody else wrote.
-    let (all, faults) = runs(&store.root()).unwrap();
+    let (all, faults) = runs(&store.root(), 0).unwrap();
     assert!(faults.is_empty() && all.len() == 2, "{faults:?}");
     let theirs = all.iter().find(|r| r.uid == Some(ALICE)).unwrap();
     assert_eq!((theirs.in_trash.checkpoints, theirs.restored.checkpoints), (2, 1));

@@ -46,7 +46,7 @@ fn plan(store: &Store, tool: &str) -> retain::core::plan::PlanFile {
 
 fn undo_everything(store: &Store) {
     recover(&store.root(), &settings(now()), &silent).unwrap();
-    for run in runs(&store.root()).unwrap().0 {
+    for run in runs(&store.root(), 0).unwrap().0 {
         let what = What { run: &run.id, session: None, checkpoint: None };
         undo(&store.root(), &what, &settings(now()), &silent).unwrap();
     }

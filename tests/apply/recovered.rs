@@ -12,7 +12,7 @@ fn cut_apply(store: &Store, calls: usize) -> String {
     let plan = store.sample_plan();
     let faulty = Faulty::new(Mishap::CrashAfter, calls);
     store.apply_with(&plan, &with_calls(&faulty)).unwrap_err();
-    runs(&store.root()).unwrap().0.remove(0).id
+    runs(&store.root(), 0).unwrap().0.remove(0).id
 }
 
 /// How many calls an apply takes until all is in the trash, and nothing of it is recorded.
@@ -41,7 +41,7 @@ fn in_trash(store: &Store, checkpoint: &str) -> PathBuf {
 }
 
 fn states(store: &Store) -> Vec<State> {
-    runs(&store.root()).unwrap().0[0].items.iter().map(|i| i.state).collect()
+    runs(&store.root(), 0).unwrap().0[0].items.iter().map(|i| i.state).collect()
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn of_an_apply_each_is_completed_or_put_back() {
         let done = recovered(&store);
         assert_eq!(counts(&done), [there, 6 - there, 0, 0, 0], "cut off after {calls}");
         seen[usize::from(there == 6)] = true;
-        let (all, _) = runs(&store.root()).unwrap();
+        let (all, _) = runs(&store.root(), 0).unwrap();
         assert_eq!((all[0].in_trash.checkpoints, all[0].left.checkpoints), (there, 6 - there));
         let what = What { run: &all[0].id, session: None, checkpoint: None };
         undo(&store.root(), &what, &settings(now()), &silent).unwrap();

@@ -93,7 +93,7 @@ fn heals(before: &Picture, store: &Store, about: &str) {
         None,
         "{about}: recovered twice"
     );
-    for run in runs(&root).unwrap().0 {
+    for run in runs(&root, 0).unwrap().0 {
         assert!(!run.unfinished && !run.damaged, "{about}");
         let what = What { run: &run.id, session: None, checkpoint: None };
         let done = undo(&root, &what, &settings(now()), &silent).unwrap();
@@ -230,7 +230,7 @@ fn purge_cut_off_anywhere() {
             let left = before.without(&planned());
             assert_eq!(store.picture(), left, "{about}");
             if let Ok(done) = &done {
-                let stays: usize = runs(&root)
+                let stays: usize = runs(&root, 0)
                     .unwrap()
                     .0
                     .iter()

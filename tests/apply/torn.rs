@@ -120,7 +120,7 @@ fn f19_a_flipped_bit_is_said_and_loses_no_file() {
             bytes
         };
         cut(flipped, |store, before, run| {
-            let (all, _) = runs(&store.root()).unwrap();
+            let (all, _) = runs(&store.root(), 0).unwrap();
             assert!(all[0].damaged, "record {record}");
             let what = What { run, session: None, checkpoint: None };
             let done = undo(&store.root(), &what, &settings(now()), &silent).unwrap();
@@ -165,6 +165,6 @@ fn a_newer_journal_stops_every_command() {
     newer(store.apply(&other.seal()).unwrap_err());
     let diff = before.diff(&crate::trees::Snapshot::of(&store.top));
     assert!(!diff.contains("\n- ") && !diff.contains("+ s/"), "{diff}");
-    let (_, faults) = runs(&root).unwrap();
+    let (_, faults) = runs(&root, 0).unwrap();
     assert!(faults[0].contains("newer retain"), "{faults:?}");
 }

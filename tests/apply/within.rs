@@ -32,7 +32,7 @@ fn many(settings: Settings<'_>) -> Settings<'_> {
 /// Brings back whatever a run has in the trash; a run that was never recorded has nothing there.
 fn bring_back(store: &Store, what: &str) {
     recover(&store.root(), &settings(now()), &silent).unwrap_or_else(|e| panic!("{what}: {e}"));
-    for run in runs(&store.root()).unwrap().0 {
+    for run in runs(&store.root(), 0).unwrap().0 {
         let all = What { run: &run.id, session: None, checkpoint: None };
         undo(&store.root(), &all, &settings(now()), &silent)
             .unwrap_or_else(|e| panic!("{what}: {e}"));

@@ -41,7 +41,7 @@ fn sync(image: &Image) {
 /// What a journal that survived calls moved is not at its path: no rename comes back.
 fn no_rename_came_back(case: &Case, about: &str) {
     let now = case.store.picture();
-    for run in runs(&case.store.root()).unwrap().0 {
+    for run in runs(&case.store.root(), 0).unwrap().0 {
         for item in run.items.iter().filter(|i| i.state == State::Moved) {
             let part =
                 PLANNED[usize::from(item.id == "2") + 2 * usize::from(item.session == "tf")][0];

@@ -152,7 +152,7 @@ fn t11_overlayfs_needs_root() {
             }
         }
         let root = store.root();
-        for one in retain::apply::runs(&root).unwrap().0 {
+        for one in retain::apply::runs(&root, 0).unwrap().0 {
             let what = What { run: &one.id, session: None, checkpoint: None };
             undo(&root, &what, &settings(now()), &silent).unwrap();
         }

@@ -207,7 +207,7 @@ fn f22_signals_during_apply_needs_root_needs_strace() {
                 let run = started.finish();
                 let about = format!("{signal:?} at {call} {nth}\n{run}");
                 case.settled(&about);
-                let summary = &runs(&case.store.root()).unwrap().0[0];
+                let summary = &runs(&case.store.root(), 0).unwrap().0[0];
                 assert!(!summary.unfinished && !summary.damaged, "{about}");
                 let all_gone = case.gone() == PLANNED.len();
                 assert_eq!(run.code, Some(if all_gone { 0 } else { 3 }), "{about}");

@@ -56,7 +56,7 @@ impl Case {
     pub fn applied(self) -> (Case, String) {
         self.world.run(self.apply()).ok();
         let root = self.store.root();
-        let run = runs(&root).unwrap().0[0].id.clone();
+        let run = runs(&root, 0).unwrap().0[0].id.clone();
         (self, run)
     }
 
@@ -148,7 +148,7 @@ impl Case {
     pub fn undo_all(&self, about: &str) -> usize {
         let root = self.store.root();
         let mut lost = 0;
-        for run in runs(&root).unwrap().0 {
+        for run in runs(&root, 0).unwrap().0 {
             assert!(!run.unfinished && !run.damaged, "{about}: {run:?}");
             let what = What { run: &run.id, session: None, checkpoint: None };
             let done = undo(&root, &what, &settings(crate::support::now()), &silent).unwrap();

@@ -126,7 +126,7 @@ fn r11_a_trainer_that_rotates_at_the_same_time() {
             let _ = store.apply(&plan);
         });
         recover(&store.root(), &settings(now()), &silent).unwrap();
-        for run in runs(&store.root()).unwrap().0 {
+        for run in runs(&store.root(), 0).unwrap().0 {
             undo(&store.root(), &whole(&run.id), &settings(now()), &silent).unwrap();
         }
         // What the trainer deleted may be gone, or in part; all else is what it was.

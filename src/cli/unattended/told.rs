@@ -1,7 +1,7 @@
 //! What a run has to say about itself, gathered while it works.
 
 use super::clerk::{Clerk, How};
-use crate::apply::{self, Cause, Count, Report, Root, Skip};
+use crate::apply::{Cause, Count, Report, Root, Skip};
 use crate::cli::carry::{self, Carried, Job};
 use crate::cli::context::{self, Context};
 use crate::cli::exit::Exit;
@@ -141,7 +141,7 @@ impl Told {
 
     /// What lies in the trash by now: a look at the whole root, which only those pay who ask.
     fn trash(&self, context: &Context) -> Option<Amount> {
-        match apply::runs(self.carried_out_in.as_ref()?) {
+        match context.runs(self.carried_out_in.as_ref()?) {
             Ok((runs, _)) => {
                 let trash = runs.iter().map(|r| amount(r.in_trash));
                 Some(trash.fold(Amount::default(), |sum, t| Amount {

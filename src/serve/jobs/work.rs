@@ -131,7 +131,7 @@ fn attempt(app: &App, site: &Site, job: &Job, task: &Task) -> Result<Progress, S
 /// What is left is a point of the history; that it cannot be written is no failure of the run.
 fn remember(app: &App, site: &Site, root: &Root) {
     match site.look(&app.clock) {
-        Ok(view) => past::record(root, &view),
+        Ok(view) => past::record(root, site.threads(), &view),
         Err(e) => tracing::warn!("{e}"),
     }
 }

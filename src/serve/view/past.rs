@@ -122,12 +122,12 @@ fn history(root: &Root) -> Option<History> {
 }
 
 /// Adds a point after a run of the policy, as `retain apply` does.
-pub fn record(root: &Root, view: &View) {
+pub fn record(root: &Root, threads: usize, view: &View) {
     let Ok(Some(ours)) = root.ours() else { return };
     if root.id.is_none() {
         return;
     }
-    let trash = past::trash(root, view.inventory());
+    let trash = past::trash(root, threads, view.inventory());
     let sums = usage::report(&usage::Input {
         inventory: view.inventory(),
         policy: &view.law.policy,
