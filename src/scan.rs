@@ -119,6 +119,9 @@ pub struct Scan {
     pub other_mounts: Vec<Box<str>>,
     /// What was recognised and is never a candidate: a path below the root, and what it is.
     pub never: Vec<(Box<str>, Box<str>)>,
+    /// Directories with a `.retain` of their own, among those that were looked into: bytes of paths
+    /// below the root, which is empty itself.
+    pub homes: Vec<Vec<u8>>,
     /// For the next scan; empty without [`ScanOptions::index`].
     pub memory: index::Memory,
 }

@@ -53,6 +53,12 @@ impl Rel {
         Ok(Rel(parts))
     }
 
+    /// A path below the root as the disk has it; empty for the root. `None` if it is none of that
+    /// kind.
+    pub(super) fn of_bytes(path: &[u8]) -> Option<Rel> {
+        Rel::parse(&name::encode(path)).ok()
+    }
+
     /// The directory that holds it, and its name there; `None` for the root.
     pub fn split(&self) -> Option<(Rel, CString)> {
         let (last, parents) = self.0.split_last()?;

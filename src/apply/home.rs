@@ -6,6 +6,7 @@
 
 use super::calls::Calls;
 use super::dir::{self, OURS, Rel};
+use super::parallel;
 use super::root::{self, Root};
 use super::survey::{self, Faults};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -139,11 +140,12 @@ pub fn find(root: &Root, threads: usize, skip: &BTreeSet<Rel>) -> io::Result<(Ve
     Ok((homes, faults))
 }
 
-/// The homes at these places, as far as they are there still.
-pub fn at(root: &Root, places: &[Rel]) -> (Vec<Home>, Faults) {
+/// The homes at these places, as far as they are there still; looked at on so many threads.
+pub fn at(root: &Root, threads: usize, places: &[Rel]) -> (Vec<Home>, Faults) {
+    let found = parallel::map(threads, places, |place| Home::existing(root, place));
     let (mut homes, mut faults) = (Vec::new(), Vec::new());
-    for place in places {
-        match Home::existing(root, place) {
+    for (place, found) in places.iter().zip(found) {
+        match found {
             Ok(home) => homes.extend(home),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => faults.push((place.clone(), e)),

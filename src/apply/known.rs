@@ -57,7 +57,7 @@ impl KnownRuns {
     /// Reads the journals where they were found, and the root's own, without searching for others.
     #[must_use]
     pub fn again(&self, root: &Root) -> KnownRuns {
-        let (homes, faults) = home::at(root, &self.places());
+        let (homes, faults) = home::at(root, 1, &self.places());
         let mut unsearched = self.unsearched.clone();
         unsearched.extend(runs::said(faults));
         let again = KnownRuns::of(homes, unsearched);
@@ -67,7 +67,7 @@ impl KnownRuns {
     /// The journals where they were found, and the root's own, look as they did. That there are none
     /// elsewhere is not known.
     pub fn holds(&self, root: &Root) -> bool {
-        let (homes, faults) = home::at(root, &self.places());
+        let (homes, faults) = home::at(root, 1, &self.places());
         faults.is_empty() && prints(&homes).is_ok_and(|now| now == self.prints)
     }
 

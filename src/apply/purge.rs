@@ -52,7 +52,7 @@ pub fn purge(
     // The recovery before it has just walked the root. A run that began since is not expired.
     let known = if which == Which::Expired { root.recall() } else { None };
     let (homes, faults) = match known {
-        Some(places) => home::at(root, &places),
+        Some(places) => home::at(root, settings.threads_on(root), &places),
         None => home::find(root, settings.threads_on(root), &BTreeSet::new())
             .map_err(ApplyError::io("find journals"))?,
     };

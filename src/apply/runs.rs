@@ -1,5 +1,6 @@
 //! What earlier runs did, and what of it is still in the trash.
 
+use super::dir::Rel;
 use super::home::{self, Home};
 use super::journal::history::{self, Run, State};
 use super::outcome::{ApplyError, Count};
@@ -82,6 +83,26 @@ pub fn runs(root: &Root, threads: usize) -> Result<(Vec<RunSummary>, Vec<String>
 
 pub(super) fn said(faults: super::survey::Faults) -> Vec<String> {
     faults.into_iter().map(|(at, e)| format!("{at}: {e}")).collect()
+}
+
+/// The runs whose journals lie at the root and at these places, as a scan found them
+/// ([`crate::scan::Scan::homes`]): no search, and what a scan did not look into has no say. Only
+/// what can be read.
+pub fn at(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
+    let places: BTreeSet<Rel> =
+        places.iter().filter_map(|path| Rel::of_bytes(path)).chain([Rel::default()]).collect();
+    let places: Vec<Rel> = places.into_iter().collect();
+    let (homes, _) = home::at(root, threads::or_good(threads, root.fd()), &places);
+    of(&homes, &mut Vec::new())
+}
+
+/// As [`at()`], after a run of our own. Who may not write at the root's top may have a journal by
+/// now where a scan before it found none.
+pub fn after(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
+    if Home::central(root).is_ok_and(|home| home.is_some_and(|home| home.is_writable())) {
+        return at(root, threads, places);
+    }
+    runs(root, threads).map(|(runs, _)| runs).unwrap_or_default()
 }
 
 /// The runs whose journals are in these homes.

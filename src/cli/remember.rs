@@ -4,7 +4,7 @@ use super::context::{self, Context};
 use super::failure::Failure;
 use super::work::{self, Seen};
 use super::{past, usage};
-use crate::apply::Root;
+use crate::apply::{self, Root};
 use crate::core::policy::Policy;
 use crate::core::usage::By;
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ pub fn less(context: &Context, root: &Path, policy: &Policy, seen: &mut Seen, ru
     // It was opened a moment ago; a first consent has declared it since.
     let Ok(root) = context::open(root) else { return };
     // Also where nothing was moved, what had expired may have been purged.
-    seen.runs = context.runs(&root).map(|(runs, _)| runs).unwrap_or_default();
+    seen.runs = apply::runs::after(&root, context.threads.unwrap_or(0), &seen.homes);
     if let Some(run) = run {
         let items = seen.runs.iter().filter(|r| r.id == run).flat_map(|r| &r.items);
         let left: Vec<_> = items.filter(|i| i.has_left()).collect();

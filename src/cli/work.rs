@@ -110,6 +110,7 @@ pub fn read_inventory(path: &Path) -> Result<Seen, Failure> {
         root_shown: shown,
         other_mounts: Vec::new(),
         runs: Vec::new(),
+        homes: Vec::new(),
     })
 }
 

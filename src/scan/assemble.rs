@@ -18,6 +18,7 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
         links,
         other_mounts,
         mut never,
+        homes,
         unclaimed,
         examples,
         pile,
@@ -67,6 +68,7 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
         faults: all_faults,
         other_mounts: other_mounts.iter().map(text).collect(),
         never: never.into_iter().map(|n| (show(&n.path).into(), n.what.into())).collect(),
+        homes,
         memory: index::Memory::new(kept),
     }
 }

@@ -31,6 +31,8 @@ pub struct Tree {
     pub links: Vec<Link>,
     pub other_mounts: Vec<Vec<u8>>,
     pub never: Vec<Never>,
+    /// Directories with a `.retain`.
+    pub homes: Vec<Vec<u8>>,
     pub unclaimed: u64,
     /// The first unclaimed files, at most [`MAX_EXAMPLES`].
     pub examples: Vec<Vec<u8>>,
@@ -56,6 +58,7 @@ impl Tree {
         self.links.append(&mut other.links);
         self.other_mounts.append(&mut other.other_mounts);
         self.never.append(&mut other.never);
+        self.homes.append(&mut other.homes);
         self.unclaimed += other.unclaimed;
         self.examples.append(&mut other.examples);
         self.examples.truncate(MAX_EXAMPLES);
@@ -100,6 +103,7 @@ impl Walk<'_> {
         self.look_ahead(folder, in_session);
         let found = self.recognise(folder, &mut notes);
         let mut tree = Tree::empty();
+        tree.homes.extend(folder.entry(b".retain").map(|_| folder.path.clone()));
         let claims = found.iter().flat_map(|f| &f.series.claims);
         let mut claimed: Vec<&[u8]> = claims.flat_map(|c| &c.entries).map(|e| &**e).collect();
         claimed.sort_unstable();

@@ -72,7 +72,7 @@ fn what_is_there_and_no_home_is_an_error_what_is_missing_is_none() {
     assert!(Home::existing(&root, &rel("b/mnist")).is_err());
     // Those that are there are found, the others are no fault or one.
     let places = [rel("."), rel("a"), rel("a/mnist/1"), rel("nowhere"), rel("b"), rel("b/mnist")];
-    let (homes, faults) = home::at(&root, &places);
+    let (homes, faults) = home::at(&root, 2, &places);
     let at: Vec<_> = homes.iter().map(|h| h.at.to_string()).collect();
     assert_eq!(at, [".", "a"]);
     let faults: Vec<_> = faults.iter().map(|(at, _)| at.to_string()).collect();

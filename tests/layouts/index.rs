@@ -46,7 +46,9 @@ fn said(mut scan: Scan) -> String {
     let mut lines = Vec::new();
     retain::inventory::write(&scan.inventory, &mut lines).unwrap();
     let lines = String::from_utf8(lines).unwrap();
-    format!("{lines}{:?} {:?} {:?}", scan.unrecognised, scan.faults, scan.never)
+    scan.homes.sort();
+    let homes: Vec<_> = scan.homes.iter().map(|h| String::from_utf8_lossy(h)).collect();
+    format!("{lines}{:?} {:?} {:?} {homes:?}", scan.unrecognised, scan.faults, scan.never)
 }
 
 /// Scans without an index, and keeps one.
@@ -73,6 +75,10 @@ fn storage() -> Tree {
         .file("lit/version_0/hparams.yaml", "lr: 1\n")
         .hf("b/inner/checkpoint-5", 5)
         .file("notes.txt", "a stranger's");
+    // Who may not write at the top has a journal beside the checkpoints.
+    for home in ["", "a/run/", "b/inner/"] {
+        fs::create_dir_all(tree.at(&format!("{home}.retain/journal"))).unwrap();
+    }
     tree
 }
 
@@ -84,7 +90,9 @@ fn nothing_changed() {
     let index = options.index.unwrap();
     assert_eq!(index.len(), 3, "a/run, b with what lies in it, and lit/version_0");
     assert!(scan.memory.is_known_to(&index), "all of it came from the index");
-    assert_eq!(said(scan), said(scan_with(&tree, None, later()).0));
+    let said = said(scan);
+    assert!(said.ends_with(r#"["", "a/run", "b/inner"]"#), "{said}");
+    assert_eq!(said, self::said(scan_with(&tree, None, later()).0));
 }
 
 #[test]

@@ -94,6 +94,7 @@ pub fn put_tree(out: &mut Writer, tree: &Tree) {
         out.bytes(path);
         out.bytes(what.as_bytes());
     });
+    out.list(tree.homes.iter(), |out, path| out.bytes(path));
     out.u64(tree.unclaimed);
     out.list(tree.examples.iter(), |out, path| out.bytes(path));
 }
@@ -105,6 +106,7 @@ pub fn tree(reader: &mut Reader<'_>) -> Option<Tree> {
         drafts: reader.list(draft)?,
         links: reader.list(Link::get)?,
         never: reader.list(never)?,
+        homes: reader.list(|r| Some(r.bytes()?.to_vec()))?,
         unclaimed: reader.u64()?,
         examples: reader.list(|r| Some(r.bytes()?.to_vec()))?,
         seen: None,

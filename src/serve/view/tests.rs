@@ -49,6 +49,7 @@ fn view() -> View {
         root_shown: "x".into(),
         other_mounts: Vec::new(),
         runs: Vec::new(),
+        homes: Vec::new(),
     };
     View::new(seen, Law::of("test".into(), POLICY.into(), NOW), NOW)
 }
