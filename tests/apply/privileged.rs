@@ -36,11 +36,12 @@ pub fn have_root(test: &str) -> bool {
     false
 }
 
-/// Where a scan sees a `.retain`.
+/// Where there is a `.retain`: what a scan of now says.
 fn seen(store: &Store) -> Vec<Vec<u8>> {
-    let root = fs::File::open(&store.top).unwrap();
-    let local = retain::store::local::LocalStore::new(root.into());
-    retain::scan::scan(&local, &retain::scan::ScanOptions::default(), &|_| ()).homes
+    use std::os::unix::ffi::OsStrExt as _;
+    let ours = walkdir::WalkDir::new(&store.top).into_iter().map(|e| e.unwrap().into_path());
+    let at = ours.filter(|p| p.ends_with(".retain")).map(|p| p.parent().unwrap().to_path_buf());
+    at.map(|p| p.strip_prefix(&store.top).unwrap().as_os_str().as_bytes().to_vec()).collect()
 }
 
 fn again(test: &str, mut command: Command) {
