@@ -39,7 +39,10 @@ pub fn have_root(test: &str) -> bool {
 /// Where there is a `.retain`: what a scan of now says.
 fn seen(store: &Store) -> Vec<Vec<u8>> {
     use std::os::unix::ffi::OsStrExt as _;
-    let ours = walkdir::WalkDir::new(&store.top).into_iter().map(|e| e.unwrap().into_path());
+    let ours = walkdir::WalkDir::new(&store.top)
+        .into_iter()
+        .filter_map(Result::ok)
+        .map(walkdir::DirEntry::into_path);
     let at = ours.filter(|p| p.ends_with(".retain")).map(|p| p.parent().unwrap().to_path_buf());
     at.map(|p| p.strip_prefix(&store.top).unwrap().as_os_str().as_bytes().to_vec()).collect()
 }
