@@ -162,6 +162,34 @@ impl Calls for Faulty {
     }
 }
 
+/// Calls that are only passed on to the operating system.
+macro_rules! passed_on {
+    ($($call:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        $(fn $call(&self, $($arg: $type),*) -> $out {
+            Os.$call($($arg),*)
+        })*
+    };
+}
+
+/// The same, but for the names that are left out.
+macro_rules! os {
+    (rename_new) => { passed_on! { rename_new(from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()>; } };
+    (unlink) => { passed_on! { unlink(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()>; } };
+    (rmdir) => { passed_on! { rmdir(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()>; } };
+    (lock) => { passed_on! { lock(file: BorrowedFd<'_>) -> io::Result<()>; } };
+    (rest) => { passed_on! {
+        rename(from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()>;
+        link(from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()>;
+        mkdir(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()>;
+        create(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd>;
+        write(file: BorrowedFd<'_>, bytes: &[u8], at: u64) -> io::Result<()>;
+        reserve(file: BorrowedFd<'_>, at: u64, len: u64) -> io::Result<()>;
+        truncate(file: BorrowedFd<'_>, len: u64) -> io::Result<()>;
+        sync(file: BorrowedFd<'_>) -> io::Result<()>;
+        give(file: BorrowedFd<'_>, uid: u32) -> io::Result<()>;
+    } };
+}
+
 /// [`Os`] with something else happening right before and right after the renames.
 pub struct Meanwhile<F: Fn(Moment, usize) + Sync> {
     /// Told the moment, and how many renames there were before.
@@ -211,48 +239,6 @@ impl<F: Fn(Moment, usize) + Sync> Calls for Meanwhile<F> {
         (self.then)(Moment::After, n);
         done
     }
-    fn rename(
-        &self,
-        from: BorrowedFd<'_>,
-        name: &CStr,
-        to: BorrowedFd<'_>,
-        to_name: &CStr,
-    ) -> io::Result<()> {
-        Os.rename(from, name, to, to_name)
-    }
-    fn link(
-        &self,
-        from: BorrowedFd<'_>,
-        name: &CStr,
-        to: BorrowedFd<'_>,
-        to_name: &CStr,
-    ) -> io::Result<()> {
-        Os.link(from, name, to, to_name)
-    }
-    fn mkdir(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()> {
-        Os.mkdir(dir, name, mode)
-    }
-    fn unlink(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
-        Os.unlink(dir, name)
-    }
-    fn rmdir(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
-        Os.rmdir(dir, name)
-    }
-    fn create(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd> {
-        Os.create(dir, name, mode)
-    }
-    fn write(&self, file: BorrowedFd<'_>, bytes: &[u8], at: u64) -> io::Result<()> {
-        Os.write(file, bytes, at)
-    }
-    fn reserve(&self, file: BorrowedFd<'_>, at: u64, len: u64) -> io::Result<()> {
-        Os.reserve(file, at, len)
-    }
-    fn truncate(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()> {
-        Os.truncate(file, len)
-    }
-    fn sync(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        Os.sync(file)
-    }
     fn lock(&self, file: BorrowedFd<'_>) -> io::Result<()> {
         let n = self.locks.fetch_add(1, Ordering::SeqCst);
         match self.unlocked {
@@ -260,72 +246,36 @@ impl<F: Fn(Moment, usize) + Sync> Calls for Meanwhile<F> {
             _ => Os.lock(file),
         }
     }
-    fn give(&self, file: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
-        Os.give(file, uid)
-    }
+    os!(unlink);
+    os!(rmdir);
+    os!(rest);
 }
 
 /// [`Os`] with something happening after each file is unlinked, in its directory.
 pub struct OnUnlink<F: Fn(BorrowedFd<'_>) + Sync>(pub F);
 
 impl<F: Fn(BorrowedFd<'_>) + Sync> Calls for OnUnlink<F> {
-    fn rename_new(
-        &self,
-        from: BorrowedFd<'_>,
-        name: &CStr,
-        to: BorrowedFd<'_>,
-        to_name: &CStr,
-    ) -> io::Result<()> {
-        Os.rename_new(from, name, to, to_name)
-    }
-    fn rename(
-        &self,
-        from: BorrowedFd<'_>,
-        name: &CStr,
-        to: BorrowedFd<'_>,
-        to_name: &CStr,
-    ) -> io::Result<()> {
-        Os.rename(from, name, to, to_name)
-    }
-    fn link(
-        &self,
-        from: BorrowedFd<'_>,
-        name: &CStr,
-        to: BorrowedFd<'_>,
-        to_name: &CStr,
-    ) -> io::Result<()> {
-        Os.link(from, name, to, to_name)
-    }
-    fn mkdir(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()> {
-        Os.mkdir(dir, name, mode)
-    }
     fn unlink(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
         Os.unlink(dir, name)?;
         (self.0)(dir);
         Ok(())
     }
+    os!(rename_new);
+    os!(rmdir);
+    os!(lock);
+    os!(rest);
+}
+
+/// [`Os`] with something happening before each directory is removed, to it.
+pub struct OnRmdir<F: Fn(BorrowedFd<'_>, &CStr) + Sync>(pub F);
+
+impl<F: Fn(BorrowedFd<'_>, &CStr) + Sync> Calls for OnRmdir<F> {
     fn rmdir(&self, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        (self.0)(dir, name);
         Os.rmdir(dir, name)
     }
-    fn create(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd> {
-        Os.create(dir, name, mode)
-    }
-    fn write(&self, file: BorrowedFd<'_>, bytes: &[u8], at: u64) -> io::Result<()> {
-        Os.write(file, bytes, at)
-    }
-    fn reserve(&self, file: BorrowedFd<'_>, at: u64, len: u64) -> io::Result<()> {
-        Os.reserve(file, at, len)
-    }
-    fn truncate(&self, file: BorrowedFd<'_>, len: u64) -> io::Result<()> {
-        Os.truncate(file, len)
-    }
-    fn sync(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        Os.sync(file)
-    }
-    fn lock(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        Os.lock(file)
-    }
-    fn give(&self, file: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
-        Os.give(file, uid)
-    }
+    os!(rename_new);
+    os!(unlink);
+    os!(lock);
+    os!(rest);
 }

@@ -177,6 +177,40 @@ fn r5_what_a_link_has_come_to_lead_to_is_not_moved() {
     }
 }
 
+/// A plan made between what there was and what was done since, as the kernel's own times say it.
+#[test]
+fn r5_what_was_there_before_the_plan_is_known_and_what_happened_since_is_new() {
+    let stores: Vec<Store> = CASES
+        .iter()
+        .map(|(_, before, _, _)| {
+            let store = Store::sample();
+            before(&store);
+            store
+        })
+        .collect();
+    // Servers' clocks may be behind by an hour, which counts as since the plan.
+    let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let made = Time::from_nanos(i64::try_from(real.as_nanos()).unwrap());
+    let ahead = |seconds: i64| {
+        let hour = i64::try_from(HOUR).unwrap();
+        Time::from_nanos(made.nanos() + (hour + seconds) * Time::NANOS_PER_SEC)
+    };
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    for (store, (what, _, deed, said)) in stores.iter().zip(CASES) {
+        let mut plan = store.sample_plan();
+        plan.now = ahead(1).to_string();
+        let plan = plan.seal();
+        deed(store);
+        let options = ApplyOptions { settings: settings(ahead(60)), grace: None, purge_now: false };
+        let report = store.apply_with(&plan, &options).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let why = report.skipped.first().map(|skip| &*skip.why);
+        match said {
+            Some(said) => assert!(why.is_some_and(|why| why.contains(said)), "{what}: {why:?}"),
+            None => assert_eq!(why, None, "{what}"),
+        }
+    }
+}
+
 /// A link that is a witness was there, and the plan decided in spite of it: `retain rm` does.
 #[test]
 fn a_link_that_the_plan_knows_does_not_stop_it() {
@@ -230,6 +264,8 @@ const IN_THE_TRASH: &[Deed] = &[
         |s| link(s, "b/mnist/2/checkpoint-40/base", "../../../../a/mnist/1/checkpoint-30"),
         &["30"],
     ),
+    // The kernel finds nothing at its end.
+    ("absolute", |s| link(s, "exports/final", s.path("a/mnist/1/checkpoint-10")), &["10"]),
     ("to what stayed", |s| link(s, "exports/final", "../a/mnist/1/checkpoint-40"), &[]),
     (
         "to what bears its name by now",

@@ -1,11 +1,12 @@
 //! How a tree in the trash is unlinked: all of it, nothing beside it, and never for ever.
 
-use crate::faulty::{Faulty, Mishap, OnUnlink};
+use crate::faulty::{Faulty, Mishap, OnRmdir, OnUnlink};
 use crate::support::*;
 use Mishap::{DoneButFailed, Fail, FailEver};
 use retain::apply::calls::{Calls, Os};
 use retain::apply::remove;
 use rustix::fd::AsFd as _;
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 use std::ffi::CString;
 use std::fs;
@@ -141,6 +142,25 @@ fn who_adds_as_fast_as_it_goes_is_left_at_some_point() {
         let done = slot.remove(&calls, "tree", 1000);
         let wanted = if ends { Ok(()) } else { Err(said(Errno::NOTEMPTY)) };
         assert_eq!(done, wanted, "{rounds}");
+    }
+}
+
+/// What comes between the last look and the removal is found by another look, 15 times.
+#[test]
+fn what_is_added_to_an_empty_folder_goes_too() {
+    for (rounds, ends) in [(1, true), (2, true), (15, true), (16, false)] {
+        let slot = Slot::new();
+        let n = AtomicUsize::new(0);
+        let calls = OnRmdir(|dir, name| {
+            if n.fetch_add(1, Ordering::SeqCst) < rounds {
+                let flags = OFlags::DIRECTORY | OFlags::RDONLY;
+                let at = openat(dir, name, flags, Mode::empty()).unwrap();
+                Os.create(at.as_fd(), c"late", 0o644).unwrap();
+            }
+        });
+        let done = slot.remove(&calls, "tree", 1000);
+        let wanted = if ends { Ok(()) } else { Err(said(Errno::NOTEMPTY)) };
+        assert_eq!((done, slot.left() == 0), (wanted, ends), "{rounds}");
     }
 }
 
