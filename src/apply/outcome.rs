@@ -202,6 +202,10 @@ pub enum ApplyError {
     NotInRun { run: String, what: String },
     #[error("run {run} belongs to user {uid}, who alone can act on it")]
     OthersRun { run: String, uid: u32 },
+    #[error(
+        "run {run} is of another root ({root}), whose `.retain` was copied here; it is not acted upon"
+    )]
+    OtherRootsRun { run: String, root: String },
     #[error("failed to {what}: {source}")]
     Io { what: String, source: io::Error },
     /// Something is not as it must be; the run stopped, and `report` says how far it came.
@@ -284,6 +288,7 @@ mod tests {
             (ApplyError::Clock { now, why: text() }, Kind::Refused),
             (ApplyError::NewerJournal { run: text() }, Kind::Refused),
             (ApplyError::OthersRun { run: text(), uid: 1 }, Kind::Refused),
+            (ApplyError::OtherRootsRun { run: text(), root: text() }, Kind::Refused),
         ];
         for (error, kind) in table {
             assert_eq!(error.kind(), kind, "{error}");

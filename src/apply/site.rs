@@ -176,10 +176,9 @@ pub(super) fn may_act(root: &Root, run: &Run) -> Result<(), ApplyError> {
         return Err(ApplyError::OthersRun { run: run.id.clone(), uid });
     }
     match &run.begin {
-        Some(b) if Some(&b.root) != root.id.as_ref() => Err(ApplyError::OtherRoot {
-            plan: b.root.clone(),
-            root: root.path.display().to_string(),
-        }),
+        Some(b) if Some(&b.root) != root.id.as_ref() => {
+            Err(ApplyError::OtherRootsRun { run: run.id.clone(), root: b.root.clone() })
+        }
         _ => Ok(()),
     }
 }

@@ -221,6 +221,8 @@ mod tests {
             ("100", "iter_0001000", false),
             ("release", "iter_0001000", false),
             ("ten", "checkpoint-10", true),
+            ("ten/.", "checkpoint-10", true),
+            ("1000/", "iter_0001000", true),
             ("", "checkpoint-10", false),
             ("/", "checkpoint-10", false),
         ];

@@ -428,6 +428,8 @@ fn i29_a_signal_finishes_the_item_and_keeps_the_rest() {
         let report = store.apply_with(&plan, &options).unwrap();
         assert_eq!(report.moved.checkpoints, at as u64 + 1);
         assert_eq!(report.stopped.is_some(), at < 5);
+        // Sessions of which it did not do all.
+        assert_eq!(report.unreached, 2 - (at as u64 + 1) / 3, "{at}");
         assert_eq!(recover(&store.root(), &settings(now()), &silent).unwrap(), None);
         undo_all(&store);
         before.assert_same(&store.picture());

@@ -82,6 +82,15 @@ fn i30_no_journal_beside_the_checkpoints_of_one_stops_another() {
             .unwrap();
         }
         night(&store, what);
+        // What cannot be read as a journal is told as a damaged one.
+        let (told, _) = runs(&store.root(), 0).unwrap();
+        let told = told.iter().find(|r| r.id == RUN);
+        let is_read = ["newer", "of the future"].contains(what);
+        assert_eq!(
+            told.map(|r| r.damaged),
+            (*what != "of the future").then_some(!is_read),
+            "{what}"
+        );
         // Memory that was taken for it would show as the peak of this process.
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
@@ -107,10 +116,19 @@ fn i30_a_lock_beside_the_checkpoints_of_one_stops_no_other() {
 /// The same among equals still stops: it may be a run of one's own, at work there.
 #[test]
 fn i23_i28_at_the_roots_own_home_a_newer_journal_and_a_lock_still_stop() {
+    let test = "hostile::i23_i28_at_the_roots_own_home_a_newer_journal_and_a_lock_still_stop";
     let store = Store::sample();
-    fs::write(store.path(format!(".retain/journal/{RUN}.0000")), "retain-journal/2\nrJ").unwrap();
-    assert!(recover(&store.root(), &settings(now()), &silent).is_err());
-    fs::remove_file(store.path(format!(".retain/journal/{RUN}.0000"))).unwrap();
+    // Whoever wrote it.
+    let owners = if have_root(test) { &[None, Some(ALICE)][..] } else { &[None] };
+    for owner in owners {
+        let journal = store.path(format!(".retain/journal/{RUN}.0000"));
+        fs::write(&journal, "retain-journal/2\nrJ").unwrap();
+        if let Some(uid) = owner {
+            give(&journal, *uid);
+        }
+        assert!(recover(&store.root(), &settings(now()), &silent).is_err(), "{owner:?}");
+        fs::remove_file(journal).unwrap();
+    }
     let lock = fs::File::create(store.path(".retain/lock")).unwrap();
     flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     let settings = Settings { lock_wait: Duration::ZERO, ..settings(now()) };

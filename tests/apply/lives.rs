@@ -215,6 +215,43 @@ fn each_file_of_a_run_says_who_wrote_it_and_a_run_that_is_done_is_marked() {
         );
         assert!(begin.tool.starts_with("retain "), "{}", begin.tool);
     }
+    // Another process of another boot was cut off.
+    let store = Store::new();
+    let dir = fs::File::open(store.path(".retain/journal")).unwrap();
+    let begin = Begin {
+        run: "cut".to_owned(),
+        root: store.root().id.clone().unwrap(),
+        pid: u32::MAX,
+        uid: 77,
+        boot: "another".to_owned(),
+        ..Begin::default()
+    };
+    drop(write(&dir, begin, &[Record::Intent(Intent::default())]));
+    recover(&store.root(), &settings(later(60)), &silent).unwrap().unwrap();
+    let bytes = fs::read(store.path(".retain/journal/cut.0001")).unwrap();
+    let Record::Begin(begin) = decode(&bytes, "cut.0001").records.remove(0) else { panic!() };
+    assert_eq!((begin.work, begin.now, begin.boot), (Work::Recover, later(60).to_string(), boot()));
+    assert_eq!((begin.pid, begin.uid), (std::process::id(), rustix::process::geteuid().as_raw()));
+    assert!(begin.tool.starts_with("retain "), "{}", begin.tool);
+}
+
+/// I30: a copy of another root's `.retain` names checkpoints that are not this one's.
+#[test]
+fn i30_a_journal_of_another_root_is_not_acted_upon() {
+    let store = Store::new();
+    let dir = fs::File::open(store.path(".retain/journal")).unwrap();
+    let root = "0".repeat(32);
+    let begin = Begin { run: "theirs".to_owned(), root, ..Begin::default() };
+    drop(write(&dir, begin, &[Record::Intent(Intent::default())]));
+    let journals = || fs::read_dir(store.path(".retain/journal")).unwrap().count();
+    let recovered = recover(&store.root(), &settings(now()), &silent).unwrap();
+    let faults = recovered.unwrap().faults;
+    assert!(faults[0].starts_with("run theirs is of another root"), "{faults:?}");
+    let what = What { run: "theirs", session: None, checkpoint: None };
+    let error = undo(&store.root(), &what, &settings(now()), &silent).unwrap_err();
+    assert!(matches!(error, ApplyError::OtherRootsRun { .. }), "{error}");
+    purge(&store.root(), Which::All, &settings(now()), &silent).unwrap();
+    assert_eq!(journals(), 1);
 }
 
 /// I14, I33: a keeper that is written to while others are moved.

@@ -249,12 +249,20 @@ fn which_root_a_plan_is_for() {
         ("another inode, no id", |r| (r.id, r.inode) = (None, r.inode + 1), false),
     ];
     for (what, change, good) in cases {
-        let mut plan = store.sample_plan();
-        change(plan.root.as_mut().unwrap());
-        let done = retain::apply::check_root(&root, &plan);
-        assert_eq!(done.is_ok(), good, "{what}");
-        if let Err(e) = done {
-            assert!(e.to_string().contains(&plan.root.unwrap().path), "{what}: {e}");
+        for path in ["/elsewhere/runs", ""] {
+            let mut plan = store.sample_plan();
+            let planned = plan.root.as_mut().unwrap();
+            planned.path = path.to_owned();
+            change(planned);
+            let done = retain::apply::check_root(&root, &plan);
+            assert_eq!(done.is_ok(), good, "{what}");
+            // Both are named: the one by its path, or, where a plan has none, by its id.
+            let named = [path.to_owned(), plan.root.unwrap().id.unwrap_or_default()];
+            let named = named.iter().find(|name| !name.is_empty()).cloned().unwrap_or_default();
+            if let Err(e) = done {
+                let both = [&named, root.path.to_str().unwrap()];
+                assert!(both.iter().all(|name| e.to_string().contains(*name)), "{what}: {e}");
+            }
         }
     }
     let mut plan = store.sample_plan();

@@ -34,6 +34,18 @@ const CASES: &[Case] = &[
         &[],
         "",
     ),
+    (
+        "a pin until this instant",
+        |s| mark(s, "[[mark]]\ncheckpoint = \"10\"\npin = { until = 2026-02-11T18:00:00Z }\n"),
+        &[],
+        "",
+    ),
+    (
+        "a pin for a second more",
+        |s| mark(s, "[[mark]]\ncheckpoint = \"10\"\npin = { until = 2026-02-11T18:00:01Z }\n"),
+        &["10"],
+        "it is pinned",
+    ),
     ("a pinned session", |s| mark(s, "[[mark]]\npin = {}\n"), &["10", "20", "30"], "it is pinned"),
     (
         "a pin of another series",
@@ -70,6 +82,19 @@ const CASES: &[Case] = &[
         },
         &["20"],
         "`checkpoint` names it",
+    ),
+    (
+        "a text as long as a pointer may be",
+        |s| s.file("a/mnist/1/latest", &format!("{:4096}", "checkpoint-30")),
+        &["30"],
+        "`latest` names it",
+    ),
+    ("a longer one", |s| s.file("a/mnist/1/latest", &format!("{:4097}", "checkpoint-30")), &[], ""),
+    (
+        "a text of several lines, one of which would be a path into it",
+        |s| s.file("a/mnist/1/latest", "checkpoint-10/a\nb"),
+        &[],
+        "",
     ),
     ("a pointer at a keeper", |s| s.file("a/mnist/1/best", "checkpoint-40"), &[], ""),
     (
@@ -125,6 +150,54 @@ fn r5_r13_what_is_wanted_since_the_move_stays_in_the_trash() {
                 only(&before).assert_same(&only(&store.picture()));
             }
         }
+    }
+}
+
+/// Of two series in one folder, a mark of one says nothing of the other.
+#[test]
+fn i10_a_pin_of_one_series_keeps_none_of_another() {
+    for (series, kept) in [("x", "s#x"), ("y", "s#y")] {
+        let store = Store::new();
+        let mut plan = Plan::of(&store);
+        for series in ["x", "y"] {
+            let path = format!("s/{series}-1.ckpt");
+            store.file(&path, "weights");
+            plan.delete(&format!("s#{series}"), "1", &[&path]);
+        }
+        store.apply(&plan.seal()).unwrap();
+        let mark = format!("[[mark]]\nseries = \"{series}\"\ncheckpoint = \"1\"\npin = {{}}\n");
+        store.file("s/.retain/marks.toml", &format!("version = 1\n{mark}"));
+        let report = purged(&store, Which::All);
+        let of: Vec<&str> = report.kept.iter().map(|k| &*k.session).collect();
+        assert_eq!((of, report.purged.checkpoints), (vec![kept], 1));
+    }
+}
+
+/// Nobody can want what lies in a folder that is not there; what was moved with it is out of reach.
+#[test]
+fn the_trash_of_a_folder_that_is_gone_is_gone_and_one_that_cannot_be_entered_stays() {
+    type Deed = fn(&Store);
+    let deeds: [(Deed, u64, Option<&str>); 2] = [
+        (|s| fs::rename(s.path("a"), s.path("moved")).unwrap(), 6, None),
+        (
+            |s| {
+                fs::rename(s.path("a"), s.path("moved")).unwrap();
+                symlink("moved", s.path("a")).unwrap();
+            },
+            3,
+            Some("its folder cannot be looked at"),
+        ),
+    ];
+    for (deed, gone, why) in deeds {
+        let store = Store::sample();
+        store.apply(&store.sample_plan()).unwrap();
+        deed(&store);
+        let report = purged(&store, Which::All);
+        assert_eq!(report.purged.checkpoints, gone, "{report:?}");
+        assert_eq!(report.kept.first().is_some(), why.is_some(), "{report:?}");
+        assert!(report.kept.iter().all(|k| k.why.contains(why.unwrap_or_default())));
+        let trash = walkdir::WalkDir::new(store.path("moved/mnist/1/.retain/trash"));
+        assert!(trash.into_iter().any(|e| e.unwrap().path().ends_with("checkpoint-10/model.bin")));
     }
 }
 
