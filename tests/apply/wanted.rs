@@ -194,7 +194,7 @@ fn the_trash_of_a_folder_that_is_gone_is_gone_and_one_that_cannot_be_entered_sta
         deed(&store);
         let report = purged(&store, Which::All);
         assert_eq!(report.purged.checkpoints, gone, "{report:?}");
-        assert_eq!(report.kept.first().is_some(), why.is_some(), "{report:?}");
+        assert_eq!(!report.kept.is_empty(), why.is_some(), "{report:?}");
         assert!(report.kept.iter().all(|k| k.why.contains(why.unwrap_or_default())));
         let trash = walkdir::WalkDir::new(store.path("moved/mnist/1/.retain/trash"));
         assert!(trash.into_iter().any(|e| e.unwrap().path().ends_with("checkpoint-10/model.bin")));
