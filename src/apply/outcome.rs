@@ -296,6 +296,14 @@ mod tests {
     }
 
     #[test]
+    fn settings_show_what_a_log_wants_to_know() {
+        let stop = AtomicBool::new(false);
+        let settings = Settings { threads: 7, ..Settings::new(Time::from_nanos(0), &stop) };
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("threads: 7"), "{shown}");
+    }
+
+    #[test]
     fn who_holds_the_lock_is_said_where_it_is_known() {
         let said = |pid| ApplyError::Locked { pid }.to_string();
         assert!(said(Some(7)).contains("root (process 7);") && said(None).contains("root; wait"));

@@ -132,6 +132,14 @@ const AT_RENAME: &[AtRename] = &[
         (2, 0),
         Some("3 cannot be read"),
     ),
+    // Of several parts none is called gone: one answer may be wrong.
+    (
+        "both parts, early",
+        0,
+        |s| ["3a", "3b"].iter().for_each(|part| fs::remove_file(s.join(part)).unwrap()),
+        (2, 0),
+        Some("3 cannot be read"),
+    ),
     (
         "a file is another, early",
         0,

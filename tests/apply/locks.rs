@@ -1,6 +1,6 @@
 //! Locks: one run at a time, a checkpoint in use, and file systems without any (I9, I28, R15).
 
-use crate::faulty::Meanwhile;
+use crate::faulty::{Faulty, Meanwhile, Mishap};
 use crate::support::*;
 use retain::apply::calls::Os;
 use retain::apply::lock::{Lock, NoLock};
@@ -71,6 +71,23 @@ fn where_there_are_no_locks_the_run_goes_on_and_where_they_fail_it_does_not() {
         let got = Lock::take(&calls, ours.as_fd(), Duration::ZERO, &GO);
         assert_eq!(told(got), said, "{errno:?}");
     }
+}
+
+/// Two commands begin at once on a root without a lock file: one makes it, the other takes that.
+#[test]
+fn a_lock_file_that_another_makes_first_is_used_and_one_that_cannot_be_made_is_an_error() {
+    let begin = |calls: &Faulty| {
+        let store = Store::sample();
+        let _ = fs::remove_file(store.path(".retain/lock"));
+        let done = store.apply_with(&store.sample_plan(), &with_calls(calls));
+        done.map(|report| report.moved.checkpoints).map_err(|e| e.to_string())
+    };
+    let plain = Faulty::none();
+    assert_eq!(begin(&plain), Ok(6));
+    let at = plain.kinds().iter().position(|kind| *kind == "create").unwrap();
+    assert_eq!(begin(&Faulty::new(Mishap::DoneButFailed(Errno::EXIST), at)), Ok(6));
+    let error = begin(&Faulty::new(Mishap::FailEver(Errno::NOSPC), at)).unwrap_err();
+    assert!(error.contains("No space left"), "{error}");
 }
 
 #[test]

@@ -79,6 +79,58 @@ fn recovery_for_a_plan_is_recovery() {
     assert!(recover_for(&store.root(), &plan, &settings(now()), &silent).unwrap().is_none());
 }
 
+/// P: of two parts one was moved when the run was cut off, and its place has been taken since. The
+/// next command does not forget it.
+#[test]
+fn what_is_half_way_and_cannot_be_put_back_is_tried_again() {
+    let store = || {
+        let store = Store::new();
+        for part in ["s/1.index", "s/1.data"] {
+            store.file(part, "old");
+        }
+        let mut plan = Plan::of(&store);
+        plan.delete("s", "1", &["s/1.index", "s/1.data"]);
+        let plan = plan.seal();
+        (store, plan)
+    };
+    let plain = Faulty::none();
+    let (twin, plan) = store();
+    twin.apply_with(&plan, &with_calls(&plain)).unwrap();
+    let first = plain.kinds().iter().position(|k| *k == "rename").unwrap();
+    let (store, plan) = store();
+    let calls = Faulty::new(Mishap::CrashAfter, first);
+    store.apply_with(&plan, &with_calls(&calls)).unwrap_err();
+    let moved = ["s/1.index", "s/1.data"].into_iter().find(|p| !store.path(p).exists()).unwrap();
+    store.file(moved, "new");
+    for _ in 0..2 {
+        let told = recover(&store.root(), &settings(now()), &silent).unwrap().unwrap();
+        assert_eq!((told.put_back, told.faults.len()), (0, 1), "{told:?}");
+        assert_eq!(fs::read_to_string(store.path(moved)).unwrap(), "new");
+    }
+    fs::remove_file(store.path(moved)).unwrap();
+    assert_eq!(counts(&recovered(&store)), [0, 1, 0, 0, 0]);
+    assert_eq!(fs::read_to_string(store.path(moved)).unwrap(), "old");
+}
+
+/// I24: that something is gone for good is recorded when the directory that held it is on disk.
+#[test]
+fn i24_what_a_purge_empties_is_synced_before_that_is_recorded() {
+    use std::os::unix::fs::MetadataExt as _;
+    let store = Store::sample();
+    store.apply(&store.sample_plan()).unwrap();
+    let calls = Faulty::none();
+    let settings = with_calls(&calls).settings;
+    purge(&store.root(), Which::All, &settings, &silent).unwrap();
+    let log = calls.log.lock().unwrap();
+    let last = log.iter().rposition(|(kind, _)| *kind == "write").unwrap();
+    for session in ["a/mnist/1", "b/mnist/2"] {
+        // All of `.retain` was the trash: it is gone as well.
+        let parent = fs::metadata(store.path(session)).unwrap().ino();
+        let synced = log.iter().position(|call| *call == ("sync", parent));
+        assert!(synced.is_some_and(|at| at < last), "{session}: {log:?}");
+    }
+}
+
 #[test]
 fn what_somebody_removed_is_lost_and_what_is_back_is_back() {
     let last = until_moved(&Store::sample());

@@ -1,8 +1,10 @@
 //! I1: what is no root, however it is written.
 
+use crate::faulty::{Faulty, Mishap};
 use crate::support::*;
 use retain::apply::calls::Os;
 use retain::apply::{Root, RootError, init};
+use rustix::io::Errno;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -249,12 +251,37 @@ fn edit(path: &Path, from: &str, to: &str) {
 }
 
 #[test]
+fn what_cannot_be_made_is_no_root_and_what_another_makes_first_is_used() {
+    for (mishap, good) in [
+        (Mishap::Fail(Errno::NOSPC), false),
+        // Two commands begin at once.
+        (Mishap::DoneButFailed(Errno::EXIST), true),
+    ] {
+        for at in 0..2 {
+            let dir = tempfile::tempdir().unwrap();
+            let calls = Faulty::new(mishap, at);
+            let made = init(dir.path(), None, now(), &calls);
+            assert_eq!(made.is_ok(), good, "{mishap:?} {at}: {made:?}");
+            assert_eq!(*calls.hit.lock().unwrap(), Some("mkdir"));
+            let open = Root::open(dir.path(), None).unwrap();
+            assert_eq!((open.id.is_some(), open.ours().unwrap().is_some()), (good, good || at > 0));
+        }
+    }
+}
+
+#[test]
 fn init_makes_a_root_once_and_a_copy_gets_its_own_id() {
     let store = Store::new();
     let id = store.root().id.unwrap();
     assert_eq!((id.len(), store.init().id), (32, Some(id.clone())));
     let text = fs::read_to_string(store.path(".retain/root.toml")).unwrap();
     assert!(text.contains("created = \"2026-02-10T12:00:00Z\""), "{text}");
+    // Of which file system that was, in two numbers.
+    let filesystem =
+        text.split("filesystem = \"").nth(1).and_then(|t| t.split_once('"')).unwrap().0;
+    let numbers: Vec<&str> = filesystem.split('-').collect();
+    let magic = rustix::fs::statfs(&store.top).unwrap().f_type;
+    assert_eq!((numbers[0], numbers[1].len()), (&*format!("{magic:x}"), 16), "{filesystem}");
     // As if it had been copied from another disk: another inode, another file system.
     edit(&store.path(".retain/root.toml"), "filesystem = \"", "filesystem = \"1");
     assert_eq!(store.root().id, Some(id.clone()), "a file system may get a new id at each boot");

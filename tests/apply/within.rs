@@ -54,6 +54,7 @@ fn a_session_that_several_threads_move_and_purge() {
     let options = ApplyOptions { settings: many(settings(now())), grace: None, purge_now: true };
     let report = store.apply_with(&plan, &options).unwrap();
     assert_eq!(report.purged.checkpoints, MANY as u64 - 1);
+    assert!(report.purged.bytes > 0 && report.purged.bytes == report.moved.bytes, "{report:?}");
     assert_eq!(trash(&store), Vec::<String>::new());
     assert!(store.picture().has(&format!("s/checkpoint-{MANY}")));
 }
