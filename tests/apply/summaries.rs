@@ -17,26 +17,38 @@ fn a_run_says_until_when_while_something_of_it_can_be_restored() {
     }
 }
 
-/// The journals of one run, kept beside the checkpoints of several sessions, are one run; what of
-/// them is damaged is said, whichever it is.
+/// What is done to a journal.
+type Deed = (&'static str, fn(&mut Vec<u8>));
+
+/// The journals of one run, kept beside the checkpoints of several sessions, are one run: what is
+/// wrong with one of them, whichever it is, is wrong with the run.
 #[test]
-fn a_run_with_several_journals_is_damaged_if_one_of_them_is() {
-    for damaged in [None, Some(0), Some(1)] {
-        let store = Store::sample();
-        let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
-        let name = format!("{run}.0000");
-        let whole = fs::read(store.path(format!(".retain/journal/{name}"))).unwrap();
-        for (n, home) in ["", "a/mnist/1/"].into_iter().enumerate() {
-            let mut bytes = whole.clone();
-            if damaged == Some(n) {
-                let middle = bytes.len() / 2;
-                bytes[middle] ^= 1;
+fn a_run_with_several_journals_is_as_good_as_the_worst_of_them() {
+    let flip: Deed = ("damaged", |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
+    // Its last record is its end.
+    let cut: Deed = ("unfinished", |bytes| bytes.truncate(bytes.len() - 4));
+    for (what, deed) in [flip, cut] {
+        for nth in [None, Some(0), Some(1)] {
+            let store = Store::sample();
+            let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
+            let name = format!("{run}.0000");
+            let whole = fs::read(store.path(format!(".retain/journal/{name}"))).unwrap();
+            for (n, home) in ["", "a/mnist/1/"].into_iter().enumerate() {
+                let mut bytes = whole.clone();
+                if nth == Some(n) {
+                    deed(&mut bytes);
+                }
+                let journal = store.path(format!("{home}.retain/journal"));
+                fs::create_dir_all(&journal).unwrap();
+                fs::write(journal.join(&name), bytes).unwrap();
             }
-            let journal = store.path(format!("{home}.retain/journal"));
-            fs::create_dir_all(&journal).unwrap();
-            fs::write(journal.join(&name), bytes).unwrap();
+            let (told, _) = runs(&store.root(), 0).unwrap();
+            assert_eq!(told.len(), 1);
+            let is = if what == "damaged" { told[0].damaged } else { told[0].unfinished };
+            assert_eq!(is, nth.is_some(), "{what} {nth:?}");
         }
-        let (told, _) = runs(&store.root(), 0).unwrap();
-        assert_eq!((told.len(), told[0].damaged), (1, damaged.is_some()), "{damaged:?}");
     }
 }
