@@ -57,10 +57,10 @@ def die(text):
     sys.exit(f"tests/mutants: {text}")
 
 
-def copy(name):
+def copy(called):
     """The crate without what neither core nor apply needs; deps are shared with the crate's own."""
-    to = WORK / name
-    fresh = WORK / f"{name}.new"
+    to = WORK / called
+    fresh = WORK / f"{called}.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     for part in ["docs", "policies", "examples", "contrib"]:
@@ -83,6 +83,9 @@ def copy(name):
     manifest = re.sub(r"(?s)\[lints\..*", "", manifest)
     manifest = manifest.replace("[profile.dev]\n", "[profile.dev]\nopt-level = 1\n")
     manifest = manifest.replace("\ndebug = 1\n", "\ndebug = 0\n") + "[workspace]\n"
+    # Cargo tells two copies in one target directory apart by their versions, not by their paths.
+    manifest, n = re.subn(r'(?m)^(version = "[^"]*)"$', rf'\1-{called}"', manifest, count=1)
+    n or die("Cargo.toml has no version")
     put(fresh / "Cargo.toml", manifest.encode())
     sync(fresh, to)
     return to
