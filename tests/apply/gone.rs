@@ -3,7 +3,7 @@
 use crate::faulty::{Meanwhile, Moment};
 use crate::support::*;
 use retain::apply::journal::history::State;
-use retain::apply::{Report, runs};
+use retain::apply::{Report, What, runs, undo};
 use std::fs;
 use std::path::Path;
 
@@ -187,6 +187,11 @@ fn what_goes_or_changes_while_others_are_moved() {
         let kept = 3 - counts.0 - counts.1;
         let found = (count(State::Moved), count(State::Gone), count(State::Kept));
         assert_eq!(found, (counts.0, counts.1, kept), "{what}");
+        // And so does an undo: what is gone is nowhere, what was kept is where it was.
+        let everything = What { run: &all[0].id, session: None, checkpoint: None };
+        let back = undo(&store.root(), &everything, &settings(now()), &silent).unwrap();
+        let told = (back.restored.checkpoints, back.skipped.len() as u64, back.already);
+        assert_eq!(told, (counts.0, counts.1, kept), "{what}");
     }
     // The early loss of a directory shows when it is claimed.
     let store = Store::new();
