@@ -143,6 +143,11 @@ mod tests {
         assert_eq!(x("{1..2}-{1..2}"), "1-1 1-2 2-1 2-2");
         assert_eq!(x("{a,b}/{x..y}/*"), "{a,b}/{x..y}/*");
         assert_eq!(x("{a,b}/{1..2}"), "{a,b}/1 {a,b}/2");
+        // One zero is a number, two are a width; what is no number on either side is no range.
+        assert_eq!(x("{0..10}").split(' ').next_back(), Some("10"));
+        assert_eq!(x("{0..2}"), "0 1 2");
+        assert_eq!(x("{9..010}"), "009 010");
+        assert_eq!(x("{..3}{1..}{1..x}"), "{..3}{1..}{1..x}");
         assert!(expand_ranges("{1..18446744073709551615}").is_err());
         assert!(expand_ranges("{1..1000}{1..1000}").is_err());
     }

@@ -1,9 +1,10 @@
 //! The saved plan: what it holds, and that it cannot be changed unnoticed.
 
 use crate::support::{DAY, NOW, Root, keeps, steps};
+use retain::core::calendar::Span;
 use retain::core::model::{SharedFile, Time};
-use retain::core::plan::{EXPIRES_AFTER_SECS, Input, PlanError, PlanFile, build};
-use retain::core::policy::{MaxDelete, Policy, RuleKind};
+use retain::core::plan::{EXPIRES_AFTER_SECS, Input, PlanError, PlanFile, PlanRoot, build};
+use retain::core::policy::{Amount, MaxDelete, Policy, RuleKind};
 
 fn plan(root: &Root, policy: &Policy) -> PlanFile {
     let outcome = root.decide(policy);
@@ -128,4 +129,79 @@ fn what_a_keeper_shares_is_not_freed() {
     let totals = plan(&root, &keeps(RuleKind::Last(1))).totals;
     assert_eq!(totals.bytes, 540);
     assert_eq!(totals.delete_bytes, 340);
+}
+
+/// I11: reached is not exceeded.
+#[test]
+fn the_brake_on_bytes_and_shares_is_exact() {
+    let half = keeps(RuleKind::Last(2));
+    let root = Root::new().session("o/d/1", steps(4));
+    // 2 of 4, 200 of 400 bytes.
+    let with = |change: &dyn Fn(&mut Policy)| {
+        let mut policy = half.clone();
+        change(&mut policy);
+        plan(&root, &policy).brake
+    };
+    let percent = |p| with(&|policy| policy.safety.max_delete = Some(MaxDelete::Percent(p)));
+    assert_eq!(percent(50.0), None);
+    assert!(percent(49.9).is_some());
+    let amount = |a| with(&|policy| policy.safety.max_delete_bytes = Some(a));
+    assert_eq!(amount(Amount::Bytes(200)), None);
+    assert!(amount(Amount::Bytes(199)).unwrap().contains("max-delete-bytes"));
+    assert_eq!(amount(Amount::Percent(50.0)), None);
+    assert!(amount(Amount::Percent(49.0)).is_some());
+}
+
+/// The trash is kept at least as long as was asked for, however long the months are.
+#[test]
+fn the_grace_is_in_seconds_and_never_shorter_than_its_months() {
+    let day = 86_400;
+    for (grace, seconds) in
+        [("20h", 20 * 3600), ("2w", 14 * day), ("1mo", (31 + 3) * day), ("1y", (365 + 3) * day)]
+    {
+        let mut policy = keeps(RuleKind::Last(2));
+        policy.grace = Span::parse(grace).unwrap();
+        assert_eq!(plan(&sample(), &policy).policy.grace_seconds, seconds, "{grace}");
+    }
+}
+
+#[test]
+fn its_head_says_who_made_it_of_what_and_what_could_not_be_read() {
+    let mut root = sample();
+    root.0.sessions[0].tainted = vec!["d/1: damaged".into()];
+    root.0.sessions[1].tainted = vec!["e/1: damaged".into()];
+    let outcome = root.decide(&keeps(RuleKind::Last(1)));
+    let of = |select: Option<&(dyn Fn(&retain::core::model::Session) -> bool + Sync)>| {
+        let planned = PlanRoot { id: Some("id".to_owned()), path: "/runs".to_owned(), inode: 7 };
+        build(&Input {
+            inventory: &root.0,
+            policy: &keeps(RuleKind::Last(1)),
+            outcome: &outcome,
+            now: NOW,
+            policy_source: "test",
+            policy_text: "",
+            root: Some(planned),
+            select,
+        })
+    };
+    let whole = of(None);
+    assert!(whole.tool.starts_with("retain "), "{}", whole.tool);
+    assert_eq!(whole.root.as_ref().map(|r| (&*r.path, r.inode)), Some(("/runs", 7)));
+    assert_eq!((whole.totals.sessions, whole.totals.keep, whole.totals.delete), (2, 6, 0));
+    let about = |plan: &PlanFile| -> Vec<String> {
+        let tainted = plan.warnings.iter().filter(|w| w.kind == "tainted");
+        tainted.map(|w| format!("{}: {}", w.session.as_deref().unwrap(), w.text)).collect()
+    };
+    let (first, second) =
+        ("o/d/1: is kept whole: d/1: damaged", "o/e/1: is kept whole: e/1: damaged");
+    assert_eq!(about(&whole), [first, second]);
+    let some = of(Some(&|s| &*s.name == "o/e/1"));
+    assert_eq!((some.totals.sessions, about(&some)), (1, vec![second.to_owned()]));
+}
+
+#[test]
+fn what_no_policy_is_about_is_counted_apart() {
+    let totals =
+        plan(&sample(), &Policy { policies: Vec::new(), ..keeps(RuleKind::Last(1)) }).totals;
+    assert_eq!((totals.untouched, totals.keep, totals.delete), (6, 0, 0));
 }
