@@ -192,6 +192,33 @@ fn report_recommends_only() {
 }
 
 #[test]
+fn report_on_free_space_says_how_much_there_is() {
+    let mut root = three();
+    root.0.space = Some(Space { total: 1000, free: 60 });
+    let cap = Cap::MinFree { min: Amount::Bytes(100), low: Amount::Bytes(100) };
+    let policy = with_quota(policy(vec![]), Quota { on_exceed: OnExceed::Report, ..quota(cap) });
+    let expected = Notice::QuotaExceeded { quota: 0, group: "".into(), used: 60, allowed: 100 };
+    assert_eq!(root.decide(&policy).notices, [expected]);
+}
+
+/// A session is as heavy as it is on the disk: a file with several links counts once.
+#[test]
+fn quotas_weigh_hard_links_once() {
+    // o/d/1 has 4 x 10; the two of o/d/2 share 25 bytes.
+    for (bytes, max, kept) in
+        [(30, 74, "2 3 4 o/d/2:1 o/d/2:2 p/d/1:2"), (60, 134, "1 2 3 4 o/d/2:2 p/d/1:2")]
+    {
+        let mut root = three();
+        for c in &mut root.0.sessions[1].checkpoints {
+            c.bytes = bytes;
+            c.extra_mut().shared.push(SharedFile { inode: 7, bytes: 25, links: 2 });
+        }
+        let policy = with_quota(policy(vec![]), per_owner(max, max));
+        assert_eq!(root.kept(&policy), kept, "{bytes}");
+    }
+}
+
+#[test]
 fn tiers_of_different_policies_compare_by_distance_from_their_last_rule() {
     let mut two = policy(vec![rule(RuleKind::Last(1)), rule(RuleKind::All)]);
     let globs =
