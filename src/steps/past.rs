@@ -1,6 +1,6 @@
 //! What the history of usage is fed with, and what it foretells.
 
-use crate::apply::{self, Root, RunSummary};
+use crate::apply::RunSummary;
 use crate::core::model::{Inventory, Time};
 use crate::core::trend::{self, Forecast, Point};
 use crate::core::usage::{By, Report, Trash, Trashed};
@@ -13,13 +13,6 @@ const TREND_DAYS: i64 = 30;
 const DAY: i64 = 86_400 * Time::NANOS_PER_SEC;
 
 /// What lies in the trash, by session.
-pub fn trash(root: &Root, threads: usize, inventory: &Inventory) -> Vec<Trashed> {
-    // What cannot be read is not counted; `log` says why.
-    let runs = apply::runs(root, threads).map(|(runs, _)| runs).unwrap_or_default();
-    trash_of(&runs, inventory)
-}
-
-/// The same of runs that were read already.
 pub fn trash_of<'a>(
     runs: impl IntoIterator<Item = &'a RunSummary>,
     inventory: &Inventory,

@@ -1,7 +1,7 @@
 //! Usage now and over time, and when it will be full: what `retain usage` says of the same root.
 
 use super::View;
-use crate::apply::{Root, RunSummary};
+use crate::apply::{self, Root, RunSummary};
 use crate::core::decision::Outcome;
 use crate::core::model::Inventory;
 use crate::core::usage::{self, By, QuotaUse, Report, Trashed};
@@ -127,7 +127,8 @@ pub fn record(root: &Root, threads: usize, view: &View) {
     if root.id.is_none() {
         return;
     }
-    let trash = past::trash(root, threads, view.inventory());
+    let runs = apply::runs::after(root, threads, &view.seen.homes);
+    let trash = past::trash_of(&runs, view.inventory());
     let sums = usage::report(&usage::Input {
         inventory: view.inventory(),
         policy: &view.law.policy,
