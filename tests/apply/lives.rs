@@ -1,5 +1,5 @@
-//! Runs in a journal: which are alive, which are read whole, and in which order; which of them a
-//! purge takes, and what is said of the one that works.
+//! Runs in a journal: which are alive, which are read whole, and in which order, who wrote them, and
+//! what is said of the one that works.
 
 use crate::faulty::{Meanwhile, Moment};
 use crate::support::*;
@@ -7,7 +7,7 @@ use retain::apply::calls::Os;
 use retain::apply::journal::history::{self, State};
 use retain::apply::journal::record::{Begin, Intent, Record, Work};
 use retain::apply::journal::{Journal, decode};
-use retain::apply::{ApplyError, ApplyOptions, What, Which, purge, recover, runs, undo};
+use retain::apply::{ApplyError, What, Which, purge, recover, undo};
 use rustix::fd::AsFd as _;
 use rustix::io::Errno;
 use std::fs;
@@ -99,96 +99,6 @@ fn of_a_settled_run_all_is_read_for_who_asks_for_all() {
             let items = history::read(dir.as_fd(), all).unwrap()[0].items.len();
             assert_eq!(items == 100, all || !settled, "{settled} {all}: {items}");
         }
-    }
-}
-
-#[test]
-fn a_purge_takes_the_run_or_the_room_that_is_asked_for() {
-    // Three runs of one checkpoint of 1000 bytes each.
-    for (which, left) in [
-        (None, [true, false, true]),
-        (Some(0), [true, true, true]),
-        (Some(1), [false, true, true]),
-        (Some(1000), [false, true, true]),
-        (Some(1001), [false, false, true]),
-        (Some(5000), [false, false, false]),
-    ] {
-        let store = Store::sample();
-        let mut ids = Vec::new();
-        for (n, id) in ["10", "20", "30"].into_iter().enumerate() {
-            let at = later(60 * n as u64);
-            let mut plan = Plan::of(&store);
-            plan.plan.now = at.to_string();
-            plan.delete("a/mnist/1", id, &[&format!("a/mnist/1/checkpoint-{id}")]);
-            let options = ApplyOptions { settings: settings(at), ..options() };
-            ids.push(store.apply_with(&plan.seal(), &options).unwrap().run.unwrap());
-        }
-        let which = which.map_or(Which::Run(&ids[1]), |bytes| Which::Oldest { bytes });
-        purge(&store.root(), which, &settings(later(300)), &silent).unwrap();
-        let found: Vec<bool> =
-            runs(&store.root(), 0).unwrap().0.iter().map(|r| r.in_trash.checkpoints == 1).collect();
-        assert_eq!(found, left, "{which:?}");
-    }
-}
-
-/// The marker spares later commands a look at what is over.
-#[test]
-fn a_run_of_which_all_is_purged_or_restored_is_settled() {
-    for restored in [None, Some("20")] {
-        let store = Store::sample();
-        let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
-        if let Some(checkpoint) = restored {
-            let what = What { run: &run, session: None, checkpoint: Some(checkpoint) };
-            undo(&store.root(), &what, &settings(later(60)), &silent).unwrap();
-        }
-        let settled = store.path(format!(".retain/journal/{run}.settled"));
-        assert!(!settled.exists());
-        purge(&store.root(), Which::All, &settings(later(300)), &silent).unwrap();
-        assert!(settled.exists(), "{restored:?}");
-    }
-}
-
-/// I25: a person's file in the trash is no part of what is purged, and is said once all else is gone.
-#[test]
-fn i25_what_no_journal_names_stays_in_the_trash_and_is_said() {
-    let store = Store::sample();
-    let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
-    let slot = fs::read_dir(store.path(format!("a/mnist/1/.retain/trash/{run}")));
-    let slot = slot.unwrap().next().unwrap().unwrap().path();
-    fs::write(slot.join("mine"), "precious").unwrap();
-    let done = purge(&store.root(), Which::All, &settings(later(300)), &silent).unwrap();
-    assert_eq!((done.purged.checkpoints, done.faults.len()), (6, 1), "{done:?}");
-    let said = &done.faults[0];
-    assert!(said.contains("a/mnist/1/") && said.contains("no journal names"), "{said}");
-    assert_eq!(fs::read_to_string(slot.join("mine")).unwrap(), "precious");
-}
-
-/// What recovery found on its walk over the root spares the purge after it another, and hides nothing.
-#[test]
-fn a_purge_goes_where_recovery_found_journals_and_for_all_of_them_looks_itself() {
-    for (which, beside, purged) in [
-        (Which::Expired, true, 6),
-        (Which::All, true, 6),
-        // Began after the recovery: it cannot have expired.
-        (Which::All, false, 6),
-    ] {
-        let store = Store::sample();
-        let root = store.root();
-        if !beside {
-            fs::remove_dir_all(store.path(".retain/journal")).unwrap();
-            recover(&root, &settings(now()), &silent).unwrap();
-        }
-        let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
-        if beside {
-            // As of a user who may not write at the root.
-            let (from, to) = (store.path(".retain/journal"), "a/mnist/1/.retain/journal");
-            fs::create_dir_all(store.path(to)).unwrap();
-            let name = format!("{run}.0000");
-            fs::rename(from.join(&name), store.path(to).join(&name)).unwrap();
-            recover(&root, &settings(now()), &silent).unwrap();
-        }
-        let done = purge(&root, which, &settings(later(30 * HOUR)), &silent).unwrap();
-        assert_eq!(done.purged.checkpoints, purged, "{which:?} {beside}");
     }
 }
 

@@ -25,6 +25,7 @@ mod lives;
 mod locks;
 mod pointed;
 mod privileged;
+mod purging;
 mod races;
 mod recovered;
 mod refused;

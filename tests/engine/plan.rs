@@ -2,11 +2,20 @@
 
 use crate::support::{DAY, NOW, Root, keeps, steps};
 use retain::core::calendar::Span;
-use retain::core::model::{SharedFile, Time};
+use retain::core::model::{Session, SharedFile, Time};
 use retain::core::plan::{EXPIRES_AFTER_SECS, Input, PlanError, PlanFile, PlanRoot, build};
 use retain::core::policy::{Amount, MaxDelete, Policy, RuleKind};
 
 fn plan(root: &Root, policy: &Policy) -> PlanFile {
+    plan_of(root, policy, None)
+}
+
+/// Of some sessions, if they are chosen.
+fn plan_of(
+    root: &Root,
+    policy: &Policy,
+    select: Option<&(dyn Fn(&Session) -> bool + Sync)>,
+) -> PlanFile {
     let outcome = root.decide(policy);
     build(&Input {
         inventory: &root.0,
@@ -15,8 +24,8 @@ fn plan(root: &Root, policy: &Policy) -> PlanFile {
         now: NOW,
         policy_source: "test",
         policy_text: "version = 1",
-        root: None,
-        select: None,
+        root: Some(PlanRoot { id: Some("id".to_owned()), path: "/runs".to_owned(), inode: 7 }),
+        select,
     })
 }
 
@@ -101,20 +110,8 @@ fn the_brake_is_exact() {
 
 #[test]
 fn a_plan_of_some_sessions_is_decided_over_all() {
-    let root = sample();
-    let policy = keeps(RuleKind::Last(1));
-    let outcome = root.decide(&policy);
-    let select = |s: &retain::core::model::Session| &*s.name == "o/e/1";
-    let plan = build(&Input {
-        inventory: &root.0,
-        policy: &policy,
-        outcome: &outcome,
-        now: NOW,
-        policy_source: "test",
-        policy_text: "",
-        root: None,
-        select: Some(&select),
-    });
+    let select = |s: &Session| &*s.name == "o/e/1";
+    let plan = plan_of(&sample(), &keeps(RuleKind::Last(1)), Some(&select));
     assert_eq!(plan.decisions.len(), 2);
     assert_eq!(plan.totals.delete, 1);
 }
@@ -170,21 +167,7 @@ fn its_head_says_who_made_it_of_what_and_what_could_not_be_read() {
     let mut root = sample();
     root.0.sessions[0].tainted = vec!["d/1: damaged".into()];
     root.0.sessions[1].tainted = vec!["e/1: damaged".into()];
-    let outcome = root.decide(&keeps(RuleKind::Last(1)));
-    let of = |select: Option<&(dyn Fn(&retain::core::model::Session) -> bool + Sync)>| {
-        let planned = PlanRoot { id: Some("id".to_owned()), path: "/runs".to_owned(), inode: 7 };
-        build(&Input {
-            inventory: &root.0,
-            policy: &keeps(RuleKind::Last(1)),
-            outcome: &outcome,
-            now: NOW,
-            policy_source: "test",
-            policy_text: "",
-            root: Some(planned),
-            select,
-        })
-    };
-    let whole = of(None);
+    let whole = plan(&root, &keeps(RuleKind::Last(1)));
     assert!(whole.tool.starts_with("retain "), "{}", whole.tool);
     assert_eq!(whole.root.as_ref().map(|r| (&*r.path, r.inode)), Some(("/runs", 7)));
     assert_eq!((whole.totals.sessions, whole.totals.keep, whole.totals.delete), (2, 6, 0));
@@ -195,7 +178,7 @@ fn its_head_says_who_made_it_of_what_and_what_could_not_be_read() {
     let (first, second) =
         ("o/d/1: is kept whole: d/1: damaged", "o/e/1: is kept whole: e/1: damaged");
     assert_eq!(about(&whole), [first, second]);
-    let some = of(Some(&|s| &*s.name == "o/e/1"));
+    let some = plan_of(&root, &keeps(RuleKind::Last(1)), Some(&|s| &*s.name == "o/e/1"));
     assert_eq!((some.totals.sessions, about(&some)), (1, vec![second.to_owned()]));
 }
 
