@@ -333,6 +333,27 @@ fn a_user_of_an_administrators_root_has_no_history_needs_root() {
     assert!(!tree.at(".retain/history.sqlite").exists());
 }
 
+/// What only tells of runs goes by the journals that its scan came past: of a journal beside the
+/// checkpoints, in a directory that was excluded since, nothing is counted. What acts on runs finds it.
+#[test]
+fn a_journal_in_an_excluded_directory_counts_nowhere_and_can_be_undone() {
+    let tree = storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    world.run(["apply", "--yes", "--policy", &policy]).ok();
+    // As of a user who may not write at the root.
+    let beside = tree.at("nsmlteam/.retain/journal");
+    std::fs::create_dir_all(beside.parent().unwrap()).unwrap();
+    std::fs::rename(tree.at(".retain/journal"), &beside).unwrap();
+    std::fs::create_dir(tree.at(".retain/journal")).unwrap();
+    let trash = || world.run(["usage", "--json"]).ok().json()["trash"]["checkpoints"].clone();
+    assert_ne!(trash(), 0);
+    tree.file("retain.toml", "exclude = [\"nsmlteam\"]\n");
+    assert_eq!(trash(), 0);
+    let undone = world.run(["undo", "last"]).ok();
+    assert!(undone.stdout.contains("Restored"), "{undone}");
+}
+
 /// A name from a disk is text on the page, and the page loads nothing and runs nothing.
 #[test]
 fn the_page_is_self_contained_and_escaped() {
