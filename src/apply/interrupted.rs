@@ -5,7 +5,7 @@
 
 use super::dir::Rel;
 use super::home::Home;
-use super::journal::history::{self, Run, State};
+use super::journal::history::{self, Run, Settled, State};
 use super::root::Root;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -87,9 +87,8 @@ pub fn interrupted<'a>(
 }
 
 fn of_home(home: &Home) -> Vec<Interrupted> {
-    let runs = history::read(home.journal(), false).unwrap_or_default();
-    let cut_off =
-        |run: &Run| !run.settled && !run.open.is_empty() && !run.seems_live(home.journal());
+    let runs = history::read(home.journal(), Settled::But(None)).unwrap_or_default();
+    let cut_off = |run: &Run| !run.open.is_empty() && !run.seems_live(home.journal());
     runs.iter().filter(|run| cut_off(run)).map(summarise).collect()
 }
 

@@ -6,6 +6,7 @@
 
 use super::dir::{self, Rel};
 use super::home::{self, Home};
+use super::journal::history::Settled;
 use super::outcome::ApplyError;
 use super::root::Root;
 use super::runs::{self, RunSummary};
@@ -85,7 +86,8 @@ impl KnownRuns {
         // nothing holds.
         let prints = prints(&homes).unwrap_or_default();
         let mut faults = unsearched.clone();
-        let runs = runs::of(&homes, &mut faults).into_iter().map(Arc::new).collect();
+        let runs =
+            runs::of(&homes, Settled::Whole, &mut faults).into_iter().map(Arc::new).collect();
         let places = homes.into_iter().map(|h| h.at).collect();
         KnownRuns { runs, faults, unsearched, places, prints }
     }

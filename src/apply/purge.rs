@@ -70,7 +70,7 @@ pub fn purge(
         if let Some(recovered) = recover::at(&site, progress)? {
             report.recovered.get_or_insert_default().absorb(recovered);
         }
-        let runs = site.runs(false)?;
+        let runs = site.runs()?;
         // I12: with a clock that jumped ahead everything would seem expired; back, nothing is.
         site.check_clock(&runs)?;
         for run in runs.iter().filter(|r| !r.settled) {

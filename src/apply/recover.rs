@@ -136,7 +136,7 @@ fn recover_but(
 /// Recovers the runs of one home.
 pub(super) fn at(site: &Site<'_>, progress: Progress<'_>) -> Result<Option<Recovery>, ApplyError> {
     let mut all = Recovery::default();
-    for run in site.runs(false)? {
+    for run in site.runs()? {
         if run.settled || run.open.is_empty() {
             continue;
         }

@@ -195,7 +195,7 @@ impl AtHome<'_> {
         if let Some(recovered) = recover::at(site, self.progress)? {
             self.report.recovered.get_or_insert_default().absorb(recovered);
         }
-        let runs = site.runs(false)?;
+        let runs = site.runs()?;
         site.check_clock(&runs)?;
         self.refuse_twice(&runs)?;
         let mut journal: Option<Journal> = None;

@@ -2,7 +2,7 @@
 
 use super::dir::Rel;
 use super::home::{self, Home};
-use super::journal::history::{self, Run, State};
+use super::journal::history::{self, Run, Settled, State};
 use super::outcome::{ApplyError, Count};
 use super::purge;
 use super::root::Root;
@@ -77,7 +77,7 @@ pub fn runs(root: &Root, threads: usize) -> Result<(Vec<RunSummary>, Vec<String>
     let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
     let (homes, faults) = homes.map_err(ApplyError::io("find journals"))?;
     let mut faults = said(faults);
-    let all = of(&homes, &mut faults);
+    let all = of(&homes, Settled::Whole, &mut faults);
     Ok((all, faults))
 }
 
@@ -85,31 +85,46 @@ pub(super) fn said(faults: super::survey::Faults) -> Vec<String> {
     faults.into_iter().map(|(at, e)| format!("{at}: {e}")).collect()
 }
 
-/// The runs whose journals lie at the root and at these places, as a scan found them
-/// ([`crate::scan::Scan::homes`]): no search, and what a scan did not look into has no say. Only
-/// what can be read.
-pub fn at(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
+/// The runs that may have left something in the trash, or half way, by the journals at the root and
+/// at these places, as a scan found them ([`crate::scan::Scan::homes`]): no search, and what a scan
+/// did not look into has no say. Only what can be read.
+pub fn pending(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
+    at(root, threads, places, None)
+}
+
+fn at(root: &Root, threads: usize, places: &[Vec<u8>], run: Option<&str>) -> Vec<RunSummary> {
     let places: BTreeSet<Rel> =
         places.iter().filter_map(|path| Rel::of_bytes(path)).chain([Rel::default()]).collect();
     let places: Vec<Rel> = places.into_iter().collect();
     let (homes, _) = home::at(root, threads::or_good(threads, root.fd()), &places);
-    of(&homes, &mut Vec::new())
+    of(&homes, Settled::But(run), &mut Vec::new())
 }
 
-/// As [`at()`], after a run of our own. Who may not write at the root's top may have a journal by
-/// now where a scan before it found none.
-pub fn after(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
+/// As [`pending`], after a `run` of our own, which is among them whatever it left. Who may not write
+/// at the root's top may have a journal by now where a scan before it found none.
+pub fn after(
+    root: &Root,
+    threads: usize,
+    places: &[Vec<u8>],
+    run: Option<&str>,
+) -> Vec<RunSummary> {
     if Home::central(root).is_ok_and(|home| home.is_some_and(|home| home.is_writable())) {
-        return at(root, threads, places);
+        return at(root, threads, places, run);
     }
-    runs(root, threads).map(|(runs, _)| runs).unwrap_or_default()
+    let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
+    let (homes, _) = homes.unwrap_or_default();
+    of(&homes, Settled::But(run), &mut Vec::new())
 }
 
 /// The runs whose journals are in these homes.
-pub(super) fn of(homes: &[Home], faults: &mut Vec<String>) -> Vec<RunSummary> {
+pub(super) fn of(
+    homes: &[Home],
+    settled: Settled<'_>,
+    faults: &mut Vec<String>,
+) -> Vec<RunSummary> {
     let mut all: Vec<RunSummary> = Vec::new();
     for home in homes {
-        match history::read(Home::journal(home), true) {
+        match history::read(Home::journal(home), settled) {
             Ok(runs) => {
                 for run in runs {
                     if run.newer {

@@ -2,7 +2,7 @@
 
 use super::home::Home;
 use super::journal::Journal;
-use super::journal::history::{self, Run, SETTLED};
+use super::journal::history::{self, Run, SETTLED, Settled};
 use super::journal::record::{Begin, Record, Work};
 use super::lock::Lock;
 use super::outcome::{ApplyError, Settings, refuse_newer};
@@ -68,9 +68,9 @@ impl<'a> Site<'a> {
     }
 
     /// The runs of this home; settled ones by their beginning only.
-    pub fn runs(&self, all: bool) -> Result<Vec<Run>, ApplyError> {
-        let runs =
-            history::read(self.home.journal(), all).map_err(ApplyError::io("read the journal"))?;
+    pub fn runs(&self) -> Result<Vec<Run>, ApplyError> {
+        let runs = history::read(self.home.journal(), Settled::Beginning)
+            .map_err(ApplyError::io("read the journal"))?;
         refuse_newer(runs.iter().filter(|run| self.counts(run)))?;
         Ok(runs)
     }

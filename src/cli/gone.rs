@@ -6,7 +6,7 @@
 use super::context::Context;
 use super::shell;
 use crate::apply::journal::history::State;
-use crate::apply::{RunItem, RunSummary};
+use crate::apply::{Root, RunItem, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
 use crate::steps::pick;
@@ -19,8 +19,13 @@ pub struct Gone<'r> {
     run: &'r RunSummary,
 }
 
-/// What runs took of this session, the newest run first. A journal that cannot be read tells
-/// nothing: this only adds to an error that is said anyway.
+/// All runs of a root. A journal that cannot be read tells nothing: this only adds to an error that
+/// is said anyway.
+pub fn runs(context: &Context, root: &Root) -> Vec<RunSummary> {
+    context.runs(root).map(|(runs, _)| runs).unwrap_or_default()
+}
+
+/// What runs took of this session, the newest run first.
 pub fn of_session<'r>(runs: &'r [RunSummary], session: &str) -> Vec<Gone<'r>> {
     let session = pick::tidy(session);
     let items =

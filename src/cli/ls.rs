@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::gone;
 use super::work::{self, Seen};
+use crate::apply::Root;
 use crate::core::decision::Outcome;
 use crate::core::model::{Checkpoint, Session};
 use crate::core::plan::PlanReason;
@@ -58,7 +59,7 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Exit, Failure> {
     let root = context::open(&config.root)?;
     let seen = work::scan_root(context, &config, &root)?;
     let picked = pick::sessions(&seen.inventory, &args.sessions)
-        .map_err(|e| emptied(context, &seen, &args.sessions, e.into()))?;
+        .map_err(|e| emptied(context, &root, &args.sessions, e.into()))?;
     let outcome = policy
         .as_ref()
         .map(|p| crate::core::decide::decide(&seen.inventory, &p.policy, context.now));
@@ -83,8 +84,9 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Exit, Failure> {
 }
 
 /// Adds, to the error of a session that is not there, the run that emptied it.
-fn emptied(context: &Context, seen: &Seen, sessions: &[String], failure: Failure) -> Failure {
-    let hint = |s: &String| gone::hint(context, &gone::of_session(&seen.runs, s));
+fn emptied(context: &Context, root: &Root, sessions: &[String], failure: Failure) -> Failure {
+    let runs = gone::runs(context, root);
+    let hint = |s: &String| gone::hint(context, &gone::of_session(&runs, s));
     match sessions.iter().find_map(hint) {
         Some(hint) => failure.help(hint),
         None => failure,

@@ -15,7 +15,7 @@ pub fn less(context: &Context, root: &Path, policy: &Policy, seen: &mut Seen, ru
     // It was opened a moment ago; a first consent has declared it since.
     let Ok(root) = context::open(root) else { return };
     // Also where nothing was moved, what had expired may have been purged.
-    seen.runs = apply::runs::after(&root, context.threads.unwrap_or(0), &seen.homes);
+    seen.runs = apply::runs::after(&root, context.threads.unwrap_or(0), &seen.homes, run);
     if let Some(run) = run {
         let items = seen.runs.iter().filter(|r| r.id == run).flat_map(|r| &r.items);
         let left: Vec<_> = items.filter(|i| i.has_left()).collect();

@@ -37,8 +37,8 @@ pub fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
     let (s, c) = match found {
         Ok(found) => found,
         Err(failure) => {
-            let gone =
-                gone::checkpoint(&seen.runs, &args.session, &args.checkpoint).ok_or(failure)?;
+            let runs = gone::runs(context, &root);
+            let gone = gone::checkpoint(&runs, &args.session, &args.checkpoint).ok_or(failure)?;
             if context.ui.json {
                 context.ui.json(&gone.json(context))?;
             } else {

@@ -251,11 +251,13 @@ impl PlanFile {
         struct Head {
             format: String,
         }
-        let head: Head = serde_json::from_slice(text)?;
-        if head.format != FORMAT {
-            return Err(PlanError::Format(head.format));
-        }
-        let plan: PlanFile = serde_json::from_slice(text)?;
+        let plan: PlanFile = serde_json::from_slice(text).map_err(|e| {
+            // Of another version, more may be different than its name.
+            match serde_json::from_slice::<Head>(text) {
+                Ok(head) if head.format != FORMAT => PlanError::Format(head.format),
+                _ => e.into(),
+            }
+        })?;
         plan.check()?;
         Ok(plan)
     }

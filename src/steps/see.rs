@@ -28,8 +28,8 @@ pub struct Seen {
     pub root_shown: String,
     /// Directories on other file systems, which were not entered.
     pub other_mounts: Vec<Box<str>>,
-    /// The runs of the root as the scan ended, as far as they can be read, and where the scan looked.
-    /// None if it was never declared, or there is only an inventory.
+    /// The runs that may have left something in the trash, as far as they can be read, and where the
+    /// scan looked. None if the root was never declared, or there is only an inventory.
     pub runs: Vec<RunSummary>,
     /// Where their journals may lie.
     pub homes: Vec<Vec<u8>>,
@@ -95,7 +95,7 @@ pub fn scan(
     let root_shown = name::encode(root.path.as_os_str().as_encoded_bytes()).into_owned();
     let mut inventory = scanned.inventory;
     let runs = match root.id {
-        Some(_) => apply::runs::at(root, threads.map_or(0, NonZeroUsize::get), &scanned.homes),
+        Some(_) => apply::runs::pending(root, threads.map_or(0, NonZeroUsize::get), &scanned.homes),
         None => Vec::new(),
     };
     if let Some(space) = &mut inventory.space {

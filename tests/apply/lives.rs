@@ -4,7 +4,7 @@
 use crate::faulty::{Meanwhile, Moment};
 use crate::support::*;
 use retain::apply::calls::Os;
-use retain::apply::journal::history::{self, State};
+use retain::apply::journal::history::{self, Settled, State};
 use retain::apply::journal::record::{Begin, Intent, Record, Work};
 use retain::apply::journal::{Journal, decode};
 use retain::apply::{ApplyError, What, Which, purge, recover, undo};
@@ -69,12 +69,17 @@ fn runs_are_read_oldest_first_and_settled_ones_by_their_beginning() {
         if settled {
             fs::write(store.path(".retain/journal/a.settled"), "").unwrap();
         }
-        for all in [false, true] {
-            let runs = history::read(dir.as_fd(), all).unwrap();
+        for part in [Settled::Beginning, Settled::Whole, Settled::But(Some("a"))] {
+            let runs = history::read(dir.as_fd(), part).unwrap();
             let ids: Vec<&str> = runs.iter().map(|r| &*r.id).collect();
             assert_eq!(ids, ["b", "c", "a"]);
-            let wanted = if settled && !all { State::Intent } else { State::Moved };
+            let begun = settled && part == Settled::Beginning;
+            let wanted = if begun { State::Intent } else { State::Moved };
             assert_eq!((runs[2].settled, runs[2].items[&0].state), (settled, wanted));
+        }
+        for but in [None, Some("b")] {
+            let runs = history::read(dir.as_fd(), Settled::But(but)).unwrap();
+            assert_eq!(runs.len(), if settled { 2 } else { 3 }, "{but:?}");
         }
     }
 }
@@ -95,9 +100,10 @@ fn of_a_settled_run_all_is_read_for_who_asks_for_all() {
         if settled {
             fs::write(store.path(".retain/journal/a.settled"), "").unwrap();
         }
-        for all in [false, true] {
-            let items = history::read(dir.as_fd(), all).unwrap()[0].items.len();
-            assert_eq!(items == 100, all || !settled, "{settled} {all}: {items}");
+        for part in [Settled::Beginning, Settled::Whole, Settled::But(Some("a"))] {
+            let items = history::read(dir.as_fd(), part).unwrap()[0].items.len();
+            let all = !settled || part != Settled::Beginning;
+            assert_eq!(items == 100, all, "{settled} {part:?}: {items}");
         }
     }
 }

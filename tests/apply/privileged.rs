@@ -4,7 +4,7 @@
 //! Each test runs itself again: in a mount namespace of its own, or as an unprivileged user.
 
 use crate::support::*;
-use retain::apply::runs::{after, at};
+use retain::apply::runs::{after, pending};
 use retain::apply::{Root, What, Which, purge, recover, runs, undo};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -363,9 +363,9 @@ fn a_user_of_an_administrators_root_works_beside_the_checkpoints() {
         let all = runs(&store.root(), 0).unwrap().0;
         assert_eq!(all.len(), 2, "the administrator's and this one");
         // A scan of now knows where they are, one from before the run does not.
-        assert_eq!(at(&store.root(), 0, &seen(&store)), all);
-        assert_eq!(at(&store.root(), 0, &[]).len(), 1, "of the root's own journal");
-        assert_eq!(after(&store.root(), 0, &[]), all);
+        assert_eq!(pending(&store.root(), 0, &seen(&store)), all);
+        assert_eq!(pending(&store.root(), 0, &[]).len(), 1, "of the root's own journal");
+        assert_eq!(after(&store.root(), 0, &[], None), all);
         let one = What { run: &run, session: None, checkpoint: Some("20") };
         assert_eq!(
             undo(&store.root(), &one, &settings(now()), &silent).unwrap().restored.checkpoints,
@@ -389,9 +389,9 @@ fn a_user_of_an_administrators_root_works_beside_the_checkpoints() {
     // The administrator sees the run, and does not act on a journal that somebody else wrote.
     let (all, faults) = runs(&store.root(), 0).unwrap();
     assert!(faults.is_empty() && all.len() == 2, "{faults:?}");
-    assert_eq!(at(&store.root(), 0, &seen(&store)), all);
+    assert_eq!(pending(&store.root(), 0, &seen(&store)), all);
     // What the administrator's own run writes is at the root.
-    assert_eq!(after(&store.root(), 0, &[]).len(), 1);
+    assert_eq!(after(&store.root(), 0, &[], None).len(), 1);
     let theirs = all.iter().find(|r| r.uid == Some(ALICE)).unwrap();
     assert_eq!((theirs.in_trash.checkpoints, theirs.restored.checkpoints), (2, 1));
     let what = What { run: &theirs.id, session: None, checkpoint: None };

@@ -1,8 +1,43 @@
 //! What is told of a run afterwards.
 
 use crate::support::*;
+use retain::apply::runs::{after, pending};
 use retain::apply::{What, runs, undo};
 use std::fs;
+
+/// Journals are never pruned: whoever looks every night for what is in the trash must not read all
+/// that ever was.
+#[test]
+fn runs_that_left_nothing_are_not_read_to_tell_what_is_pending() {
+    let store = Store::sample();
+    let mut plan = Plan::of(&store);
+    plan.delete("x", "1", &["a/mnist/1/checkpoint-10"]);
+    let first = store.apply(&plan.seal()).unwrap().run.unwrap();
+    let mut plan = Plan::of(&store);
+    plan.delete("x", "2", &["a/mnist/1/checkpoint-20"]);
+    let second = store.apply(&plan.seal()).unwrap().run.unwrap();
+    let what = What { run: &first, session: None, checkpoint: None };
+    undo(&store.root(), &what, &settings(later(60)), &silent).unwrap();
+    let of = |told: Vec<retain::apply::RunSummary>| {
+        let mut ids: Vec<String> = told.into_iter().map(|r| r.id).collect();
+        ids.sort();
+        ids
+    };
+    let mut both = vec![first.clone(), second.clone()];
+    both.sort();
+    assert_eq!(of(runs(&store.root(), 0).unwrap().0), both);
+    assert_eq!(of(pending(&store.root(), 0, &[])), [second.clone()]);
+    assert_eq!(of(after(&store.root(), 0, &[], None)), [second]);
+    // Whoever asks for one is told of it.
+    let told = after(&store.root(), 0, &[], Some(&first));
+    let one = told.iter().find(|r| r.id == first).unwrap();
+    assert_eq!((told.len(), one.restored.checkpoints, one.items.len()), (2, 1, 1));
+    // Neither opened nor missed.
+    fs::remove_file(store.path(format!(".retain/journal/{first}.0000"))).unwrap();
+    fs::create_dir(store.path(format!(".retain/journal/{first}.0000"))).unwrap();
+    assert!(!runs(&store.root(), 0).unwrap().1.is_empty());
+    assert_eq!(pending(&store.root(), 0, &[]).len(), 1);
+}
 
 #[test]
 fn a_run_says_until_when_while_something_of_it_can_be_restored() {

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use crate::{nsml, nsml_picture};
-use retain::apply::journal::history::{self, State};
+use retain::apply::journal::history::{self, Settled, State};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::process::Stdio;
@@ -185,7 +185,8 @@ fn u3_a_wrong_root_pasted() {
 #[test]
 fn u4_a_journal_of_the_first_version() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/journal-1");
-    let read = history::read(std::os::fd::AsFd::as_fd(&fs::File::open(folder).unwrap()), true);
+    let read =
+        history::read(std::os::fd::AsFd::as_fd(&fs::File::open(folder).unwrap()), Settled::Whole);
     let runs = read.unwrap();
     let [run] = &runs[..] else { panic!("{runs:?}") };
     assert!(!run.newer && !run.damaged && !run.open.is_empty());

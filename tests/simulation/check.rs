@@ -3,7 +3,7 @@
 use crate::tree::{self, Binned, Facts, Tree};
 use crate::world::{FOLDERS, Thing, UNITS, World};
 use retain::apply::home::Home;
-use retain::apply::journal::history::{self, Run, State};
+use retain::apply::journal::history::{self, Run, Settled, State};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl World {
         let home = Home::central(&self.root()).map_err(|e| e.to_string())?;
         let home = home.ok_or("the journal is gone")?;
         let runs: Arc<[Run]> =
-            history::read(home.journal(), true).map_err(|e| e.to_string())?.into();
+            history::read(home.journal(), Settled::Whole).map_err(|e| e.to_string())?.into();
         self.journal.replace(Some((written, Arc::clone(&runs))));
         Ok(runs)
     }

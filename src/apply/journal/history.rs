@@ -182,21 +182,35 @@ impl Run {
     }
 }
 
-/// The runs in a journal directory, oldest first; settled ones by their first file only, unless
-/// `all`.
+/// How much is read of runs for which nothing is left to do. Journals are never pruned: what reads
+/// the whole of each takes longer every night.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled<'a> {
+    /// Nothing, but of the run with this id all of it; the others are left out.
+    But(Option<&'a str>),
+    /// The beginning: when, by whom, and of which plan.
+    Beginning,
+    Whole,
+}
+
+/// The runs in a journal directory, oldest first.
 ///
 /// # Errors
 /// The directory or a file in it cannot be read.
-pub fn read(dir: BorrowedFd<'_>, all: bool) -> io::Result<Vec<Run>> {
+pub fn read(dir: BorrowedFd<'_>, settled: Settled<'_>) -> io::Result<Vec<Run>> {
     let mut files: BTreeMap<String, Vec<CString>> = BTreeMap::new();
     for name in dir::names(dir)? {
         if let Some((run, _)) = name.to_str().ok().and_then(parse_name) {
             files.entry(run.to_owned()).or_default().push(name);
         }
     }
+    if let Settled::But(one) = settled {
+        files.retain(|id, names| one == Some(id) || !names.iter().any(|n| is_mark(n)));
+    }
+    let whole = settled != Settled::Beginning;
     let mut runs = files
         .into_iter()
-        .map(|(id, names)| fold(dir, id, &names, all))
+        .map(|(id, names)| fold(dir, id, &names, whole))
         .collect::<io::Result<Vec<Run>>>()?;
     runs.sort_by(|a, b| when(a).cmp(&when(b)));
     Ok(runs)
@@ -225,13 +239,18 @@ pub fn read_run(dir: BorrowedFd<'_>, id: &str) -> io::Result<Run> {
     fold(dir, id.to_owned(), &names, true)
 }
 
-fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], all: bool) -> io::Result<Run> {
+/// Whether a file of a journal only says that nothing is left to do.
+fn is_mark(name: &CStr) -> bool {
+    name.to_bytes().ends_with(SETTLED.as_bytes())
+}
+
+/// `whole`: also if it is settled.
+fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], whole: bool) -> io::Result<Run> {
     let uid = rustix::process::geteuid().as_raw();
-    let is_mark = |name: &CStr| name.to_bytes().ends_with(SETTLED.as_bytes());
     let settled = names.iter().any(|n| is_mark(n));
     let mut run = Run { id, settled, ..Run::default() };
     for name in names.iter().filter(|n| !is_mark(n)) {
-        let (decoded, owner) = read_file(dir, name, settled && !all)?;
+        let (decoded, owner) = read_file(dir, name, settled && !whole)?;
         run.foreign = run.foreign.or((owner != uid).then_some(owner));
         run.damaged |= decoded.damaged;
         run.newer |= decoded.newer;
@@ -253,7 +272,7 @@ fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], all: bool) -> io::Re
             (true, Work::Recover) => run.open.clear(),
             (true, _) => {}
         }
-        if settled && !all {
+        if settled && !whole {
             break;
         }
     }

@@ -127,7 +127,7 @@ pub fn record(root: &Root, threads: usize, view: &View) {
     if root.id.is_none() {
         return;
     }
-    let runs = apply::runs::after(root, threads, &view.seen.homes);
+    let runs = apply::runs::after(root, threads, &view.seen.homes, None);
     let trash = past::trash_of(&runs, view.inventory());
     let sums = usage::report(&usage::Input {
         inventory: view.inventory(),
