@@ -12,6 +12,7 @@ mod carry;
 mod completions;
 mod context;
 mod demo;
+mod descriptors;
 pub mod docs;
 pub mod exit;
 mod failure;
@@ -56,6 +57,7 @@ use std::process::ExitCode;
 
 /// Runs the program with the arguments and streams of the process.
 pub fn main() -> ExitCode {
+    descriptors::make_room();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error).into(),

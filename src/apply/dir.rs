@@ -65,6 +65,11 @@ impl Rel {
         Some((Rel(parents.to_vec()), last.clone()))
     }
 
+    /// Goes up to the directory that holds it, and gives its name there; `None` for the root.
+    pub fn pop(&mut self) -> Option<CString> {
+        self.0.pop()
+    }
+
     /// A path one level deeper.
     #[must_use]
     pub fn join(&self, name: CString) -> Rel {

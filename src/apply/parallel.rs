@@ -28,6 +28,22 @@ pub fn map<T: Sync, R: Send>(threads: usize, items: &[T], f: impl Fn(&T) -> R + 
     all.into_iter().map(|(_, r)| r).collect()
 }
 
+/// Two things at once; with one thread one after the other, on the caller's.
+pub fn both<A, B: Send>(
+    threads: usize,
+    a: impl FnOnce() -> A,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if threads <= 1 {
+        return (a(), b());
+    }
+    std::thread::scope(|scope| {
+        let b = scope.spawn(b);
+        let a = a();
+        (a, b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +60,15 @@ mod tests {
             assert!(done.iter().enumerate().all(|(n, (twice, _))| *twice == n * 2));
             assert_eq!(done.len(), some);
             assert_eq!(done.iter().all(|(_, id)| *id == caller), at_home, "{threads} {some}");
+        }
+    }
+
+    #[test]
+    fn both_are_done_the_first_by_the_caller() {
+        let (caller, id) = (thread::current().id(), || thread::current().id());
+        for threads in 0..3 {
+            let (a, b) = both(threads, id, id);
+            assert_eq!((a == caller, b == caller), (true, threads < 2), "{threads}");
         }
     }
 }

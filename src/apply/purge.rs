@@ -7,6 +7,7 @@
 use super::cause::Cause;
 use super::dir;
 use super::home::{self, Home};
+use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
 use super::journal::record::{Intent, Record, Work};
 use super::located::{Located, Tidied};
@@ -123,7 +124,16 @@ pub(super) fn purge_run(
     }
     let calls = site.settings.calls;
     let pointed = pointed_at(site, run, &groups)?;
+    let threads = site.settings.threads;
+    let sync = |removed: &[Removed<'_>]| -> io::Result<()> {
+        let synced = parallel::map(threads, removed, |one| {
+            one.tidied.as_ref().map_or(Ok(()), |tidied| tidied.sync(calls))
+        });
+        synced.into_iter().collect()
+    };
     let (mut journal, mut stopped, mut gone) = (None, None, HashSet::new());
+    // Removed, and not yet surely on disk.
+    let mut last: Vec<Removed<'_>> = Vec::new();
     for batch in groups.chunks(BATCH) {
         if site.stopped() {
             stopped = Some("a signal".to_owned());
@@ -131,8 +141,7 @@ pub(super) fn purge_run(
         }
         site.check()?;
         // I6, I10, R5, R13: not what is wanted by now; what is half purged already is finished.
-        let looked =
-            parallel::map(site.settings.threads, batch, |group| unwanted(site, group, &pointed));
+        let looked = parallel::map(threads, batch, |group| unwanted(site, group, &pointed));
         let mut batch: Vec<Vec<&Item>> = Vec::new();
         for (group, kept) in looked {
             report.kept.extend(kept);
@@ -147,41 +156,28 @@ pub(super) fn purge_run(
         };
         let items: Vec<u32> = batch.iter().flatten().map(|i| i.intent.item).collect();
         journal.add(&Record::Purging { items: items.clone() });
-        // I23: the record of the end must find room on a full disk, or the next run starts over.
+        // I23: the records of the end must find room on a full disk, or the next run starts over.
+        let unrecorded = last.iter().map(|removed| removed.done.len()).sum::<usize>() + items.len();
         journal
-            .reserve(calls, items.len() as u64 * 12)
+            .reserve(calls, unrecorded as u64 * 12)
             .map_err(ApplyError::io("reserve space for the journal"))?;
         journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
         // Where there are fewer sessions than threads, each has several.
-        let within = site.settings.threads.div_ceil(batch.len());
-        let results = parallel::map(site.settings.threads, &batch, |group| {
-            let all = open.get(group[0].intent.session.as_str()) == Some(&group.len());
-            remove(site, &run.id, group, (all, within), progress)
-        });
-        // I24: what a record will say must be on disk before it.
-        let synced = parallel::map(site.settings.threads, &results, |removed| {
-            removed.tidied.as_ref().map_or(Ok(()), |tidied| tidied.sync(calls))
-        });
-        synced
-            .into_iter()
-            .collect::<io::Result<()>>()
-            .map_err(ApplyError::io("sync what was purged"))?;
-        let mut purged = Vec::new();
-        for removed in results {
-            for item in removed.done {
-                report.purged.add(item.bytes);
-                purged.push(item.item);
-                gone.insert(item.item);
-            }
-            report.faults.extend(removed.faults);
-        }
-        // Written with what comes next: until then it is known to be purged or half purged, and
-        // whoever looks finds nothing of it.
-        if !purged.is_empty() {
-            journal.add(&Record::Purged { items: purged });
-        }
+        let within = threads.div_ceil(batch.len());
+        let removal = || {
+            parallel::map(threads, &batch, |group| {
+                let all = open.get(group[0].intent.session.as_str()) == Some(&group.len());
+                remove(site, &run.id, group, (all, within), progress)
+            })
+        };
+        // While the disk takes what the one before removed.
+        let (synced, removed) = parallel::both(threads, || sync(&last), removal);
+        synced.map_err(ApplyError::io("sync what was purged"))?;
+        record(journal, std::mem::replace(&mut last, removed), &mut gone, report);
     }
-    let Some(journal) = journal else { return Ok(()) };
+    let Some(mut journal) = journal else { return Ok(()) };
+    sync(&last).map_err(ApplyError::io("sync what was purged"))?;
+    record(&mut journal, last, &mut gone, report);
     if !run.open.is_empty() {
         return site.finish(journal, &run.id, stopped);
     }
@@ -189,6 +185,28 @@ pub(super) fn purge_run(
     // Its apply came to an end, so nothing is added to it, and states only ever move on.
     let is_done = |item: &Item| item.state.is_final() || gone.contains(&item.intent.item);
     if !run.settled && run.items.values().all(is_done) { site.settle(&run.id) } else { Ok(()) }
+}
+
+/// I24: queues the record of what was removed, once that is on disk. It is written with what comes
+/// next: until then all of it is known to be purged or half purged, and whoever looks finds nothing.
+fn record(
+    journal: &mut Journal,
+    removed: Vec<Removed<'_>>,
+    gone: &mut HashSet<u32>,
+    report: &mut PurgeReport,
+) {
+    let mut purged = Vec::new();
+    for one in removed {
+        for item in one.done {
+            report.purged.add(item.bytes);
+            purged.push(item.item);
+            gone.insert(item.item);
+        }
+        report.faults.extend(one.faults);
+    }
+    if !purged.is_empty() {
+        journal.add(&Record::Purged { items: purged });
+    }
 }
 
 /// I6: items to whose place a symlink, wherever it lies, leads since they were moved.

@@ -14,6 +14,7 @@ use super::journal::Journal;
 use super::journal::history::Run;
 use super::journal::record::{Begin, Record, Work};
 use super::outcome::{ApplyError, Event, Progress, PurgeReport, Report, Settings};
+use super::parallel;
 use super::pointed::{self, Pointed};
 use super::recover;
 use super::revalidate;
@@ -48,11 +49,13 @@ pub fn apply(
     options: &ApplyOptions<'_>,
     progress: Progress<'_>,
 ) -> Result<Report, ApplyError> {
-    let made = check_plan(root, plan, options)?;
-    let work = work::read(plan)?;
+    let threads = options.settings.threads_on(root);
+    let (made, work) =
+        parallel::both(threads, || check_plan(root, plan, options), || work::read(plan));
+    let (made, work) = (made?, work?);
     let bytes = work.iter().flat_map(|w| &w.deletions).map(|d| d.bytes).sum();
     let checkpoints = work.iter().map(|w| w.deletions.len() as u64).sum();
-    let inner = revalidate::inner_root(root, &work, options.settings.threads_on(root));
+    let inner = revalidate::inner_root(root, &work, threads);
     if let Some(inner) = inner.map_err(ApplyError::io("look for other roots"))? {
         return Err(ApplyError::BadPlan(format!("`{inner}` is a root of its own")));
     }
@@ -256,14 +259,21 @@ impl AtHome<'_> {
         let pointed = Pointed::look(site.root, site.settings.threads, &pointed::going(work))
             .map_err(ApplyError::io("look for symlinks"))?;
         let pointed = pointed.sessions(site.root, work, self.made);
-        for batch in batch::split(work) {
+        let (made, threads) = (self.made, site.settings.threads);
+        let look = |batch: &[&'w SessionWork]| batch::look(site, batch, &pointed, made);
+        let batches = batch::split(work);
+        let mut ahead = None;
+        for (n, batch) in batches.iter().enumerate() {
             // I29: a signal, between two batches and between two checkpoints of one.
             if site.stopped() {
                 self.report.stopped = Some("a signal".to_owned());
                 break;
             }
             site.check()?;
-            self.batch(site, batch, &pointed, journal, kept)?;
+            let looked = ahead.take().unwrap_or_else(|| look(batch));
+            let next = batches.get(n + 1).filter(|next| threads > 1 && batch::apart(batch, next));
+            let then = || next.map(|next| look(next));
+            ahead = self.batch(site, batch, looked, then, journal, kept)?;
         }
         Ok(())
     }
@@ -300,7 +310,7 @@ fn verify_keepers(
     let many = kept.len().div_ceil(4 * site.settings.threads.max(1)).clamp(1, 8);
     let folders: Vec<&[Witness<'_>]> =
         kept.chunk_by(|a, b| folder(a) == folder(b)).flat_map(|f| f.chunks(many)).collect();
-    let wrong = super::parallel::map(site.settings.threads, &folders, |folder| {
+    let wrong = parallel::map(site.settings.threads, &folders, |folder| {
         let mut dirs = revalidate::Dirs::default();
         folder.iter().find_map(|was| match dirs.open_and_measure(site.root, &was.0.parts) {
             Ok(unit) if same(&unit, was) => None,

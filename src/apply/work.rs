@@ -10,7 +10,7 @@ use crate::core::model::Fingerprint;
 use crate::core::name;
 use crate::core::plan::PlanFile;
 use crate::store::unit;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ffi::CString;
 
 /// A path taken apart: a directory below the root, and a name in it.
@@ -138,8 +138,8 @@ fn places(called: &str, paths: &[String]) -> Result<Vec<Place>, ApplyError> {
     paths
         .iter()
         .map(|path| {
-            let rel = Rel::parse(path).map_err(|e| bad(e.to_string()))?;
-            let (dir, name) = rel.split().ok_or_else(|| bad("it is the root itself".to_owned()))?;
+            let mut dir = Rel::parse(path).map_err(|e| bad(e.to_string()))?;
+            let name = dir.pop().ok_or_else(|| bad("it is the root itself".to_owned()))?;
             Ok(Place { dir, name })
         })
         .collect()
@@ -157,53 +157,61 @@ fn fingerprint(called: &str, hex: Option<&str>) -> Result<Fingerprint, ApplyErro
         .ok_or_else(|| ApplyError::BadPlan(format!("{called}: it has no fingerprint")))
 }
 
+/// A path that a plan speaks of.
+struct Claim<'a> {
+    /// Components, each ended by a NUL: in their order a path is followed by all that lie below it.
+    path: Vec<u8>,
+    doomed: bool,
+    session: &'a str,
+    /// Empty where `session` names all of it.
+    id: &'a str,
+}
+
+impl<'a> Claim<'a> {
+    fn new(place: &Place, doomed: bool, (session, id): (&'a str, &'a str)) -> Claim<'a> {
+        let components = place.dir.components().iter().chain([&place.name]);
+        let path = components.flat_map(|c| c.to_bytes_with_nul()).copied().collect();
+        Claim { path, doomed, session, id }
+    }
+
+    fn called(&self) -> String {
+        format!("{} {}", self.session, self.id).trim_end().to_owned()
+    }
+}
+
 /// I4, T21: no deletion is, holds, or lies in another deletion or anything that is kept.
 fn disjoint(work: &[SessionWork], plan: &PlanFile) -> Result<(), ApplyError> {
-    let mut all: BTreeMap<Rel, (String, bool)> = BTreeMap::new();
-    let mut clash = None;
+    let mut all: Vec<Claim<'_>> = Vec::new();
     for session in work {
         for d in &session.deletions {
-            for part in &d.parts {
-                let called = format!("{} {}", session.session, d.id);
-                let whole = part.dir.join(part.name.clone());
-                if let Some((other, _)) = all.insert(whole, (called.clone(), true)) {
-                    clash = Some((other, called));
-                }
-            }
+            let called = (&*session.session, &*d.id);
+            all.extend(d.parts.iter().map(|part| Claim::new(part, true, called)));
         }
-    }
-    let mut keep = |called: String, parts: Vec<Place>| {
-        for part in parts {
-            let whole = part.dir.join(part.name);
-            match all.get(&whole) {
-                Some((other, true)) => clash = Some((other.clone(), called.clone())),
-                _ => drop(all.insert(whole, (called.clone(), false))),
-            }
+        for w in &session.witnesses {
+            all.extend(w.parts.iter().map(|part| Claim::new(part, false, (&w.called, ""))));
         }
-    };
-    for session in work {
-        session.witnesses.iter().for_each(|w| keep(w.called.clone(), w.parts.clone()));
     }
     for d in plan.decisions.iter().filter(|d| d.verdict != "delete" && !d.paths.is_empty()) {
-        let called = format!("{} {}", d.session, d.id);
-        keep(called.clone(), places(&called, &d.paths)?);
+        let called = (&*d.session, &*d.id);
+        let kept = places(&format!("{} {}", called.0, called.1), &d.paths)?;
+        all.extend(kept.iter().map(|part| Claim::new(part, false, called)));
     }
-    // In this order a path is followed by all that lie below it.
-    let mut above: Vec<(&Rel, &(String, bool))> = Vec::new();
-    for (path, entry) in &all {
-        while above.last().is_some_and(|(top, _)| !path.components().starts_with(top.components()))
-        {
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut above: Vec<&Claim<'_>> = Vec::new();
+    for claim in &all {
+        while above.last().is_some_and(|top| !claim.path.starts_with(&top.path)) {
             above.pop();
         }
-        if let Some((_, outer)) = above.iter().find(|(_, outer)| outer.1 || entry.1) {
-            clash = Some((outer.0.clone(), entry.0.clone()));
+        if let Some(outer) = above.iter().find(|outer| outer.doomed || claim.doomed) {
+            let (a, b) = (outer.called(), claim.called());
+            return Err(ApplyError::BadPlan(format!("`{a}` and `{b}` overlap")));
         }
-        above.push((path, entry));
+        // What several sessions rely on counts once.
+        if above.last().is_none_or(|top| top.path != claim.path) {
+            above.push(claim);
+        }
     }
-    match clash {
-        Some((a, b)) => Err(ApplyError::BadPlan(format!("`{a}` and `{b}` overlap"))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 use super::session::{Done, Ready};
 use super::{AtHome, Kept};
 use crate::apply::cause::Why;
+use crate::apply::dir::Rel;
 use crate::apply::journal::Journal;
 use crate::apply::journal::record::Record;
 use crate::apply::outcome::{ApplyError, Event, Skip};
 use crate::apply::parallel;
 use crate::apply::site::Site;
 use crate::apply::trash::Slot;
-use crate::apply::work::SessionWork;
-use std::collections::HashMap;
+use crate::apply::work::{Place, SessionWork};
+use crate::core::model::Time;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 
 /// Bounds descriptors: a session holds one for each of its folders and four for each slot.
@@ -39,23 +41,50 @@ pub(super) fn split<'s, 'w>(mut work: &'s [&'w SessionWork]) -> Vec<&'s [&'w Ses
     out
 }
 
+/// What became of a look at each session of a batch.
+pub(super) type Looked<'w> = Vec<Result<Ready<'w>, Why>>;
+
+/// Looks at the sessions of a batch; `made`: when their plan was.
+pub(super) fn look<'w>(
+    site: &Site<'_>,
+    batch: &[&'w SessionWork],
+    pointed: &HashMap<&str, Why>,
+    made: Time,
+) -> Looked<'w> {
+    let threads = site.settings.threads;
+    // Where there are fewer sessions than threads, each has several.
+    let within = threads.div_ceil(batch.len().max(1));
+    parallel::map(threads, batch, |work| match pointed.get(&*work.session) {
+        Some(why) => Err(why.clone()),
+        None => Ready::look(site.root, work, made, within),
+    })
+}
+
+/// Whether one batch may be looked at while the other is moved: nothing that is looked at stands in
+/// a folder that the other changes, where it could vanish from under the look.
+pub(super) fn apart(moved: &[&SessionWork], looked_at: &[&SessionWork]) -> bool {
+    fn deletions<'w>(batch: &[&'w SessionWork]) -> impl Iterator<Item = &'w Place> {
+        batch.iter().flat_map(|w| &w.deletions).flat_map(|d| &d.parts)
+    }
+    let folders: HashSet<&Rel> = deletions(moved).map(|place| &place.dir).collect();
+    let witnesses = looked_at.iter().flat_map(|w| &w.witnesses).flat_map(|w| &w.parts);
+    let mut places = deletions(looked_at).chain(witnesses);
+    !places.any(|place| folders.contains(&place.dir))
+}
+
 impl AtHome<'_> {
+    /// Carries out a batch as it was `looked` at. Does `then`, a look at another one, while the disk
+    /// takes what this one changed.
     pub(super) fn batch<'w>(
         &mut self,
         site: &Site<'_>,
         batch: &[&'w SessionWork],
-        pointed: &HashMap<&str, Why>,
+        looked: Looked<'w>,
+        then: impl FnOnce() -> Option<Looked<'w>> + Send,
         journal: &mut Option<Journal>,
         kept: &mut Kept<'w>,
-    ) -> Result<(), ApplyError> {
+    ) -> Result<Option<Looked<'w>>, ApplyError> {
         let settings = site.settings;
-        // Where there are fewer sessions than threads, each has several.
-        let within = settings.threads.div_ceil(batch.len().max(1));
-        let looked =
-            parallel::map(settings.threads, batch, |work| match pointed.get(&*work.session) {
-                Some(why) => Err(why.clone()),
-                None => Ready::look(site.root, work, self.made, within),
-            });
         let mut ready = Vec::new();
         for (work, result) in batch.iter().zip(looked) {
             match result {
@@ -71,7 +100,7 @@ impl AtHome<'_> {
             }
         }
         if ready.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         // I23: nothing moves before the disk knows what will, and has room for what comes of it.
         let journal = self.journal(site, journal)?;
@@ -95,8 +124,9 @@ impl AtHome<'_> {
             session.bytes_of(&done.moved).for_each(|bytes| self.report.moved.add(bytes));
         }
         // I24: the directories are on disk before a record says that anything moved.
-        let synced =
-            parallel::map(settings.threads, &moved, |(session, done)| sync(site, session, done));
+        let all =
+            || parallel::map(settings.threads, &moved, |(session, done)| sync(site, session, done));
+        let (synced, ahead) = parallel::both(settings.threads, all, then);
         synced
             .into_iter()
             .collect::<std::io::Result<()>>()
@@ -109,7 +139,7 @@ impl AtHome<'_> {
         }
         match why {
             Some(why) => Err(super::halt(why)),
-            None => Ok(()),
+            None => Ok(ahead),
         }
     }
 
