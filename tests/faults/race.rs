@@ -284,16 +284,16 @@ fn checked(store: &Store, plan: &PlanFile, target: Target) -> io::Result<()> {
     by_path(&item)
 }
 
+/// As a script does that takes what a path leads to for the thing itself. A walk that takes a symlink
+/// away first and then looks for what was behind it would lose nothing.
 fn by_path(item: &Path) -> io::Result<()> {
-    for entry in walkdir::WalkDir::new(item).contents_first(true) {
-        let entry = entry?;
-        if entry.file_type().is_dir() {
-            fs::remove_dir(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
+    if !fs::metadata(item)?.is_dir() {
+        return fs::remove_file(item);
     }
-    Ok(())
+    for entry in fs::read_dir(item)? {
+        by_path(&entry?.path())?;
+    }
+    fs::remove_dir(item)
 }
 
 /// This program under attack: whether a file was lost, the rounds, what was deleted and refused.
