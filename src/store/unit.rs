@@ -8,16 +8,19 @@ use super::listing;
 pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use digest::{Digests, Fingerprints};
+use pending::{Mark, Pending};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     self, AtFlags, FileType, Mode, OFlags, RawDir, Statx, StatxAttributes, StatxFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
+use std::cell::RefCell;
 use std::collections::HashSet;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::io;
 
 mod digest;
+mod pending;
 
 /// Deeper checkpoints than this are refused: a recogniser's claim that is wrong, or an attack.
 pub const MAX_DEPTH: usize = 64;
@@ -90,12 +93,13 @@ pub struct Part<'a> {
 /// # Errors
 /// Any entry that cannot be read, or is too deep; nothing is guessed.
 pub fn measure(parent: impl AsFd, names: &[&CStr], as_names: Option<&[&CStr]>) -> io::Result<Unit> {
-    let mut walk = Walk::default();
-    for (i, name) in names.iter().enumerate() {
-        let called = as_names.map_or(*name, |a| a[i]);
-        walk.top(parent.as_fd(), name, called)?;
-    }
-    Ok(walk.finish())
+    fold_all(|walk| {
+        for (i, name) in names.iter().enumerate() {
+            let called = as_names.map_or(*name, |a| a[i]);
+            walk.top(parent.as_fd(), name, called)?;
+        }
+        Ok(())
+    })
 }
 
 /// Measures entries of several directories as one unit, in this order.
@@ -106,11 +110,21 @@ pub fn measure(parent: impl AsFd, names: &[&CStr], as_names: Option<&[&CStr]>) -
 /// # Errors
 /// As [`measure`].
 pub fn measure_parts(parts: &[Part<'_>]) -> io::Result<Unit> {
-    let mut walk = Walk::default();
-    for part in parts {
-        walk.top(part.parent, part.name, part.name)?;
-    }
-    Ok(walk.finish())
+    fold_all(|walk| parts.iter().try_for_each(|p| walk.top(p.parent, p.name, p.name)))
+}
+
+thread_local! {
+    /// For a walk; its room is used again.
+    static ROOM: RefCell<Walk> = RefCell::default();
+}
+
+fn fold_all(each: impl FnOnce(&mut Walk) -> io::Result<()>) -> io::Result<Unit> {
+    // What breaks off leaves a walk that is not used again.
+    let mut walk = ROOM.take();
+    each(&mut walk)?;
+    let unit = walk.finish();
+    ROOM.set(walk);
+    Ok(unit)
 }
 
 /// A unit while its entries are folded in: the named ones in the order given, each followed by what
@@ -119,19 +133,19 @@ pub fn measure_parts(parts: &[Part<'_>]) -> io::Result<Unit> {
 pub(super) struct Walk {
     unit: Unit,
     digests: Digests,
-    /// Room for directory entries.
+    /// Room for directory entries as the kernel tells them.
     buffer: Vec<u8>,
+    pending: Pending,
     /// Inodes of files with several links, to count each once.
     seen: HashSet<u64>,
     /// Mount id of the first entry; all others must agree.
     mount: Option<u64>,
 }
 
-/// A directory being walked: its entries are taken from the end, each with what the listing says
-/// that it is.
+/// A directory being walked, and where its pending entries begin.
 struct Level {
     fd: OwnedFd,
-    entries: Vec<(CString, FileType)>,
+    entries: Mark,
     path_len: usize,
 }
 
@@ -143,16 +157,18 @@ impl Walk {
         if let Some(fd) = self.entry(parent, name, FileType::Directory, &path, None)? {
             levels.push(Level { entries: inside(self.list(&fd))?, fd, path_len: path.len() });
         }
-        while let Some(level) = levels.last_mut() {
+        let mut name = Vec::new();
+        while let Some(level) = levels.last() {
             path.truncate(level.path_len);
-            let Some((entry, kind)) = level.entries.pop() else {
+            let Some(kind) = self.pending.pop(level.entries, &mut name) else {
                 levels.pop();
                 continue;
             };
+            let entry = CStr::from_bytes_with_nul(&name).map_err(io::Error::other)?;
             path.push(b'/');
             path.extend_from_slice(entry.to_bytes());
             let below = called.to_bytes().len() + 1;
-            let opened = inside(self.entry(level.fd.as_fd(), &entry, kind, &path, Some(below)))?;
+            let opened = inside(self.entry(level.fd.as_fd(), entry, kind, &path, Some(below)))?;
             if let Some(fd) = opened {
                 if levels.len() >= MAX_DEPTH {
                     return Err(io::Error::other("directories nested too deeply"));
@@ -183,16 +199,16 @@ impl Walk {
         Ok(opened)
     }
 
-    /// Entries of a directory just opened, without `.` and `..`, in reverse byte order.
-    fn list(&mut self, dir: &OwnedFd) -> io::Result<Vec<(CString, FileType)>> {
+    /// Entries of a directory just opened, without `.` and `..`, in byte order.
+    fn list(&mut self, dir: &OwnedFd) -> io::Result<Mark> {
         self.buffer.reserve(LISTING_BUFFER);
-        let mut names = Vec::new();
+        let (mark, pending) = (self.pending.mark(), &mut self.pending);
         listing::read(&mut RawDir::new(dir, self.buffer.spare_capacity_mut()), |entry| {
-            names.push((entry.name.to_owned(), entry.kind));
+            pending.push(entry.name, entry.kind);
             Ok(())
         })?;
-        names.sort_unstable_by(|a, b| b.0.cmp(&a.0));
-        Ok(names)
+        pending.order(mark);
+        Ok(mark)
     }
 
     /// Adds where a symlink below the newest named entry leads to.
@@ -267,6 +283,7 @@ impl Walk {
         unit.owners.sort_unstable();
         self.mount = None;
         self.seen.clear();
+        self.pending.clear();
         unit
     }
 }
