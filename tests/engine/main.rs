@@ -20,4 +20,5 @@ mod rules;
 mod simulate;
 mod support;
 mod usage;
+mod words;
 mod year;

@@ -98,6 +98,8 @@ mod tests {
         assert_eq!(value(1e-9), "1e-9");
         assert_eq!(value(0.0), "0");
         assert_eq!(pair(0.441_21, 0.441_22), ("0.44121".into(), "0.44122".into()));
+        assert_eq!(pair(0.123_456, 0.7), ("0.1235".into(), "0.7".into()));
+        assert_eq!(pair(0.123_456, 0.123_456), ("0.1235".into(), "0.1235".into()));
     }
 
     #[test]
@@ -106,6 +108,7 @@ mod tests {
         assert_eq!(age(9 * 86_400 * s + 2 * 3600 * s), "9d 2h");
         assert_eq!(age(86_400 * s + 5 * s), "1d");
         assert_eq!(age(185 * s), "3min 5s");
+        assert_eq!(age(86_400 * s + 2 * 3600 * s + 180 * s + s), "1d 2h");
         assert_eq!(age(5), "0s");
     }
 
