@@ -250,6 +250,7 @@ mod tests {
             (used(101, 100), None, Level::Over),
             (used(10, 100), Some(full(7)), Level::Near),
             (used(10, 100), Some(full(8)), Level::Ok),
+            (used(0, 100), Some(full(1)), Level::Ok),
             (used(u64::MAX, 1), None, Level::Over),
         ] {
             assert_eq!(level(&q, forecast.as_ref(), near), expected, "{q:?} {forecast:?}");

@@ -116,6 +116,31 @@ mod tests {
         assert_eq!(ids, ["1", "2", "007", "7", "11", "41", "a", "checkpoint-9", "checkpoint-100"]);
     }
 
+    #[test]
+    fn a_number_that_ends_comes_before_one_that_goes_on() {
+        for (less, more) in [("1", "01a"), ("01", "1a"), ("a2", "a02b"), ("7", "07")] {
+            let wanted = if less == "7" { Ordering::Greater } else { Ordering::Less };
+            assert_eq!(natural_cmp(less, more), wanted, "{less} {more}");
+            assert_eq!(natural_cmp(more, less), wanted.reverse(), "{more} {less}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_an_escape_is_none() {
+        for (text, bytes) in [
+            (r"\x41", &b"A"[..]),
+            (r"\xg1", br"\xg1"),
+            (r"\x4g", br"\x4g"),
+            (r"\x4", br"\x4"),
+            (r"\x", br"\x"),
+            (r"\\x41", br"\x41"),
+        ] {
+            // After an escape, so that all of it is looked at.
+            let wanted = [&[0xff], bytes].concat();
+            assert_eq!(decode(&format!(r"\xff{text}")), wanted, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn names_survive(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {

@@ -161,6 +161,27 @@ mod tests {
     }
 
     #[test]
+    fn a_day_from_the_first_to_the_last_is_enough_and_the_last_of_many_counts() {
+        let points = |n: i64, minutes: i64, bytes: fn(u64) -> u64| -> Vec<Point> {
+            let time =
+                |i: i64| Time::from_nanos(at(0).nanos() + i * minutes * 60 * Time::NANOS_PER_SEC);
+            (0..n).map(|i| Point { at: time(i), bytes: bytes(i as u64) }).collect()
+        };
+        assert!(fit(&points(4, 480, |i| i)).is_some());
+        assert!(fit(&points(4, 479, |i| i)).is_none());
+        // The mean slope of a square is that between its ends: whoever leaves out an end sees another.
+        let square = fit(&points(2001, 1440, |i| i * i)).unwrap();
+        assert!((square.per_day / 2000.0 - 1.0).abs() < 0.001, "{square:?}");
+    }
+
+    #[test]
+    fn what_is_left_is_divided_by_each_rate() {
+        let trend = Trend { per_day: 10.0, low: 5.0, high: 20.0, points: 9 };
+        assert_eq!(trend.full(900, 1000), Full::In { days: 10, early: 5, late: Some(20) });
+        assert_eq!(trend.full(1000, 1000), Full::Now);
+    }
+
+    #[test]
     fn tables() {
         #[rustfmt::skip]
         let rows: [(&str, &[u64], Option<u64>, Full); 7] = [

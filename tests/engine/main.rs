@@ -8,12 +8,14 @@
 )]
 
 mod advise;
+mod amounts;
 mod draws;
 mod explain;
 mod idle;
 mod ladder;
 mod laws;
 mod limits;
+mod monitor;
 mod plan;
 mod restic;
 mod rules;

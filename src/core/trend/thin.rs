@@ -46,6 +46,30 @@ mod tests {
 
     const NOW: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z
 
+    /// What is exactly as old as a span is long belongs to the next, coarser one.
+    #[test]
+    fn spans_end_before_their_length() {
+        let noon = NOW + 14 * DAY + 12 * HOUR;
+        for (older, newer, dropped) in [
+            // Of one day, and of one month.
+            (HOURLY + HOUR, HOURLY, true),
+            (HOURLY + HOUR, HOURLY - 1, false),
+            (DAILY + 2 * DAY, DAILY, true),
+            (DAILY + 2 * DAY, DAILY - 1, false),
+        ] {
+            let times = [noon - older, noon - newer, noon];
+            let wanted: &[i64] = if dropped { &times[..1] } else { &[] };
+            assert_eq!(thin(&times, noon), wanted, "{older} {newer}");
+        }
+        for (age, dropped) in [(MONTHLY - 1, false), (MONTHLY, true)] {
+            let times = [noon - age, noon];
+            assert_eq!(!thin(&times, noon).is_empty(), dropped, "{age}");
+        }
+        // Every January is another month.
+        let years: Vec<i64> = (2..9).rev().map(|y| NOW - y * 365 * DAY + 14 * DAY).collect();
+        assert_eq!(thin(&years, NOW), [0; 0]);
+    }
+
     /// A run every twenty minutes for twelve years, thinned each time a day has passed.
     #[test]
     fn a_history_stays_bounded() {

@@ -146,3 +146,66 @@ fn kept_by(reason: &Reason) -> Option<KeptBy> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::Time;
+
+    #[test]
+    fn what_protects_is_told_by_its_kind() {
+        let needed = Reason::Needed { session: 0, checkpoint: 0 };
+        let (young, restarted) = (Reason::Young { age: 1 }, Reason::Restarted { later: 0 });
+        for (reason, kind) in [
+            (Reason::Pinned, "pinned"),
+            (young, "younger than min-age"),
+            (Reason::UnknownAge, "of unknown age"),
+            (Reason::Pointer { index: 0 }, "named latest or best"),
+            (Reason::MarkedLatest, "named latest or best"),
+            (Reason::MarkedBest, "named latest or best"),
+            (Reason::NamedLastOrBest, "named latest or best"),
+            (needed, "needed by another"),
+            (Reason::Incomplete, "unfinished"),
+            (Reason::Tainted, "session not read whole"),
+            (Reason::Ambiguous, "ambiguous"),
+            (Reason::Conflict, "metrics disagree"),
+            (Reason::Running, "newest of a running session"),
+            (restarted, "two runs in one folder"),
+        ] {
+            assert!(reason.is_protection());
+            assert_eq!(protection(&reason), Some(Fate::Protected(kind)));
+            assert_eq!((why(&reason), kept_by(&reason)), (None, None));
+        }
+        let named = Reason::Protected { protection: 3 };
+        assert_eq!(protection(&named), Some(Fate::ProtectedBy(3)));
+    }
+
+    #[test]
+    fn what_keeps_and_what_takes_away() {
+        let (age, order, left, quota) = (1, 1, 1, 0);
+        for (reason, says) in [
+            (Reason::Discarded { discard: 0 }, "discarded"),
+            (Reason::EvictedByAge { age }, "over a limit"),
+            (Reason::EvictedByCount { order, left }, "over a limit"),
+            (Reason::EvictedByBytes { order, left }, "over a limit"),
+            (Reason::EvictedByQuota { quota, order, left }, "over a quota"),
+        ] {
+            assert_eq!((why(&reason), kept_by(&reason)), (Some(says), None));
+            assert!(!reason.is_protection() && protection(&reason).is_none());
+        }
+        let (rank, of, at) = (1, 1, Time::from_nanos(1));
+        for (reason, by) in [
+            (Reason::MinKeep { rank, of }, KeptBy::MinKeep),
+            (Reason::ByDefault, KeptBy::Default),
+            (Reason::All { rule: 4 }, KeptBy::Rule(4)),
+            (Reason::Bucket { rule: 5, rank, at }, KeptBy::Rule(5)),
+        ] {
+            assert_eq!((kept_by(&reason), why(&reason)), (Some(by), None));
+            // Min-keep holds as a protection does, and is a part of the policy.
+            assert_eq!(reason.is_protection(), by == KeptBy::MinKeep);
+            assert_eq!(protection(&reason), None);
+        }
+        let missed = Reason::MissedOther { rule: 4 };
+        assert_eq!((kept_by(&missed), why(&missed), protection(&missed)), (None, None, None));
+    }
+}

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_directory_is_taken_in_the_order_of_names_what_is_deeper_before_the_rest() {
         let mut pending = Pending::default();
-        let mut all = |pending: &mut Pending, mark| {
+        let all = |pending: &mut Pending, mark| {
             let (mut out, mut name) = (Vec::new(), Vec::new());
             while let Some(kind) = pending.pop(mark, &mut name) {
                 assert_eq!(kind, FileType::RegularFile);
