@@ -222,11 +222,14 @@ impl Located {
     pub fn tidy(self, calls: &dyn Calls) -> io::Result<Tidied> {
         let mut tidied = Tidied::default();
         for ((dir, name), slot) in self.slots {
-            drop(slot);
             let Some(parent) = self.parents.get(&dir) else { continue };
             match trash::tidy(calls, parent.as_fd(), &self.run, &name)? {
                 Some(changed) => tidied.changed.push(changed),
-                None => tidied.left.push(format!("{dir}/.retain/trash/{}/{name}", self.run)),
+                None => {
+                    tidied.left.push(format!("{dir}/.retain/trash/{}/{name}", self.run));
+                    // I24: something was perhaps removed from it.
+                    tidied.changed.extend(slot.map(Slot::into_fd));
+                }
             }
         }
         Ok(tidied)

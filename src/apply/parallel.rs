@@ -1,9 +1,12 @@
 //! The same work on many things at once.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
 
 /// Does `f` for each item on up to `threads` threads; results in the order of the items. With one
-/// thread everything happens on the caller's, so that system calls can be counted and failed.
+/// thread everything happens on the caller's, so that system calls can be counted and failed. So it
+/// does where no thread can be had.
 pub fn map<T: Sync, R: Send>(threads: usize, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if threads <= 1 || items.len() <= 1 {
         return items.iter().map(f).collect();
@@ -18,29 +21,31 @@ pub fn map<T: Sync, R: Send>(threads: usize, items: &[T], f: impl Fn(&T) -> R + 
         }
     };
     let mut all: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads.min(items.len())).map(|_| scope.spawn(work)).collect();
-        handles
-            .into_iter()
-            .flat_map(|h| h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        let start = |_| Builder::new().spawn_scoped(scope, work).ok();
+        let handles: Vec<_> = (0..threads.min(items.len())).map_while(start).collect();
+        let mut all = if handles.is_empty() { work() } else { Vec::new() };
+        for handle in handles {
+            all.extend(handle.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        all
     });
     all.sort_unstable_by_key(|(i, _)| *i);
     all.into_iter().map(|(_, r)| r).collect()
 }
 
 /// Two things at once; with one thread one after the other, on the caller's.
-pub fn both<A, B: Send>(
-    threads: usize,
-    a: impl FnOnce() -> A,
-    b: impl FnOnce() -> B + Send,
-) -> (A, B) {
+pub fn both<A, B: Send>(threads: usize, a: impl FnOnce() -> A, b: impl Fn() -> B + Sync) -> (A, B) {
     if threads <= 1 {
         return (a(), b());
     }
     std::thread::scope(|scope| {
-        let b = scope.spawn(b);
+        let started = Builder::new().spawn_scoped(scope, &b);
         let a = a();
-        (a, b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        let b = match started {
+            Ok(handle) => handle.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => b(),
+        };
+        (a, b)
     })
 }
 

@@ -171,13 +171,22 @@ pub(super) fn purge_run(
             })
         };
         // While the disk takes what the one before removed.
-        let (synced, removed) = parallel::both(threads, || sync(&last), removal);
+        let (synced, removed) = if last.is_empty() {
+            (Ok(()), removal())
+        } else {
+            parallel::both(threads, || sync(&last), removal)
+        };
+        // I33: what is gone is gone, whether or not the disk takes it: a run that stops here says so.
+        for one in &removed {
+            one.done.iter().for_each(|item| report.purged.add(item.bytes));
+            report.faults.extend(one.faults.iter().cloned());
+        }
         synced.map_err(ApplyError::io("sync what was purged"))?;
-        record(journal, std::mem::replace(&mut last, removed), &mut gone, report);
+        record(journal, &std::mem::replace(&mut last, removed), &mut gone);
     }
     let Some(mut journal) = journal else { return Ok(()) };
     sync(&last).map_err(ApplyError::io("sync what was purged"))?;
-    record(&mut journal, last, &mut gone, report);
+    record(&mut journal, &last, &mut gone);
     if !run.open.is_empty() {
         return site.finish(journal, &run.id, stopped);
     }
@@ -189,21 +198,9 @@ pub(super) fn purge_run(
 
 /// I24: queues the record of what was removed, once that is on disk. It is written with what comes
 /// next: until then all of it is known to be purged or half purged, and whoever looks finds nothing.
-fn record(
-    journal: &mut Journal,
-    removed: Vec<Removed<'_>>,
-    gone: &mut HashSet<u32>,
-    report: &mut PurgeReport,
-) {
-    let mut purged = Vec::new();
-    for one in removed {
-        for item in one.done {
-            report.purged.add(item.bytes);
-            purged.push(item.item);
-            gone.insert(item.item);
-        }
-        report.faults.extend(one.faults);
-    }
+fn record(journal: &mut Journal, removed: &[Removed<'_>], gone: &mut HashSet<u32>) {
+    let purged: Vec<u32> = removed.iter().flat_map(|one| &one.done).map(|item| item.item).collect();
+    gone.extend(&purged);
     if !purged.is_empty() {
         journal.add(&Record::Purged { items: purged });
     }

@@ -233,11 +233,17 @@ fn check(dirs: &Dirs, d: &Deletion, unit: &Unit) -> Result<(), Why> {
     Ok(())
 }
 
-/// I14, again right before the renames: the witnesses are what [`look`] saw.
+/// I14, again right before the renames: the witnesses are what [`look`] saw, and what was absent is.
 ///
 /// # Errors
-/// One has changed or is gone.
-pub fn witnesses_hold(seen: &Seen<'_>, threads: usize) -> Result<(), Why> {
+/// One has changed, is gone, or has appeared.
+pub fn witnesses_hold(root: &Root, seen: &Seen<'_>, threads: usize) -> Result<(), Why> {
+    for w in seen.work.witnesses.iter().filter(|w| w.fingerprint.is_none()) {
+        // By its path: the folder itself may have appeared.
+        let mut dirs = Dirs::default();
+        let opened = open_all(root, &mut dirs, &w.parts);
+        witness(&dirs, w, &opened)?;
+    }
     let held = parallel::map(threads, &seen.witnesses, |(w, identity, _)| {
         match seen.dirs.measure(&w.parts) {
             Ok(unit) if unit.identity == *identity => Ok(()),

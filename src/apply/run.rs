@@ -270,9 +270,12 @@ impl AtHome<'_> {
                 break;
             }
             site.check()?;
-            let looked = ahead.take().unwrap_or_else(|| look(batch));
-            let next = batches.get(n + 1).filter(|next| threads > 1 && batch::apart(batch, next));
-            let then = || next.map(|next| look(next));
+            let looked = match ahead.take() {
+                Some(looked) => batch::again(looked, batch, look),
+                None => look(batch),
+            };
+            let next = batches.get(n + 1).filter(|_| threads > 1);
+            let then = next.map(|next| || look(next));
             ahead = self.batch(site, batch, looked, then, journal, kept)?;
         }
         Ok(())

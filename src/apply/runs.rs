@@ -89,15 +89,20 @@ pub(super) fn said(faults: super::survey::Faults) -> Vec<String> {
 /// at these places, as a scan found them ([`crate::scan::Scan::homes`]): no search, and what a scan
 /// did not look into has no say. Only what can be read.
 pub fn pending(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
-    at(root, threads, places, None)
+    at(root, threads, places, Settled::But(None))
 }
 
-fn at(root: &Root, threads: usize, places: &[Vec<u8>], run: Option<&str>) -> Vec<RunSummary> {
+/// As [`pending`], and all others, however long they are over.
+pub fn told(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
+    at(root, threads, places, Settled::Whole)
+}
+
+fn at(root: &Root, threads: usize, places: &[Vec<u8>], settled: Settled<'_>) -> Vec<RunSummary> {
     let places: BTreeSet<Rel> =
         places.iter().filter_map(|path| Rel::of_bytes(path)).chain([Rel::default()]).collect();
     let places: Vec<Rel> = places.into_iter().collect();
     let (homes, _) = home::at(root, threads::or_good(threads, root.fd()), &places);
-    of(&homes, Settled::But(run), &mut Vec::new())
+    of(&homes, settled, &mut Vec::new())
 }
 
 /// As [`pending`], after a `run` of our own, which is among them whatever it left. Who may not write
@@ -109,7 +114,7 @@ pub fn after(
     run: Option<&str>,
 ) -> Vec<RunSummary> {
     if Home::central(root).is_ok_and(|home| home.is_some_and(|home| home.is_writable())) {
-        return at(root, threads, places, run);
+        return at(root, threads, places, Settled::But(run));
     }
     let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
     let (homes, _) = homes.unwrap_or_default();

@@ -93,6 +93,11 @@ impl Slot {
         self.inner.as_fd()
     }
 
+    /// The slot's own directory.
+    pub fn into_fd(self) -> OwnedFd {
+        self.inner
+    }
+
     /// Makes what was moved into the slot durable: the slot, and its name in each directory above.
     ///
     /// # Errors

@@ -6,10 +6,11 @@
 use super::context::Context;
 use super::shell;
 use crate::apply::journal::history::State;
-use crate::apply::{Root, RunItem, RunSummary};
+use crate::apply::{self, Root, RunItem, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
 use crate::steps::pick;
+use crate::steps::see::Seen;
 use anstyle::Style;
 use serde_json::{Value, json};
 
@@ -19,10 +20,13 @@ pub struct Gone<'r> {
     run: &'r RunSummary,
 }
 
-/// All runs of a root. A journal that cannot be read tells nothing: this only adds to an error that
-/// is said anyway.
-pub fn runs(context: &Context, root: &Root) -> Vec<RunSummary> {
-    context.runs(root).map(|(runs, _)| runs).unwrap_or_default()
+/// All runs of a root, by the journals where a scan came past some. One that cannot be read tells
+/// nothing: this only adds to an error that is said anyway.
+pub fn runs(context: &Context, root: &Root, seen: &Seen) -> Vec<RunSummary> {
+    match root.id {
+        Some(_) => apply::runs::told(root, context.threads.unwrap_or(0), &seen.homes),
+        None => Vec::new(),
+    }
 }
 
 /// What runs took of this session, the newest run first.

@@ -59,7 +59,7 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Exit, Failure> {
     let root = context::open(&config.root)?;
     let seen = work::scan_root(context, &config, &root)?;
     let picked = pick::sessions(&seen.inventory, &args.sessions)
-        .map_err(|e| emptied(context, &root, &args.sessions, e.into()))?;
+        .map_err(|e| emptied(context, (&root, &seen), &args.sessions, e.into()))?;
     let outcome = policy
         .as_ref()
         .map(|p| crate::core::decide::decide(&seen.inventory, &p.policy, context.now));
@@ -84,8 +84,13 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Exit, Failure> {
 }
 
 /// Adds, to the error of a session that is not there, the run that emptied it.
-fn emptied(context: &Context, root: &Root, sessions: &[String], failure: Failure) -> Failure {
-    let runs = gone::runs(context, root);
+fn emptied(
+    context: &Context,
+    (root, seen): (&Root, &Seen),
+    sessions: &[String],
+    failure: Failure,
+) -> Failure {
+    let runs = gone::runs(context, root, seen);
     let hint = |s: &String| gone::hint(context, &gone::of_session(&runs, s));
     match sessions.iter().find_map(hint) {
         Some(hint) => failure.help(hint),

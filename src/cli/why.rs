@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
     let (s, c) = match found {
         Ok(found) => found,
         Err(failure) => {
-            let runs = gone::runs(context, &root);
+            let runs = gone::runs(context, &root, &seen);
             let gone = gone::checkpoint(&runs, &args.session, &args.checkpoint).ok_or(failure)?;
             if context.ui.json {
                 context.ui.json(&gone.json(context))?;

@@ -283,6 +283,7 @@ impl Walk {
         unit.owners.sort_unstable();
         self.mount = None;
         self.seen.clear();
+        self.seen.shrink_to(1 << 10);
         self.pending.clear();
         unit
     }

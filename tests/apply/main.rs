@@ -11,6 +11,7 @@ mod support;
 #[path = "../support/mod.rs"]
 mod trees;
 
+mod batches;
 mod changed;
 mod confined;
 mod faulty;

@@ -26,7 +26,7 @@ fn runs_that_left_nothing_are_not_read_to_tell_what_is_pending() {
     let mut both = vec![first.clone(), second.clone()];
     both.sort();
     assert_eq!(of(runs(&store.root(), 0).unwrap().0), both);
-    assert_eq!(of(pending(&store.root(), 0, &[])), [second.clone()]);
+    assert_eq!(of(pending(&store.root(), 0, &[])), std::slice::from_ref(&second));
     assert_eq!(of(after(&store.root(), 0, &[], None)), [second]);
     // Whoever asks for one is told of it.
     let told = after(&store.root(), 0, &[], Some(&first));

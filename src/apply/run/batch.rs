@@ -3,19 +3,19 @@
 use super::session::{Done, Ready};
 use super::{AtHome, Kept};
 use crate::apply::cause::Why;
-use crate::apply::dir::Rel;
 use crate::apply::journal::Journal;
 use crate::apply::journal::record::Record;
 use crate::apply::outcome::{ApplyError, Event, Skip};
 use crate::apply::parallel;
 use crate::apply::site::Site;
 use crate::apply::trash::Slot;
-use crate::apply::work::{Place, SessionWork};
+use crate::apply::work::SessionWork;
 use crate::core::model::Time;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
-/// Bounds descriptors: a session holds one for each of its folders and four for each slot.
+/// Bounds descriptors: a session holds one for each of its folders and four for each slot, and those
+/// of the next batch are looked at meanwhile.
 const MAX_SESSIONS: usize = 32;
 /// Bounds what a crash leaves to be looked up.
 const MAX_ITEMS: usize = 1024;
@@ -60,27 +60,26 @@ pub(super) fn look<'w>(
     })
 }
 
-/// Whether one batch may be looked at while the other is moved: nothing that is looked at stands in
-/// a folder that the other changes, where it could vanish from under the look.
-pub(super) fn apart(moved: &[&SessionWork], looked_at: &[&SessionWork]) -> bool {
-    fn deletions<'w>(batch: &[&'w SessionWork]) -> impl Iterator<Item = &'w Place> {
-        batch.iter().flat_map(|w| &w.deletions).flat_map(|d| &d.parts)
-    }
-    let folders: HashSet<&Rel> = deletions(moved).map(|place| &place.dir).collect();
-    let witnesses = looked_at.iter().flat_map(|w| &w.witnesses).flat_map(|w| &w.parts);
-    let mut places = deletions(looked_at).chain(witnesses);
-    !places.any(|place| folders.contains(&place.dir))
+/// Of a look while another batch was under way only what is well counts: for want of descriptors, say,
+/// it may have failed then and succeed now.
+pub(super) fn again<'w>(
+    looked: Looked<'w>,
+    batch: &[&'w SessionWork],
+    look: impl Fn(&[&'w SessionWork]) -> Looked<'w>,
+) -> Looked<'w> {
+    let each = looked.into_iter().zip(batch);
+    each.flat_map(|(one, work)| if one.is_ok() { vec![one] } else { look(&[*work]) }).collect()
 }
 
 impl AtHome<'_> {
-    /// Carries out a batch as it was `looked` at. Does `then`, a look at another one, while the disk
+    /// Carries out a batch as it was `looked` at. Does `then`, a look at the next one, while the disk
     /// takes what this one changed.
     pub(super) fn batch<'w>(
         &mut self,
         site: &Site<'_>,
         batch: &[&'w SessionWork],
         looked: Looked<'w>,
-        then: impl FnOnce() -> Option<Looked<'w>> + Send,
+        then: Option<impl Fn() -> Looked<'w> + Sync>,
         journal: &mut Option<Journal>,
         kept: &mut Kept<'w>,
     ) -> Result<Option<Looked<'w>>, ApplyError> {
@@ -126,7 +125,14 @@ impl AtHome<'_> {
         // I24: the directories are on disk before a record says that anything moved.
         let all =
             || parallel::map(settings.threads, &moved, |(session, done)| sync(site, session, done));
-        let (synced, ahead) = parallel::both(settings.threads, all, then);
+        let goes_on = !site.stopped() && moved.iter().all(|(_, done)| done.halt.is_none());
+        let (synced, ahead) = match then.filter(|_| goes_on) {
+            Some(then) => {
+                let (synced, ahead) = parallel::both(settings.threads, all, then);
+                (synced, Some(ahead))
+            }
+            None => (all(), None),
+        };
         synced
             .into_iter()
             .collect::<std::io::Result<()>>()

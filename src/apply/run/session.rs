@@ -175,7 +175,7 @@ impl<'w> Ready<'w> {
     ) -> Done {
         let calls = site.settings.calls;
         let mut done = Done::default();
-        done.why = self.prepare(calls, run, threads, &mut done.slots).err();
+        done.why = self.prepare(site, run, threads, &mut done.slots).err();
         let (given_up, touched) = (AtomicBool::new(done.why.is_some()), AtomicBool::new(false));
         let ended = parallel::map(threads, &self.seen.deletions, |(d, unit)| {
             if given_up.load(Ordering::Relaxed) {
@@ -220,12 +220,13 @@ impl<'w> Ready<'w> {
     /// The last look at the witnesses, and the slots.
     fn prepare(
         &self,
-        calls: &dyn Calls,
+        site: &Site<'_>,
         run: &str,
         threads: usize,
         slots: &mut Slots,
     ) -> Result<(), Why> {
-        revalidate::witnesses_hold(&self.seen, threads)?;
+        revalidate::witnesses_hold(site.root, &self.seen, threads)?;
+        let calls = site.settings.calls;
         for (rel, name) in &self.slots {
             let slot =
                 self.seen.dirs.get(rel).and_then(|parent| Slot::create(calls, parent, run, name));

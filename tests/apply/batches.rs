@@ -1,0 +1,164 @@
+//! More sessions than one batch has: what is done for one while the disk takes another.
+
+use crate::faulty::{Faulty, Mishap};
+use crate::support::*;
+use retain::apply::{ApplyError, ApplyOptions, Settings, What, Which, purge, recover, runs, undo};
+use retain::core::plan::PlanFile;
+use rustix::io::Errno;
+use std::ffi::OsStr;
+
+/// Batches of a run have 32 sessions, those of a purge 64: of either there are several.
+const SESSIONS: usize = 140;
+
+fn doomed(n: usize) -> String {
+    format!("s-{n:03}/model-1.ckpt")
+}
+
+fn kept(n: usize) -> String {
+    format!("s-{n:03}/model-2.ckpt")
+}
+
+fn store() -> (Store, PlanFile) {
+    let store = Store::quick();
+    let mut plan = Plan::of(&store);
+    for n in 0..SESSIONS {
+        let session = format!("s-{n:03}");
+        store.file(doomed(n), "weights");
+        store.file(kept(n), "better weights");
+        plan.delete(&session, "1", &[&doomed(n)]).keep(&session, "2", &[&kept(n)]);
+    }
+    let plan = plan.seal();
+    (store, plan)
+}
+
+/// How many of what was to go lie in the trash, under whatever name.
+fn in_trash(store: &Store) -> usize {
+    let files = walkdir::WalkDir::new(&store.top).into_iter().map(Result::unwrap);
+    let trash = |p: &std::path::Path| p.components().any(|c| c.as_os_str() == OsStr::new("trash"));
+    files.filter(|e| e.file_type().is_file() && trash(e.path())).count()
+}
+
+fn all_are_kept(store: &Store, about: &str) {
+    for n in 0..SESSIONS {
+        assert!(store.path(kept(n)).exists(), "{about}: keeper {n} is gone");
+    }
+}
+
+fn run_with(calls: &Faulty, threads: usize, purge_now: bool) -> ApplyOptions<'_> {
+    let settings = Settings { calls, threads, ..settings(now()) };
+    ApplyOptions { settings, grace: None, purge_now }
+}
+
+/// I33: a run that stops says how many can be brought back, also if that is because of the sync of what
+/// the batch before removed, or because there is no room for a record.
+#[test]
+fn i33_a_purge_that_stops_has_counted_all_that_is_gone() {
+    let (store, plan) = store();
+    let calls = Faulty::none();
+    assert_eq!(
+        store.apply_with(&plan, &run_with(&calls, 1, true)).unwrap().purged.checkpoints,
+        SESSIONS as u64
+    );
+    let kinds = calls.kinds();
+    let first = kinds.iter().position(|k| *k == "unlink").unwrap();
+    let rare = |n: &usize| matches!(kinds[*n], "write" | "reserve") || n.is_multiple_of(37);
+    let chosen: Vec<usize> = (first..kinds.len()).filter(rare).collect();
+    let (mut stopped, mut partly) = (0, 0);
+    for at in chosen {
+        let about = format!("{} at {at}", kinds[at]);
+        let (store, plan) = self::store();
+        let calls = Faulty::new(Mishap::Fail(Errno::IO), at);
+        let done = store.apply_with(&plan, &run_with(&calls, 1, true));
+        assert!(calls.was_hit(), "{about}");
+        if let Err(ApplyError::Stopped { report, restorable, .. }) = done {
+            stopped += 1;
+            let left = report.moved.checkpoints - report.purged.checkpoints;
+            assert_eq!(in_trash(&store) as u64, left, "{about}");
+            let said = if left == 0 { "Nothing".to_owned() } else { format!("{left} checkpoints") };
+            assert!(restorable.starts_with(&said), "{about}: {restorable}");
+            partly += usize::from(0 < left && left < SESSIONS as u64);
+        }
+        recover(&store.root(), &settings(later(60)), &silent).unwrap();
+        purge(&store.root(), Which::All, &settings(later(60)), &silent).unwrap();
+        assert_eq!(in_trash(&store), 0, "{about}");
+        all_are_kept(&store, &about);
+    }
+    assert!(stopped > 3 && partly > 1, "{stopped} stopped, {partly} of them in the middle");
+}
+
+/// P, with several threads: each checkpoint is whole at its path, or is brought back there.
+#[test]
+fn f14_f17_a_run_of_several_threads_is_cut_off_or_fails_anywhere() {
+    let (store, plan) = store();
+    let calls = Faulty::none();
+    store.apply_with(&plan, &run_with(&calls, 4, false)).unwrap();
+    let most = calls.kinds().len();
+    let (mut hit, mut cut_off) = (0, 0);
+    for mishap in [Mishap::CrashBefore, Mishap::CrashAfter, Mishap::Fail(Errno::IO)] {
+        for at in (0..most).step_by(most / 12) {
+            let about = format!("{mishap:?} at {at}");
+            let (store, plan) = self::store();
+            let before = store.picture();
+            let calls = Faulty::new(mishap, at);
+            let done = store.apply_with(&plan, &run_with(&calls, 4, false));
+            hit += usize::from(calls.was_hit());
+            cut_off += usize::from(done.is_err());
+            recover(&store.root(), &settings(later(60)), &silent).unwrap();
+            let again = recover(&store.root(), &settings(later(60)), &silent).unwrap();
+            assert_eq!(again, None, "{about}");
+            let moved = (0..SESSIONS).filter(|n| !store.path(doomed(*n)).exists()).count();
+            assert_eq!(in_trash(&store), moved, "{about}");
+            all_are_kept(&store, &about);
+            if moved > 0 {
+                let run = runs(&store.root(), 0).unwrap().0.remove(0).id;
+                let what = What { run: &run, session: None, checkpoint: None };
+                undo(&store.root(), &what, &settings(later(60)), &silent).unwrap();
+            }
+            assert_eq!(store.picture(), before, "{about}");
+        }
+    }
+    assert!(hit > 30 && cut_off > 20, "{hit} hit, {cut_off} ended with an error");
+}
+
+fn four(calls: &Faulty) -> Settings<'_> {
+    Settings { calls, threads: 4, ..settings(later(60)) }
+}
+
+/// A purge with several threads, cut off: what it had begun on is finished, the rest can be restored.
+#[test]
+fn f18_a_purge_of_several_threads_is_cut_off_anywhere() {
+    let moved = || {
+        let (store, plan) = store();
+        let run = store.apply(&plan).unwrap().run.unwrap();
+        (store, run)
+    };
+    let (store, _) = moved();
+    let calls = Faulty::none();
+    purge(&store.root(), Which::All, &four(&calls), &silent).unwrap();
+    let most = calls.kinds().len();
+    for mishap in [Mishap::CrashBefore, Mishap::CrashAfter, Mishap::Fail(Errno::IO)] {
+        for at in (0..most).step_by(most / 10) {
+            let about = format!("{mishap:?} at {at}");
+            let (store, run) = moved();
+            let calls = Faulty::new(mishap, at);
+            let _ = purge(&store.root(), Which::All, &four(&calls), &silent);
+            assert!(calls.was_hit(), "{about}");
+            recover(&store.root(), &settings(later(120)), &silent).unwrap();
+            let whole = in_trash(&store);
+            let what = What { run: &run, session: None, checkpoint: None };
+            let back = undo(&store.root(), &what, &settings(later(120)), &silent);
+            let back = back.map_or(0, |done| usize::try_from(done.restored.checkpoints).unwrap());
+            // What could not be removed is past being brought back, and goes with the next purge.
+            let stuck = usize::from(matches!(mishap, Mishap::Fail(_)));
+            assert!(
+                (whole.saturating_sub(stuck)..=whole).contains(&back),
+                "{about}: {back} {whole}"
+            );
+            let there = (0..SESSIONS).filter(|n| store.path(doomed(*n)).exists()).count();
+            assert_eq!((in_trash(&store), there), (whole - back, back), "{about}");
+            purge(&store.root(), Which::All, &settings(later(180)), &silent).unwrap();
+            assert_eq!(in_trash(&store), 0, "{about}");
+            all_are_kept(&store, &about);
+        }
+    }
+}
