@@ -357,6 +357,27 @@ fn i14_a_keeper_lost_after_the_intents_saves_its_session() {
     assert!(store.path("b/mnist/2/checkpoint-10/model.bin").exists());
 }
 
+/// I10: the folder of the marks did not exist when the session was looked at either.
+#[test]
+fn i10_a_pin_made_after_the_intents_saves_its_session() {
+    let store = Store::sample();
+    let mut plan = Plan::of(&store);
+    for (session, id) in [("a/mnist/1", "10"), ("b/mnist/2", "10")] {
+        plan.delete(session, id, &[&format!("{session}/checkpoint-{id}")]);
+        plan.absent(session, "marks", &format!("{session}/.retain/marks.toml"));
+    }
+    let calls = Meanwhile::new(|moment, n| {
+        if (moment, n) == (Moment::After, 0) {
+            store.file("b/mnist/2/.retain/marks.toml", "");
+        }
+    });
+    let report = store.apply_with(&plan.seal(), &with_calls(&calls)).unwrap();
+    assert_eq!(report.moved.checkpoints, 1);
+    let why = &report.skipped[0].why;
+    assert!(why.contains("marks appeared since the plan was made"), "{why}");
+    assert!(store.path("b/mnist/2/checkpoint-10/model.bin").exists());
+}
+
 #[test]
 fn undo_moves_nothing_of_a_checkpoint_whose_place_is_taken() {
     let store = Store::new();
