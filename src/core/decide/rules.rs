@@ -137,12 +137,9 @@ fn place(i: usize) -> u32 {
 fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names, sheet: &mut Sheet) {
     let has = |id: &u32| members.iter().any(|m| rankable(m.checkpoint, *id).is_some());
     let known = || best.metrics.iter().filter_map(|name| names.get(name));
-    let unmeasured = |i: usize| u32::MAX - place(members.len() - i);
     // I7: no best without numbers.
     let Some(metric) = known().find(has) else {
-        let reason = Reason::NoMetric { rule };
-        let all = 0..members.len();
-        sheet.answers.extend(all.map(|i| Answer { hit: true, reason, worse: unmeasured(i) }));
+        each(members, &mut sheet.answers, |_, _| (true, Reason::NoMetric { rule }));
         return;
     };
 
@@ -166,14 +163,10 @@ fn best_of(best: &Best, rule: u16, members: &[Member<'_>], names: &Names, sheet:
     let value = |r: Ranked| rankable(members[r.place(best)].checkpoint, metric);
     let cutoff = value(worst).unwrap_or(f64::NAN);
 
+    // Those with a value overwrite it.
     let start = out.len();
-    if all < members.len() {
-        let reason = Reason::MissedNoValue { rule, metric };
-        out.resize(start + members.len(), Answer { hit: false, reason, worse: u32::MAX });
-    } else {
-        let reason = Reason::MissedBest { rule, metric, cutoff };
-        out.resize(start + members.len(), Answer { hit: false, reason, worse: u32::MAX });
-    }
+    let reason = Reason::MissedNoValue { rule, metric };
+    out.resize(start + members.len(), Answer { hit: false, reason, worse: u32::MAX });
     let answers = &mut out[start..];
     for (rank, ranked) in (1..).zip(ranking.iter()) {
         let hit = rank <= best.n || (best.ties == Ties::All && ranked.ties_with(worst));

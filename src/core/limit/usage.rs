@@ -37,7 +37,7 @@ impl Usage {
         self.bytes = self.bytes.saturating_add(private_bytes(c));
         for file in c.shared() {
             let links = self.shared.entry(file.inode).or_default();
-            if links.now == 0 && links.most == 0 {
+            if links.most == 0 {
                 self.bytes = self.bytes.saturating_add(file.bytes);
             }
             links.now += 1;
