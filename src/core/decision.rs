@@ -322,4 +322,53 @@ mod tests {
     fn a_reason_stays_small() {
         assert!(std::mem::size_of::<Reason>() <= 16, "{}", std::mem::size_of::<Reason>());
     }
+
+    /// Quotas take what has room for it, once; still no reason may cost a neighbour its own.
+    #[test]
+    fn an_eviction_puts_its_reason_in_front_and_leaves_all_others_as_they_are() {
+        let quota = |order| Reason::EvictedByQuota { quota: 0, order, left: 100 };
+        let hits = [Reason::Last { rule: 0, rank: 2, of: 3 }, Reason::All { rule: 1 }];
+        for room in [true, false] {
+            let mut decision = SessionDecision::default();
+            assert!(decision.is_empty());
+            decision.push(Verdict::Keep, [Reason::Pinned]);
+            if room {
+                decision.push_evictable(&hits);
+            } else {
+                decision.push(Verdict::Keep, hits);
+            }
+            decision.push(Verdict::Keep, [Reason::Tainted]);
+            decision.evict(1, quota(1));
+            decision.evict(1, quota(2));
+            assert_eq!(decision.reasons(1), [quota(2), quota(1), hits[0], hits[1]], "{room}");
+            assert_eq!(decision.verdict(1), Verdict::Delete, "{room}");
+            for (i, reason) in [(0, Reason::Pinned), (2, Reason::Tainted)] {
+                assert_eq!(decision.reasons(i), [reason], "{room}");
+                assert_eq!(decision.verdict(i), Verdict::Keep, "{room}");
+            }
+            assert!(!decision.is_empty());
+        }
+    }
+
+    /// Whoever may see only some sessions is shown the notices of those.
+    #[test]
+    fn a_notice_is_about_the_session_it_names_or_about_none() {
+        let (blockers, excess, group) = (Blockers::default(), 1, || "o".into());
+        let of_session = [
+            Notice::LimitUnreachable { session: 7, what: Limited::Count, excess, blockers },
+            Notice::NoMetric { session: 7, policy: 1, rule: 2 },
+            Notice::Restarted { session: 7 },
+            Notice::RuleIsSilent { session: 7, rule: 2 },
+        ];
+        let of_none = [
+            Notice::QuotaUnreachable { quota: 7, group: group(), excess, blockers, evicted: true },
+            Notice::QuotaExceeded { quota: 7, group: group(), used: 2, allowed: 1 },
+            Notice::QuotaNotMeasured { quota: 7 },
+            Notice::IdleProtection { protection: 7 },
+            Notice::ExpiredProtection { protection: 7 },
+            Notice::IdlePolicy { policy: 7 },
+        ];
+        assert_eq!(of_session.map(|n| n.session()), [Some(7); 4]);
+        assert_eq!(of_none.map(|n| n.session()), [None; 6]);
+    }
 }

@@ -144,12 +144,23 @@ mod tests {
         assert_eq!(x("{a,b}/{x..y}/*"), "{a,b}/{x..y}/*");
         assert_eq!(x("{a,b}/{1..2}"), "{a,b}/1 {a,b}/2");
         // One zero is a number, two are a width; what is no number on either side is no range.
-        assert_eq!(x("{0..10}").split(' ').next_back(), Some("10"));
+        assert_eq!(x("{0..10}"), "0 1 2 3 4 5 6 7 8 9 10");
+        assert_eq!(x("{8..10}"), "8 9 10");
         assert_eq!(x("{0..2}"), "0 1 2");
         assert_eq!(x("{9..010}"), "009 010");
         assert_eq!(x("{..3}{1..}{1..x}"), "{..3}{1..}{1..x}");
+        assert_eq!(x("{+1..3}"), "{+1..3}");
         assert!(expand_ranges("{1..18446744073709551615}").is_err());
         assert!(expand_ranges("{1..1000}{1..1000}").is_err());
+        // What is done counts as much as what is still to be done.
+        assert_eq!(expand_ranges("{1..2}{1..50000}").unwrap().len(), MAX_EXPANSION);
+        assert!(expand_ranges("{1..2}{1..50001}").is_err());
+    }
+
+    #[test]
+    fn a_list_of_globs_shows_itself_as_it_was_written() {
+        let globs = Globs::new(["a*", "?1"], Scope::Id).unwrap();
+        assert_eq!(format!("{globs:?}"), r#"["a*", "?1"]"#);
     }
 
     #[test]

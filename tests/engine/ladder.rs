@@ -152,6 +152,35 @@ fn discard_is_below_min_keep_and_above_hard_keeps() {
     assert_eq!(root().kept(&edit(all, |p| p.min_keep = 2)), "4 5");
 }
 
+/// What a limit of nothing leaves is what is protected: that is what people are told holds it.
+#[test]
+fn what_no_limit_takes_says_that_it_is_protected_and_nothing_else_does() {
+    let mut root = Root::new().session("o/d/1", steps(9));
+    let list = &mut root.last().checkpoints;
+    list[0].marks.set(Marks::PINNED);
+    list[0].extra_mut().needs = vec!["3".into()];
+    list[1].marks.set(Marks::LATEST);
+    list[3].marks.set(Marks::SUBMITTED);
+    list[4].complete = false;
+    list[5].extra_mut().conflicts = vec!["x".into()];
+    list[6].id = "best".into();
+    let mut nothing = edit(keeps(RuleKind::All), |p| p.limit.max_bytes = Some(0));
+    nothing.protections.push(Protection { submitted: true, ..protection("p") });
+    let check = |root: &Root, kept: &str| {
+        assert_eq!(root.kept(&nothing), kept);
+        let decision = &root.decide(&nothing).sessions[0];
+        for i in 0..decision.len() {
+            let protected = decision.reasons(i).iter().any(Reason::is_protection);
+            let kept = decision.verdict(i) == Verdict::Keep;
+            assert_eq!(protected, kept, "{:?}", decision.reasons(i));
+        }
+    };
+    check(&root, "1 2 3 4 5 6 best 9");
+    // A tainted session is protected whole.
+    root.last().tainted = vec!["EIO".into()];
+    check(&root, "1 2 3 4 5 6 best 8 9");
+}
+
 #[test]
 fn no_keep_rules_keep_everything() {
     assert_eq!(Root::new().session("o/d/1", steps(3)).kept(&policy(vec![])), "1 2 3");

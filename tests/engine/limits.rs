@@ -2,7 +2,7 @@
 
 use crate::support::{DAY, Root, best, checkpoint, edit, keeps, policy, rule, steps};
 use retain::core::calendar::Span;
-use retain::core::decision::{Blockers, Limited, Notice};
+use retain::core::decision::{Blockers, Limited, Notice, Reason};
 use retain::core::model::{Marks, SharedFile, Space};
 use retain::core::policy::{Amount, Cap, OnExceed, Per, Policy, Quota, Rule, RuleKind};
 
@@ -239,4 +239,66 @@ fn tiers_of_different_policies_compare_by_distance_from_their_last_rule() {
     root.0.sessions[1].checkpoints[0].bytes = 1000;
     assert_eq!(root.kept(&with_quota(two.clone(), per_owner(1299, 1299))), "b o/d/2:c o/d/2:d");
     assert_eq!(root.kept(&with_quota(two, per_owner(1199, 1199))), "b o/d/2:d");
+}
+
+/// The light session's rules, and who stays when a quota has to take one of 30 or one of 100.
+#[test]
+fn what_is_kept_by_default_is_as_strong_as_a_last_rule_and_what_lacks_a_metric_is_weaker() {
+    let globs =
+        |p: &str| retain::core::select::Globs::new([p], retain::core::select::Scope::Path).unwrap();
+    let (all, measured) = (|| rule(RuleKind::All), || rule(RuleKind::Best(best(1, &["loss"]))));
+    let (heavy, light) = ("1 2 3 o/d/2:2", "2 3 o/d/2:1 o/d/2:2");
+    let cases = [
+        ("default", vec![], heavy),
+        ("all", vec![all()], heavy),
+        ("best, then all", vec![measured(), all()], heavy),
+        ("all, then best", vec![all(), measured()], heavy),
+        ("best", vec![measured()], light),
+    ];
+    for (name, keep, kept) in cases {
+        let mut two = edit(policy(keep), |p| p.sessions.session = Some(globs("o/d/1")));
+        two.policies.push(policy(vec![all()]).policies.remove(0));
+        let mut root = Root::new().session("o/d/1", steps(3)).session("o/d/2", steps(2));
+        for c in &mut root.0.sessions[0].checkpoints {
+            c.bytes = 10;
+        }
+        assert_eq!(root.kept(&with_quota(two, per_owner(229, 229))), kept, "{name}");
+    }
+}
+
+#[test]
+fn a_quota_that_is_reached_is_not_exceeded() {
+    let mut root = three();
+    root.0.sessions.truncate(2);
+    root.0.space = Some(Space { total: 1000, free: 60 });
+    let min_free = |min| quota(Cap::MinFree { min: Amount::Bytes(min), low: Amount::Bytes(70) });
+    let everything = "1 2 3 4 o/d/2:1 o/d/2:2";
+    for (reached, exceeded) in
+        [(per_owner(100, 50), per_owner(99, 50)), (min_free(60), min_free(61))]
+    {
+        let at = |quota: &Quota, on_exceed| {
+            with_quota(policy(vec![]), Quota { on_exceed, ..quota.clone() })
+        };
+        // Once it acts it goes on to `low`: the difference is whole checkpoints, not a byte.
+        assert_eq!(root.kept(&at(&reached, OnExceed::Evict)), everything, "{reached:?}");
+        assert_ne!(root.kept(&at(&exceeded, OnExceed::Evict)), everything, "{exceeded:?}");
+        assert_eq!(root.decide(&at(&reached, OnExceed::Report)).notices, [], "{reached:?}");
+    }
+}
+
+/// In front of the rules that kept it, all of which are still said.
+#[test]
+fn what_a_quota_takes_says_which_how_soon_and_what_had_kept_it() {
+    let mut root = three();
+    root.0.sessions.truncate(2);
+    let keep = vec![rule(RuleKind::Last(9)), rule(RuleKind::All)];
+    let outcome = root.decide(&with_quota(policy(keep), per_owner(99, 60)));
+    let by_rules = |rank| [Reason::Last { rule: 0, rank, of: 9 }, Reason::All { rule: 1 }];
+    let taken = |order, left, rank| {
+        let quota = Reason::EvictedByQuota { quota: 0, order, left };
+        std::iter::once(quota).chain(by_rules(rank)).collect::<Vec<_>>()
+    };
+    assert_eq!(outcome.sessions[1].reasons(0), taken(1, 100, 2));
+    assert_eq!(outcome.sessions[0].reasons(0), taken(2, 70, 4));
+    assert_eq!(outcome.sessions[0].reasons(1), by_rules(3));
 }

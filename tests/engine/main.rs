@@ -9,6 +9,8 @@
 
 mod advise;
 mod amounts;
+mod best;
+mod calendar;
 mod draws;
 mod explain;
 mod idle;
@@ -22,5 +24,6 @@ mod rules;
 mod simulate;
 mod support;
 mod usage;
+mod witnesses;
 mod words;
 mod year;

@@ -1,10 +1,10 @@
 //! Each rule by a table: rule, checkpoints, who stays.
 
-use crate::support::{DAY, NOW, Root, ago, bare, best, checkpoint, keeps, rule, steps};
+use crate::support::{DAY, NOW, Root, ago, bare, best, checkpoint, edit, keeps, rule, steps};
 use retain::core::calendar::{Period, Span};
-use retain::core::model::{Marks, Step};
+use retain::core::model::{Marks, Step, Time};
 use retain::core::policy::{
-    Across, Anchor, Best, Bucket, Direction, Missing, Pick, Rule, RuleKind, Ties,
+    Across, Anchor, Best, Bucket, Direction, Missing, Pick, Restarted, Rule, RuleKind, Ties,
 };
 use retain::core::select::{Globs, Scope};
 
@@ -55,6 +55,58 @@ fn fractional_steps_and_epochs() {
     let every = |pick| bare(vec![rule(RuleKind::EveryEpochs { n: 1, pick })]);
     assert_eq!(root.kept(&every(Pick::First)), "1 3 4");
     assert_eq!(root.kept(&every(Pick::Exact)), "");
+}
+
+/// Frameworks that save twice an epoch write 1, 1.5, 2: whole and fractional ones in one folder.
+#[test]
+fn whole_and_fractional_epochs_go_by_how_far_past_the_multiple_they_are() {
+    let cases: [(u64, &[f64], &str); 4] = [
+        (1, &[0.5, 1.0, 1.5, 2.0, 2.5], "0.5 1 2"),
+        (2, &[2.5, 3.0, 3.5, 4.0], "2.5 4"),
+        (3, &[3.5, 4.0, 6.5, 7.0], "3.5 6.5"),
+        (3, &[4.0, 4.5, 7.0, 7.5], "4 7"),
+    ];
+    for (n, epochs, kept) in cases {
+        let mut root = Root::new().session("o/d/1", steps(epochs.len() as u64));
+        for (c, x) in root.last().checkpoints.iter_mut().zip(epochs) {
+            c.id = x.to_string().into();
+            c.step = None;
+            c.epoch = Step::from_f64(*x);
+        }
+        let every = RuleKind::EveryEpochs { n, pick: Pick::First };
+        assert_eq!(root.kept(&bare(vec![rule(every)])), kept, "{n} {epochs:?}");
+    }
+}
+
+/// The step says otherwise: by it, `a` is the newer one.
+#[test]
+fn every_span_takes_the_earliest_save_whatever_its_step() {
+    let hour = 3600 * Time::NANOS_PER_SEC;
+    for (a, b) in [(hour, 5 * hour), (0, 1), (10, 20), (hour, hour + 1)] {
+        let at = |id: &str, step, nanos| {
+            let mut c = checkpoint(id, Some(step), 0);
+            c.saved_at = Some(Time::from_nanos(ago(10 * DAY).nanos() + nanos));
+            c
+        };
+        let root = Root::new().session("o/d/1", vec![at("a", 2, a), at("b", 1, b)]);
+        let every = RuleKind::Every { seconds: 86_400, pick: Pick::First };
+        let by_step = edit(bare(vec![rule(every)]), |p| p.restarted = Restarted::ByStep);
+        assert_eq!(root.kept(&by_step), "a", "{a} {b}");
+    }
+}
+
+#[test]
+fn every_span_exactly_takes_what_was_saved_in_the_second_it_begins() {
+    let mut root = Root::new().session("o/d/1", steps(6));
+    let kept = |root: &Root, days: u64| {
+        let every = RuleKind::Every { seconds: days * 86_400, pick: Pick::Exact };
+        root.kept(&bare(vec![rule(every)]))
+    };
+    // All at midnight UTC; the last on a day of an even number since the epoch.
+    assert_eq!((kept(&root, 1), kept(&root, 2)), ("1 2 3 4 5 6".into(), "2 4 6".into()));
+    root.last().checkpoints[1].saved_at = Some(ago(14 * DAY - 1));
+    root.last().checkpoints[2].saved_at = Some(ago(13 * DAY + 1));
+    assert_eq!((kept(&root, 1), kept(&root, 2)), ("1 4 5 6".into(), "4 6".into()));
 }
 
 fn measured(values: &[Option<f64>]) -> Root {
