@@ -65,7 +65,12 @@ impl Ord for Step {
     fn cmp(&self, other: &Step) -> Ordering {
         match (*self, *other) {
             (Step::Whole(a), Step::Whole(b)) => a.cmp(&b),
-            (a, b) => a.as_f64().total_cmp(&b.as_f64()),
+            // The greatest whole steps are rounded up to 2^64, and are still below it.
+            (a @ Step::Whole(_), Step::Fraction(x)) => {
+                a.as_f64().total_cmp(&x).then(Ordering::Less)
+            }
+            (Step::Fraction(_), Step::Whole(_)) => other.cmp(self).reverse(),
+            (Step::Fraction(x), Step::Fraction(y)) => x.total_cmp(&y),
         }
     }
 }
@@ -338,13 +343,4 @@ impl Checkpoint {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_checkpoint_is_two_cache_lines() {
-        assert_eq!(std::mem::size_of::<Checkpoint>(), 128);
-        assert_eq!(std::mem::size_of::<Option<Time>>(), 8);
-        assert_eq!(std::mem::size_of::<Metrics>(), 16);
-    }
-}
+mod tests;

@@ -33,7 +33,9 @@ impl Time {
 
     /// `None` if the instant does not fit (before 1677 or after 2262).
     pub fn from_secs_nanos(secs: i64, nanos: u32) -> Option<Time> {
-        secs.checked_mul(Self::NANOS_PER_SEC)?.checked_add(i64::from(nanos)).map(Time::from_nanos)
+        // Of the earliest second only the end fits: the product alone does not.
+        let nanos = i128::from(secs) * i128::from(Self::NANOS_PER_SEC) + i128::from(nanos);
+        i64::try_from(nanos).ok().map(Time::from_nanos)
     }
 
     /// Ordered as the times are, and never 0.
@@ -123,5 +125,32 @@ mod tests {
     fn the_earliest_is_one_nanosecond_late() {
         assert_eq!(Time::from_nanos(i64::MIN), Time::from_nanos(i64::MIN + 1));
         assert_eq!(Time::from_nanos(0).to_string(), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn seconds_and_nanoseconds_fit_as_far_as_their_sum_does() {
+        let at = |secs, nanos| Time::from_secs_nanos(secs, nanos).map(Time::nanos);
+        let cases = [
+            ((0, 0), Some(0)),
+            ((-1, 999_999_999), Some(-1)),
+            ((9_223_372_036, 854_775_807), Some(i64::MAX)),
+            ((9_223_372_036, 854_775_808), None),
+            ((9_223_372_037, 0), None),
+            ((-9_223_372_036, 0), Some(-9_223_372_036_000_000_000)),
+            ((-9_223_372_037, 145_224_193), Some(i64::MIN + 1)),
+            ((-9_223_372_037, 145_224_191), None),
+            ((i64::MIN, u32::MAX), None),
+            ((i64::MAX, u32::MAX), None),
+        ];
+        for ((secs, nanos), wanted) in cases {
+            assert_eq!(at(secs, nanos), wanted, "{secs} {nanos}");
+        }
+    }
+
+    /// Failed assertions show times; nanoseconds since 1970 would tell nobody anything.
+    #[test]
+    fn times_are_debugged_as_they_are_displayed() {
+        let time = Time::parse("2026-01-31T10:00:00.5Z");
+        assert_eq!(format!("{time:?}"), "Some(2026-01-31T10:00:00.500Z)");
     }
 }

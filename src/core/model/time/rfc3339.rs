@@ -94,3 +94,166 @@ pub fn write(time: Time, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // ASCII, as written above.
     f.write_str(std::str::from_utf8(&text[..=end]).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::NaiveDate;
+    use proptest::prelude::*;
+
+    // `Time::parse` asks chrono what this reader declines, so that only a slower answer would come
+    // of most faults in it: it has to be asked alone.
+    fn nanos(text: &str) -> Option<i64> {
+        parse(text.as_bytes()).map(Time::nanos)
+    }
+
+    #[test]
+    fn the_common_form_is_read_without_help() {
+        let whole = [
+            ("1970-01-01T00:00:00Z", 0),
+            ("1969-12-31T23:59:59Z", -1),
+            ("2026-01-31T10:00:00Z", 1_769_853_600),
+            ("2026-11-30T09:08:07Z", 1_796_029_687),
+            ("2026-12-31T00:00:00Z", 1_798_675_200),
+            ("1999-12-31T23:59:59Z", 946_684_799),
+            ("2024-02-28T23:59:59Z", 1_709_164_799),
+            ("2024-02-29T00:00:00Z", 1_709_164_800),
+            ("2024-03-01T00:00:00Z", 1_709_251_200),
+            ("2000-02-29T12:34:56Z", 951_827_696),
+            ("1900-02-28T00:00:00Z", -2_203_977_600),
+            ("1900-03-01T00:00:00Z", -2_203_891_200),
+            ("1677-09-21T00:12:44Z", -9_223_372_036),
+            ("2262-04-11T23:47:16Z", 9_223_372_036),
+        ];
+        for (text, seconds) in whole {
+            assert_eq!(nanos(text), Some(seconds * Time::NANOS_PER_SEC), "{text}");
+        }
+        let parts = [
+            ("1970-01-01T00:00:00.0Z", 0),
+            ("1970-01-01T00:00:00.5Z", 500_000_000),
+            ("1970-01-01T00:00:00.05Z", 50_000_000),
+            ("1970-01-01T00:00:00.123456789Z", 123_456_789),
+            ("1970-01-01T00:00:59.000000001Z", 59_000_000_001),
+            ("1969-12-31T23:59:59.999999999Z", -1),
+            // The earliest is one later than it says: `i64::MIN` is no instant.
+            ("1677-09-21T00:12:43.145224192Z", i64::MIN + 1),
+            ("1677-09-21T00:12:43.145224193Z", i64::MIN + 1),
+            ("1677-09-21T00:12:43.145224194Z", i64::MIN + 2),
+            ("2262-04-11T23:47:16.854775807Z", i64::MAX),
+        ];
+        for (text, exact) in parts {
+            assert_eq!(nanos(text), Some(exact), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_read_by_nobody() {
+        let no_times = [
+            "",
+            "Z",
+            "2026-01-31",
+            "2026-01-31T10:00:00",
+            "2026-01-31T10:00:00ZZ",
+            "2026-01-31T10:00:00Z ",
+            " 2026-01-31T10:00:00Z",
+            // A field beyond its ends.
+            "2026-00-31T10:00:00Z",
+            "2026-13-31T10:00:00Z",
+            "2026-01-00T10:00:00Z",
+            "2026-01-32T10:00:00Z",
+            "2026-04-31T10:00:00Z",
+            "2026-02-29T10:00:00Z",
+            "2024-02-30T10:00:00Z",
+            "1900-02-29T10:00:00Z",
+            "2000-02-30T10:00:00Z",
+            "2026-01-31T24:00:00Z",
+            "2026-01-31T10:60:00Z",
+            "2026-01-31T10:00:61Z",
+            // The characters on either side of the digits, and signs.
+            "202/-01-31T10:00:00Z",
+            "202:-01-31T10:00:00Z",
+            "+026-01-31T10:00:00Z",
+            "2026-0a-31T10:00:00Z",
+            "2026-01-3 T10:00:00Z",
+            "2026-01-31T1/:00:00Z",
+            "2026-01-31T10:0::00Z",
+            "2026-01-31T10:00:0éZ",
+            // Other marks.
+            "2026/01-31T10:00:00Z",
+            "2026-01/31T10:00:00Z",
+            "2026-01-31X10:00:00Z",
+            "2026-01-31T10.00:00Z",
+            "2026-01-31T10:00.00Z",
+            // Parts of a second.
+            "2026-01-31T10:00:00.",
+            "2026-01-31T10:00:00.Z",
+            "2026-01-31T10:00:00,5Z",
+            "2026-01-31T10:00:00.5",
+            "2026-01-31T10:00:00.1/Z",
+            "2026-01-31T10:00:00.:1Z",
+            // Before the first and after the last instant there is.
+            "1677-09-21T00:12:43.145224191Z",
+            "1677-09-21T00:12:42.999999999Z",
+            "2262-04-11T23:47:16.854775808Z",
+            "2262-04-11T23:47:17Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+        ];
+        for text in no_times {
+            assert_eq!((parse(text.as_bytes()), Time::parse(text)), (None, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_forms_are_left_to_a_slower_reader() {
+        let others = [
+            ("2026-01-31t10:00:00Z", "2026-01-31T10:00:00Z"),
+            ("2026-01-31 10:00:00Z", "2026-01-31T10:00:00Z"),
+            ("2026-01-31T10:00:00z", "2026-01-31T10:00:00Z"),
+            ("2026-01-31T10:00:00+00:00", "2026-01-31T10:00:00Z"),
+            ("2026-01-31T10:00:00.5+09:00", "2026-01-31T01:00:00.500Z"),
+            // Its tenth digit is dropped.
+            ("2026-01-31T10:00:00.1234567899Z", "2026-01-31T10:00:00.123456789Z"),
+            // A leap second is the one after it.
+            ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
+        ];
+        for (text, same) in others {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+            assert_eq!(Time::parse(text), parse(same.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_month_has_the_days_of_the_calendar() {
+        for year in 1678..2262 {
+            for (month, day) in (1..=12).flat_map(|m| [1, 28, 29, 30, 31].map(|d| (m, d))) {
+                let date = NaiveDate::from_ymd_opt(year, month, day);
+                let wanted = date.and_then(|d| d.and_hms_opt(23, 59, 59)).map(|t| t.and_utc());
+                let text = format!("{year}-{month:02}-{day:02}T23:59:59Z");
+                assert_eq!(nanos(&text), wanted.and_then(|t| t.timestamp_nanos_opt()), "{text}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_the_same_time(
+            nanos in prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX), -9_i64..9],
+            part in prop_oneof![Just(1_i64), Just(1_000), Just(1_000_000), Just(1_000_000_000)],
+        ) {
+            let time = Time::from_nanos(nanos / part * part);
+            let text = time.to_string();
+            prop_assert_eq!(parse(text.as_bytes()), Some(time), "{}", text);
+        }
+
+        /// Of a second as many groups of three digits are written as it takes, so what is written
+        /// so comes back letter for letter.
+        #[test]
+        fn what_is_read_is_written_as_the_same_text(
+            time in "(1[7-9]|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.([0-9]{3}){0,2}[0-9]{2}[1-9])?Z",
+        ) {
+            let written = parse(time.as_bytes()).map(|t| t.to_string());
+            prop_assert_eq!(written, Some(time));
+        }
+    }
+}
