@@ -7,7 +7,9 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
 mod policies {
+    mod covered;
     mod docs;
+    mod edges;
     mod files;
     mod generated;
     mod laws;

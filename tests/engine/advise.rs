@@ -3,11 +3,12 @@
 use crate::draws::{limited, sessions};
 use crate::support::{NOW, Root, best, policy, rule, steps};
 use proptest::prelude::*;
+use retain::core::advise::Past;
 use retain::core::advise::advise;
 use retain::core::decide::decide;
 use retain::core::decision::Verdict;
 use retain::core::model::Inventory;
-use retain::core::policy::{Policy, RuleKind};
+use retain::core::policy::{Policy, RuleKind, Ties};
 
 const WEEK: u64 = 7 * 86_400;
 
@@ -65,8 +66,46 @@ fn a_tight_place_costs_the_best() {
     assert!(tight.fits && chosen.loss > 0.0 && chosen.bytes == 200, "{chosen:?}");
     assert_eq!((chosen.numbers.best, chosen.numbers.last), (1, 1));
     let past = chosen.past.unwrap();
-    assert!(past.peak <= 2000 && past.regrets == 0);
+    assert!(past.peak <= 2000 && past.regrets == 0 && past.loss >= chosen.loss, "{past:?}");
     let none = of(50);
     assert!(!none.fits);
     assert_eq!(none.table[none.chosen].bytes, 100, "the newest always stays");
+}
+
+#[test]
+fn the_table_is_where_more_bytes_lose_less() {
+    let values: Vec<_> = (0..20).map(|i| Some(f64::from((i * 7) % 20))).collect();
+    let root = Root::new().session("o/d/1", steps(20)).metric("loss", &values);
+    let policy = policy(vec![rule(RuleKind::Best(best(3, &["loss"]))), rule(RuleKind::Last(2))]);
+    for fit in [50, 200, 500, 1000, 2000] {
+        let advice = advise(&root.0, &policy, NOW, fit, WEEK).unwrap();
+        let table = &advice.table;
+        let mut least = f64::INFINITY;
+        for (i, candidate) in table.iter().enumerate() {
+            assert!(i == advice.chosen || candidate.loss < least, "{fit}: {candidate:?}");
+            least = least.min(candidate.loss);
+            assert_eq!(candidate.kept + candidate.deleted, 20);
+        }
+        // From the smallest there is to the smallest that loses nothing.
+        let ends = (table[0].bytes, table[table.len() - 1].loss);
+        assert_eq!(ends, (100, 0.0), "{fit}");
+        assert!(table[0].loss > 0.0 && table.len() > 2, "{fit}");
+    }
+    let wide = advise(&root.0, &policy, NOW, 2000, WEEK).unwrap();
+    let nothing_went = Some(Past { peak: 2000, loss: 0.0, regrets: 0 });
+    assert_eq!(wide.table[wide.chosen].past, nothing_went);
+}
+
+/// The number that is chosen is how many stay, also where many values are equal.
+#[test]
+fn equal_values_do_not_swell_what_is_advised() {
+    let values: Vec<_> = (0..20).map(|i| Some(if i < 10 { 0.0 } else { f64::from(i) })).collect();
+    let root = Root::new().session("o/d/1", steps(20)).metric("loss", &values);
+    let mut all = best(3, &["loss"]);
+    all.ties = Ties::All;
+    let policy = policy(vec![rule(RuleKind::Best(all))]);
+    let advice = advise(&root.0, &policy, NOW, 400, WEEK).unwrap();
+    let chosen = &advice.table[advice.chosen];
+    // Three of the ten best, and the newest.
+    assert_eq!((advice.fits, chosen.loss, chosen.kept), (true, 0.0, 4), "{chosen:?}");
 }

@@ -96,4 +96,12 @@ mod tests {
         let numbers: Vec<&str> = ALL.iter().map(|c| &c.as_str()[..5]).collect();
         assert!(numbers.windows(2).all(|w| w[0] < w[1]), "{numbers:?}");
     }
+
+    /// Failed assertions name them as people look them up.
+    #[test]
+    fn a_code_is_written_the_same_for_people_and_for_debugging() {
+        for code in ALL {
+            assert_eq!((code.to_string(), format!("{code:?}")), (code.0.into(), code.0.into()));
+        }
+    }
 }

@@ -124,5 +124,12 @@ mod tests {
                 assert!(text.get(span).is_some(), "{start}..{end}");
             }
         }
+        // What is cut by either end is within.
+        for (span, whole) in [(1..2, 0..2), (0..1, 0..2), (1..3, 0..5), (2..4, 2..5), (9..9, 5..5)]
+        {
+            assert_eq!(valid_span(text, &span), whole, "{span:?}");
+        }
+        assert_eq!(Position::of(text, 1), Position { line: 1, column: 1 });
+        assert_eq!(Position::of(text, 4), Position { line: 1, column: 2 });
     }
 }
