@@ -79,6 +79,11 @@ fn any_change_is_noticed_and_reformatting_is_not_one() {
     }
     let newer = text.replace("retain-plan/1", "retain-plan/2");
     assert!(matches!(PlanFile::parse(newer.as_bytes()), Err(PlanError::Format(_))));
+    // Of which more is different than the name, and of ours what is no plan.
+    let newer = r#"{"format": "retain-plan/2", "decisions": {}}"#;
+    assert!(matches!(PlanFile::parse(newer.as_bytes()), Err(PlanError::Format(_))));
+    let broken = r#"{"format": "retain-plan/1", "decisions": {}}"#;
+    assert!(matches!(PlanFile::parse(broken.as_bytes()), Err(PlanError::Syntax(_))));
     assert!(matches!(PlanFile::parse(b"{"), Err(PlanError::Syntax(_))));
     let unsealed = serde_json::to_string(&PlanFile { digest: String::new(), ..plan }).unwrap();
     assert!(matches!(PlanFile::parse(unsealed.as_bytes()), Err(PlanError::Digest)));

@@ -107,6 +107,14 @@ mod tests {
         parse(text.as_bytes()).map(Time::nanos)
     }
 
+    /// The last day of four hundred years, which is a leap day.
+    #[test]
+    fn the_last_day_of_an_era_is_written_as_it_is_read() {
+        for text in ["2000-02-29T00:00:00Z", "2000-03-01T00:00:00Z", "1900-02-28T00:00:00Z"] {
+            assert_eq!(Time::parse(text).unwrap().to_string(), text);
+        }
+    }
+
     #[test]
     fn the_common_form_is_read_without_help() {
         let whole = [
