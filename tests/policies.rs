@@ -8,10 +8,13 @@
 
 mod policies {
     mod covered;
+    mod declared;
     mod docs;
     mod edges;
     mod files;
     mod generated;
+    mod inner;
     mod laws;
     mod rows;
+    mod support;
 }

@@ -1,11 +1,8 @@
 //! The policy rows of the safety matrix (P1 to P12), and values at their edges.
 
+use super::support::codes;
 use retain::core::model::Time;
 use retain::core::policy::{MaxDelete, Missing, Policy, RuleKind, Span, Ties, load};
-
-fn codes(text: &str) -> Vec<&'static str> {
-    load(text).diagnostics.iter().map(|d| d.code.as_str()).collect()
-}
 
 fn keep(rules: &str) -> String {
     format!("version = 1\n[[policy]]\nkeep = [{rules}]\n")
