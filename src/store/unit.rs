@@ -118,7 +118,8 @@ thread_local! {
     static ROOM: RefCell<Walk> = RefCell::default();
 }
 
-fn fold_all(each: impl FnOnce(&mut Walk) -> io::Result<()>) -> io::Result<Unit> {
+/// A unit of what `each` folds in.
+pub(super) fn fold_all(each: impl FnOnce(&mut Walk) -> io::Result<()>) -> io::Result<Unit> {
     // What breaks off leaves a walk that is not used again.
     let mut walk = ROOM.take();
     each(&mut walk)?;
@@ -136,6 +137,8 @@ pub(super) struct Walk {
     /// Room for directory entries as the kernel tells them.
     buffer: Vec<u8>,
     pending: Pending,
+    /// Room for the path where it is.
+    pub(super) path: Vec<u8>,
     /// Inodes of files with several links, to count each once.
     seen: HashSet<u64>,
     /// Mount id of the first entry; all others must agree.
@@ -151,7 +154,9 @@ struct Level {
 
 impl Walk {
     fn top(&mut self, parent: BorrowedFd<'_>, name: &CStr, called: &CStr) -> io::Result<()> {
-        let mut path = called.to_bytes().to_vec();
+        let mut path = std::mem::take(&mut self.path);
+        path.clear();
+        path.extend_from_slice(called.to_bytes());
         let mut levels: Vec<Level> = Vec::new();
         // Most named entries are directories; what is none is not opened by asking.
         if let Some(fd) = self.entry(parent, name, FileType::Directory, &path, None)? {
@@ -176,6 +181,7 @@ impl Walk {
                 levels.push(Level { entries: inside(self.list(&fd))?, fd, path_len: path.len() });
             }
         }
+        self.path = path;
         Ok(())
     }
 

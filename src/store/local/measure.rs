@@ -4,28 +4,45 @@
 
 use super::node::{Inside, Look, Node, changed, identity};
 use super::{kind_of, stat_at};
-use crate::store::unit::{MAX_DEPTH, Unit, Walk};
+use crate::store::unit::{self, MAX_DEPTH, Unit, Walk};
 use crate::store::{Entry, Fact, Kind, Observation};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{self, AtFlags, Statx};
 use rustix::io::retry_on_intr;
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::ffi::CStr;
 use std::io;
 use std::sync::Arc;
 
-thread_local! {
-    /// For a walk, and for the path where it is.
-    static ROOM: RefCell<(Walk, Vec<u8>)> = RefCell::default();
-}
-
 /// `names` are entries of `dir`, or paths below it.
 pub fn measure(dir: &Arc<Node>, names: &[&[u8]]) -> io::Result<Unit> {
-    // What breaks off leaves a walk that is not used again.
-    let ((walk, mut path), keeps_account) = (ROOM.take(), dir.spare.account);
-    let mut measure = Measure { walk, keeps_account, above: Vec::new(), seen: Vec::new() };
-    for name in names {
+    unit::fold_all(|walk| {
+        let mut path = std::mem::take(&mut walk.path);
+        let (keeps_account, above, seen) = (dir.spare.account, Vec::new(), Vec::new());
+        let mut measure = Measure { walk, keeps_account, above, seen };
+        for name in names {
+            measure.top(dir, name, &mut path)?;
+        }
+        if keeps_account {
+            dir.remember_measured(measure.seen);
+        }
+        walk.path = path;
+        Ok(())
+    })
+}
+
+struct Measure<'w> {
+    walk: &'w mut Walk,
+    /// What comes before the paths in the walk, which begin with the name of an entry.
+    above: Vec<u8>,
+    keeps_account: bool,
+    /// The named entries, all directories, and what was asked about before.
+    seen: Vec<Observation>,
+}
+
+impl Measure<'_> {
+    /// Folds in a named entry of `dir`, or of a directory below it.
+    fn top(&mut self, dir: &Arc<Node>, name: &[u8], path: &mut Vec<u8>) -> io::Result<()> {
         let mut components = name.split(|b| *b == b'/');
         let leaf = components.next_back().unwrap_or(name);
         let mut parent = Arc::clone(dir);
@@ -34,40 +51,24 @@ pub fn measure(dir: &Arc<Node>, names: &[&[u8]]) -> io::Result<Unit> {
         }
         path.clear();
         path.extend_from_slice(leaf);
-        measure.above = name[..name.len() - leaf.len()].to_vec();
+        self.above = name[..name.len() - leaf.len()].to_vec();
         match parent.last_look(leaf)? {
             Look::Other(stat) => {
-                measure.walk.fold(&stat, &path, true);
-                if keeps_account {
+                self.walk.fold(&stat, path, true);
+                if self.keeps_account {
                     let fact = Fact::Is(identity(&stat));
-                    measure.seen.push(Observation { path: name.to_vec(), fact });
+                    self.seen.push(Observation { path: name.to_vec(), fact });
                 }
             }
             Look::Dir(node) => {
-                measure.walk.fold(&node.stat, &path, true);
+                self.walk.fold(&node.stat, path, true);
                 let below = path.len() + 1;
-                measure.inside(&node, &mut path, below, 1)?;
+                self.inside(&node, path, below, 1)?;
             }
         }
+        Ok(())
     }
-    if keeps_account {
-        dir.remember_measured(measure.seen);
-    }
-    let unit = measure.walk.finish();
-    ROOM.set((measure.walk, path));
-    Ok(unit)
-}
 
-struct Measure {
-    walk: Walk,
-    /// What comes before the paths in the walk, which begin with the name of an entry.
-    above: Vec<u8>,
-    keeps_account: bool,
-    /// The named entries, all directories, and what was asked about before.
-    seen: Vec<Observation>,
-}
-
-impl Measure {
     /// Folds in what a directory holds; `depth` counts it and those above it in the unit, and the
     /// path below the named entry begins at `below`.
     fn inside(
