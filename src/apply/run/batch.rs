@@ -2,7 +2,7 @@
 
 use super::session::{Done, Ready};
 use super::{AtHome, Kept};
-use crate::apply::cause::Why;
+use crate::apply::cause::{Cause, Why};
 use crate::apply::journal::Journal;
 use crate::apply::journal::record::Record;
 use crate::apply::outcome::{ApplyError, Event, Skip};
@@ -14,8 +14,8 @@ use crate::core::model::Time;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
-/// Bounds descriptors: a session holds one for each of its folders and four for each slot, and those
-/// of the next batch are looked at meanwhile.
+/// Bounds descriptors: a session holds one for each of its folders and four for each slot, while the
+/// folders of the next batch are opened.
 const MAX_SESSIONS: usize = 32;
 /// Bounds what a crash leaves to be looked up.
 const MAX_ITEMS: usize = 1024;
@@ -60,15 +60,20 @@ pub(super) fn look<'w>(
     })
 }
 
-/// Of a look while another batch was under way only what is well counts: for want of descriptors, say,
-/// it may have failed then and succeed now.
+/// Looks once more at what could not be read while another batch was under way: that one held
+/// descriptors, for want of which it may have failed.
 pub(super) fn again<'w>(
-    looked: Looked<'w>,
+    mut looked: Looked<'w>,
     batch: &[&'w SessionWork],
     look: impl Fn(&[&'w SessionWork]) -> Looked<'w>,
 ) -> Looked<'w> {
-    let each = looked.into_iter().zip(batch);
-    each.flat_map(|(one, work)| if one.is_ok() { vec![one] } else { look(&[*work]) }).collect()
+    let unread = |one: &Result<_, Why>| one.as_ref().is_err_and(|w| w.cause == Cause::Unreadable);
+    let places: Vec<usize> = (0..looked.len()).filter(|n| unread(&looked[*n])).collect();
+    let work: Vec<_> = places.iter().map(|n| batch[*n]).collect();
+    for (n, one) in places.into_iter().zip(look(&work)) {
+        looked[n] = one;
+    }
+    looked
 }
 
 impl AtHome<'_> {
@@ -249,6 +254,20 @@ mod tests {
             assert_eq!(batches.iter().map(|b| b.len()).collect::<Vec<_>>(), wanted, "{sizes:?}");
             assert_eq!(batches.concat().len(), sizes.len(), "{sizes:?}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_read_beside_another_batch_is_looked_at_again_and_nothing_else() {
+        let sessions = ["a", "b", "c", "d"];
+        let work = sessions.map(|name| SessionWork { session: name.to_owned(), ..session(0) });
+        let batch: Vec<&SessionWork> = work.iter().collect();
+        let first = [Cause::Unreadable, Cause::Changed, Cause::Wanted, Cause::Unreadable];
+        let looked: Looked<'_> = first.iter().map(|cause| Err(cause.because("first"))).collect();
+        let look = |some: &[&SessionWork]| -> Looked<'_> {
+            some.iter().map(|w| Err(Cause::Changed.because(w.session.as_str()))).collect()
+        };
+        let told = again(looked, &batch, look).into_iter().map(|one| one.err().unwrap().text);
+        assert_eq!(told.collect::<Vec<_>>(), ["a", "first", "first", "d"]);
     }
 
     #[test]
