@@ -59,12 +59,6 @@ impl Rel {
         Rel::parse(&name::encode(path)).ok()
     }
 
-    /// The directory that holds it, and its name there; `None` for the root.
-    pub fn split(&self) -> Option<(Rel, CString)> {
-        let (last, parents) = self.0.split_last()?;
-        Some((Rel(parents.to_vec()), last.clone()))
-    }
-
     /// Goes up to the directory that holds it, and gives its name there; `None` for the root.
     pub fn pop(&mut self) -> Option<CString> {
         self.0.pop()

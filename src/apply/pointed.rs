@@ -232,7 +232,10 @@ impl<'a, I: Copy> Ground for Text<'a, I> {
 
 /// A directory and those above it, up to the root.
 fn ups(at: &Rel) -> impl Iterator<Item = Rel> {
-    std::iter::successors(Some(at.clone()), |at| at.split().map(|(up, _)| up))
+    std::iter::successors(Some(at.clone()), |at| {
+        let mut up = at.clone();
+        up.pop().map(|_| up)
+    })
 }
 
 /// The places that a walk need not enter: what is in a checkpoint that goes protects nothing.

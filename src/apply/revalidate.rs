@@ -301,7 +301,7 @@ pub fn inner_root(root: &Root, work: &[SessionWork], threads: usize) -> io::Resu
     for place in places {
         let mut at = place.dir.clone();
         while !at.components().is_empty() && seen.insert(at.clone()) {
-            at = at.split().map(|(up, _)| up).unwrap_or_default();
+            at.pop();
         }
     }
     let on_the_way: Vec<Rel> = seen.into_iter().collect();

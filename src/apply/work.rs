@@ -158,7 +158,7 @@ fn fingerprint(called: &str, hex: Option<&str>) -> Result<Fingerprint, ApplyErro
 }
 
 /// A path that a plan speaks of.
-struct Claim<'a> {
+struct Mention<'a> {
     /// Components, each ended by a NUL: in their order a path is followed by all that lie below it.
     path: Vec<u8>,
     doomed: bool,
@@ -167,48 +167,51 @@ struct Claim<'a> {
     id: &'a str,
 }
 
-impl<'a> Claim<'a> {
-    fn new(place: &Place, doomed: bool, (session, id): (&'a str, &'a str)) -> Claim<'a> {
+impl<'a> Mention<'a> {
+    fn new(place: &Place, doomed: bool, (session, id): (&'a str, &'a str)) -> Mention<'a> {
         let components = place.dir.components().iter().chain([&place.name]);
         let path = components.flat_map(|c| c.to_bytes_with_nul()).copied().collect();
-        Claim { path, doomed, session, id }
+        Mention { path, doomed, session, id }
     }
 
     fn called(&self) -> String {
-        format!("{} {}", self.session, self.id).trim_end().to_owned()
+        if self.id.is_empty() {
+            return self.session.to_owned();
+        }
+        format!("{} {}", self.session, self.id)
     }
 }
 
 /// I4, T21: no deletion is, holds, or lies in another deletion or anything that is kept.
 fn disjoint(work: &[SessionWork], plan: &PlanFile) -> Result<(), ApplyError> {
-    let mut all: Vec<Claim<'_>> = Vec::new();
+    let mut all: Vec<Mention<'_>> = Vec::new();
     for session in work {
         for d in &session.deletions {
             let called = (&*session.session, &*d.id);
-            all.extend(d.parts.iter().map(|part| Claim::new(part, true, called)));
+            all.extend(d.parts.iter().map(|part| Mention::new(part, true, called)));
         }
         for w in &session.witnesses {
-            all.extend(w.parts.iter().map(|part| Claim::new(part, false, (&w.called, ""))));
+            all.extend(w.parts.iter().map(|part| Mention::new(part, false, (&w.called, ""))));
         }
     }
     for d in plan.decisions.iter().filter(|d| d.verdict != "delete" && !d.paths.is_empty()) {
         let called = (&*d.session, &*d.id);
         let kept = places(&format!("{} {}", called.0, called.1), &d.paths)?;
-        all.extend(kept.iter().map(|part| Claim::new(part, false, called)));
+        all.extend(kept.iter().map(|part| Mention::new(part, false, called)));
     }
     all.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut above: Vec<&Claim<'_>> = Vec::new();
-    for claim in &all {
-        while above.last().is_some_and(|top| !claim.path.starts_with(&top.path)) {
+    let mut above: Vec<&Mention<'_>> = Vec::new();
+    for one in &all {
+        while above.last().is_some_and(|top| !one.path.starts_with(&top.path)) {
             above.pop();
         }
-        if let Some(outer) = above.iter().find(|outer| outer.doomed || claim.doomed) {
-            let (a, b) = (outer.called(), claim.called());
+        if let Some(outer) = above.iter().find(|outer| outer.doomed || one.doomed) {
+            let (a, b) = (outer.called(), one.called());
             return Err(ApplyError::BadPlan(format!("`{a}` and `{b}` overlap")));
         }
         // What several sessions rely on counts once.
-        if above.last().is_none_or(|top| top.path != claim.path) {
-            above.push(claim);
+        if above.last().is_none_or(|top| top.path != one.path) {
+            above.push(one);
         }
     }
     Ok(())
