@@ -88,7 +88,7 @@ fn i33_a_purge_that_stops_has_counted_all_that_is_gone() {
 
 /// P, with several threads: each checkpoint is whole at its path, or is brought back there.
 #[test]
-fn f14_f17_a_run_of_several_threads_is_cut_off_or_fails_anywhere() {
+fn f17_a_run_of_several_threads_is_cut_off_or_fails_anywhere() {
     let (store, plan) = store();
     let calls = Faulty::none();
     store.apply_with(&plan, &run_with(&calls, 4, false)).unwrap();
@@ -126,7 +126,7 @@ fn four(calls: &Faulty) -> Settings<'_> {
 
 /// A purge with several threads, cut off: what it had begun on is finished, the rest can be restored.
 #[test]
-fn f18_a_purge_of_several_threads_is_cut_off_anywhere() {
+fn f17_a_purge_of_several_threads_is_cut_off_or_fails_anywhere() {
     let moved = || {
         let (store, plan) = store();
         let run = store.apply(&plan).unwrap().run.unwrap();
@@ -136,13 +136,16 @@ fn f18_a_purge_of_several_threads_is_cut_off_anywhere() {
     let calls = Faulty::none();
     purge(&store.root(), Which::All, &four(&calls), &silent).unwrap();
     let most = calls.kinds().len();
+    let (mut tried, mut said) = (0, 0);
     for mishap in [Mishap::CrashBefore, Mishap::CrashAfter, Mishap::Fail(Errno::IO)] {
         for at in (0..most).step_by(most / 10) {
             let about = format!("{mishap:?} at {at}");
             let (store, run) = moved();
             let calls = Faulty::new(mishap, at);
-            let _ = purge(&store.root(), Which::All, &four(&calls), &silent);
+            let done = purge(&store.root(), Which::All, &four(&calls), &silent);
             assert!(calls.was_hit(), "{about}");
+            tried += 1;
+            said += usize::from(!done.is_ok_and(|report| report.faults.is_empty()));
             recover(&store.root(), &settings(later(120)), &silent).unwrap();
             let whole = in_trash(&store);
             let what = What { run: &run, session: None, checkpoint: None };
@@ -161,4 +164,6 @@ fn f18_a_purge_of_several_threads_is_cut_off_anywhere() {
             all_are_kept(&store, &about);
         }
     }
+    // All but what spares a later command a look.
+    assert!(said + 3 >= tried && tried > 25, "{said} of {tried}");
 }
