@@ -1,8 +1,10 @@
 //! Which runs a purge takes, where it looks for them, and what it leaves.
 
+use crate::faulty::Faulty;
 use crate::support::*;
-use retain::apply::{ApplyOptions, What, Which, purge, recover, runs, undo};
+use retain::apply::{ApplyOptions, Settings, What, Which, purge, recover, runs, undo};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 #[test]
 fn a_purge_takes_the_run_or_the_room_that_is_asked_for() {
@@ -58,8 +60,13 @@ fn i25_what_no_journal_names_stays_in_the_trash_and_is_said() {
     let slot = fs::read_dir(store.path(format!("a/mnist/1/.retain/trash/{run}")));
     let slot = slot.unwrap().next().unwrap().unwrap().path();
     fs::write(slot.join("mine"), "precious").unwrap();
-    let done = purge(&store.root(), Which::All, &settings(later(300)), &silent).unwrap();
+    let calls = Faulty::none();
+    let watched = Settings { calls: &calls, ..settings(later(300)) };
+    let done = purge(&store.root(), Which::All, &watched, &silent).unwrap();
     assert_eq!((done.purged.checkpoints, done.faults.len()), (6, 1), "{done:?}");
+    // I24: what was removed from it is on disk before anything says so.
+    let synced = ("sync", fs::metadata(&slot).unwrap().ino());
+    assert!(calls.log.lock().unwrap().contains(&synced));
     let said = &done.faults[0];
     assert!(said.contains("a/mnist/1/") && said.contains("no journal names"), "{said}");
     assert_eq!(fs::read_to_string(slot.join("mine")).unwrap(), "precious");
