@@ -19,7 +19,7 @@ pub fn measure(dir: &Arc<Node>, names: &[&[u8]]) -> io::Result<Unit> {
     unit::fold_all(|walk| {
         let mut path = std::mem::take(&mut walk.path);
         let (keeps_account, above, seen) = (dir.spare.account, Vec::new(), Vec::new());
-        let mut measure = Measure { walk, keeps_account, above, seen };
+        let mut measure = Measure { walk, above, keeps_account, seen };
         for name in names {
             measure.top(dir, name, &mut path)?;
         }
