@@ -238,13 +238,11 @@ impl Period {
 
 /// The first instant after the day `date` (`2027-01-31`) has ended in `zone`.
 pub fn end_of_day(date: chrono::NaiveDate, zone: chrono_tz::Tz) -> Option<Time> {
-    let mut next = date.succ_opt()?.and_hms_opt(0, 0, 0)?;
-    // A zone may skip midnight when its clocks change.
-    for _ in 0..4 {
-        if let Some(t) = zone.from_local_datetime(&next).earliest() {
-            return Time::from_chrono(&t.with_timezone(&Utc));
-        }
-        next += chrono::Duration::hours(1);
-    }
-    None
+    let midnight = date.succ_opt()?.and_hms_opt(0, 0, 0)?;
+    // A zone may skip midnight when its clocks change, by half an hour or, across the date line, a whole day.
+    let first = (0..=24 * 60).find_map(|minutes| {
+        let local = midnight.checked_add_signed(chrono::Duration::minutes(minutes))?;
+        zone.from_local_datetime(&local).earliest()
+    })?;
+    Time::from_chrono(&first.with_timezone(&Utc))
 }

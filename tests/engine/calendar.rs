@@ -25,6 +25,11 @@ fn a_day_ends_when_the_next_begins_also_where_that_has_no_midnight() {
         (chrono_tz::Asia::Seoul, (2027, 1, 31), "2027-01-31T15:00:00Z"),
         // Clocks went from 23:59:59 to 01:00.
         (chrono_tz::America::Sao_Paulo, (2018, 11, 3), "2018-11-04T03:00:00Z"),
+        // A quarter of an hour was left out.
+        (chrono_tz::Asia::Kathmandu, (1985, 12, 31), "1985-12-31T18:30:00Z"),
+        // Friday was left out, to move across the date line.
+        (chrono_tz::Pacific::Apia, (2011, 12, 29), "2011-12-30T10:00:00Z"),
+        (chrono_tz::Pacific::Apia, (2011, 12, 30), "2011-12-30T10:00:00Z"),
         // Midnight came twice.
         (chrono_tz::America::Havana, (2025, 11, 1), "2025-11-02T04:00:00Z"),
     ] {

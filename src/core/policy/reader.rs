@@ -4,7 +4,7 @@
 //! a key cannot be documented and silently ignored, or the reverse.
 
 use super::codes::{self, Code};
-use super::diagnostic::{Diagnostic, Position, valid_span};
+use super::diagnostic::{Diagnostic, valid_span};
 use super::origin::{Origin, Origins};
 use super::schema;
 use super::suggest::{alias, nearest};
@@ -14,6 +14,8 @@ use toml::de::{DeTable, DeValue};
 /// What is gathered while a file is checked.
 pub(super) struct Context<'t> {
     pub text: &'t str,
+    /// Where each line but the first begins: every key of a policy asks for its line.
+    lines: Vec<usize>,
     pub diagnostics: Vec<Diagnostic>,
     pub origins: Origins,
     /// Names of the layouts that the file declares.
@@ -78,6 +80,7 @@ impl<'t> Context<'t> {
     pub fn new(text: &'t str) -> Context<'t> {
         Context {
             text,
+            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
             diagnostics: Vec::new(),
             origins: Origins::default(),
             declared: Vec::new(),
@@ -124,7 +127,7 @@ impl<'t> Context<'t> {
     }
 
     pub fn line(&self, span: &Range<usize>) -> usize {
-        Position::of(self.text, span.start).line
+        self.lines.partition_point(|begin| *begin <= span.start) + 1
     }
 
     /// Opens a value as a table.
@@ -277,5 +280,21 @@ fn joined<S: AsRef<str>>(words: &[S], last_word: &str) -> String {
         Some((last, rest)) if !rest.is_empty() => format!("{} {last_word} {last}", rest.join(", ")),
         Some((last, _)) => last.clone(),
         None => "nothing".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::diagnostic::Position;
+    use super::*;
+
+    #[test]
+    fn a_key_has_the_line_that_a_fault_there_would_be_shown_at() {
+        for text in ["", "\n", "a\n", "\u{feff}a = 1\r\n\n한 = 2\nb", "\n\n\nc"] {
+            let cx = Context::new(text);
+            for at in 0..=text.len() {
+                assert_eq!(cx.line(&(at..at)), Position::of(text, at).line, "{text:?} at {at}");
+            }
+        }
     }
 }
