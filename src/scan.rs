@@ -18,6 +18,7 @@ pub mod examine;
 pub mod index;
 mod link;
 mod needs;
+mod room;
 mod touch;
 mod walk;
 mod weigh;

@@ -9,7 +9,7 @@ use super::draft::{self, Draft};
 use super::index::Kept;
 use super::link::{Link, read_links};
 use super::weigh::Pile;
-use super::{MAX_DEPTH, MAX_EXAMPLES, ScanEvent, ScanOptions, arbitrate, touch};
+use super::{MAX_DEPTH, MAX_EXAMPLES, ScanEvent, ScanOptions, arbitrate, room, touch};
 use crate::core::model::Time;
 use crate::layout::folder::{cannot_read, join, show};
 use crate::layout::{Folder, Never, Note, Notes, outside, pointer};
@@ -321,8 +321,10 @@ impl Walk<'_> {
     }
 
     fn tell(&self, draft: &Draft) {
+        let checkpoints = draft.session.checkpoints.len();
+        room::after(checkpoints);
         (self.events)(ScanEvent::Session {
-            checkpoints: draft.session.checkpoints.len(),
+            checkpoints,
             bytes: draft.session.checkpoints.iter().map(|c| c.bytes).sum(),
         });
     }
