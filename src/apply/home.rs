@@ -88,6 +88,21 @@ impl Home {
         may_write(self.ours.as_fd()) && may_write(self.journal.as_fd())
     }
 
+    /// Ours, and closed to us: the file system is read-only, or somebody changed its mode. Whoever
+    /// passes it over has to say so.
+    pub fn closed(&self) -> Option<String> {
+        let euid = rustix::process::geteuid().as_raw();
+        let ours = dir::stat_fd(self.journal.as_fd()).is_ok_and(|stat| stat.stx_uid == euid);
+        (ours && !self.is_writable()).then(|| {
+            let at = if self.at.components().is_empty() {
+                String::new()
+            } else {
+                format!("{}/", self.at)
+            };
+            format!("`{at}.retain` cannot be written: what lies in the trash that it knows stays")
+        })
+    }
+
     pub fn ours(&self) -> BorrowedFd<'_> {
         self.ours.as_fd()
     }

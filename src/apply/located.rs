@@ -52,6 +52,16 @@ impl Seen {
     }
 }
 
+/// What a purge finds to have become of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Purged,
+    /// Somebody restored it meanwhile.
+    Restored,
+    /// Neither in the trash nor at its path: its folder was moved, or somebody else took it.
+    Missing,
+}
+
 impl Located {
     /// Opens what `items` need. What is not there is not there; that is no error.
     ///
@@ -158,21 +168,29 @@ impl Located {
         for (n, part) in item.parts.iter().rev().enumerate() {
             let (name, top) = plain(part)?;
             let (Some(slot), Some(parent)) = (self.slot(part), self.parent(part)) else { continue };
-            trash::take_back(calls, slot, &name, parent)?;
-            if n == 0 && !intended && !trash::is_there(parent, &name, top)? {
+            // Of a tree that was copied, or restored from a backup, no entry is the one it was.
+            let moved = trash::take_back(calls, slot, &name, parent)?;
+            if n == 0 && !intended && !moved && !trash::is_there(parent, &name, top)? {
                 return Err(Errno::NOENT.into());
             }
         }
         Ok(())
     }
 
-    /// Unlinks a checkpoint that lies in the trash. `false`: somebody restored it meanwhile.
+    /// Unlinks a checkpoint that lies in the trash. `begun`: a purge was at it before, and what is
+    /// not there is what that one took.
     ///
     /// # Errors
     /// Something of it is left, or what bears its name is not what the journal names (I25).
-    pub fn remove(&self, calls: &dyn Calls, item: &Intent) -> io::Result<bool> {
+    pub fn remove(&self, calls: &dyn Calls, item: &Intent, begun: bool) -> io::Result<Fate> {
+        // I33: what cannot be seen was not removed, and can come back with its folder.
+        if !begun && item.parts.iter().any(|part| self.slot(part).is_none()) {
+            let home = self.look(item)?.home;
+            return Ok(if home > 0 { Fate::Restored } else { Fate::Missing });
+        }
         // Ten times what was counted: a purge ends, whatever somebody writes there (R7).
         let most = u64::from(item.files).saturating_mul(10).saturating_add(1_000_000);
+        let mut met = false;
         for (n, part) in item.parts.iter().enumerate().rev() {
             let (name, top) = plain(part)?;
             let restored =
@@ -180,7 +198,7 @@ impl Located {
             let Some(slot) = self.slot(part) else {
                 // Gone by an earlier purge, or with the undo that emptied it.
                 if restored()? {
-                    return Ok(false);
+                    return Ok(Fate::Restored);
                 }
                 continue;
             };
@@ -188,20 +206,22 @@ impl Located {
             let doomed = CString::new(format!("{}.{}.{n}", part.slot, item.item))?;
             if top.kind != FileType::Directory {
                 if trash::is_there(slot, &name, top)? {
+                    met = true;
                     remove::tree(calls, slot, &name, most)?;
                 }
             } else if let Some(fd) = trash::claim(calls, slot, &name, top, &doomed)? {
+                met = true;
                 remove::opened(calls, slot, &doomed, fd, most)?;
             }
             if restored()? {
-                return Ok(false);
+                return Ok(Fate::Restored);
             }
             // I33: gone is what is seen to be gone.
             if dir::look(slot, &name)?.is_some() || dir::look(slot, &doomed)?.is_some() {
                 return Err(io::Error::other("something else bears its name in the trash"));
             }
         }
-        Ok(true)
+        Ok(if begun || met { Fate::Purged } else { Fate::Missing })
     }
 
     /// Makes moves back durable: where the entries are now before where they were.

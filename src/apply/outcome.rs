@@ -145,6 +145,8 @@ pub struct UndoReport {
     pub already: u64,
     /// Asked for and not restored: purged, or its place is taken.
     pub skipped: Vec<Skip>,
+    /// Where more of the run may lie, and nobody could look.
+    pub faults: Vec<String>,
     pub stopped: Option<String>,
 }
 

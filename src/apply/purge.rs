@@ -10,7 +10,7 @@ use super::home::{self, Home};
 use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
 use super::journal::record::{Intent, Record, Work};
-use super::located::{Located, Tidied};
+use super::located::{Fate, Located, Tidied};
 use super::outcome::{ApplyError, Event, Progress, PurgeReport, Settings, Skip};
 use super::parallel;
 use super::pointed::Pointed;
@@ -65,6 +65,7 @@ pub fn purge(
         Which::Run(text) => Some(super::undo::pick(&homes, text)?),
         _ => None,
     };
+    report.faults.extend(homes.iter().filter_map(Home::closed));
     for home in homes.iter().filter(|h| h.is_writable()) {
         let entered = Site::enter_any(root, home, *settings, &mut report.faults)?;
         let Some(site) = entered else { continue };
@@ -84,7 +85,15 @@ pub fn purge(
             if may_act(root, run).is_err() || site.stopped() {
                 continue;
             }
-            purge_run(&site, run, chosen, progress, &mut report)?;
+            if let Err(e) = purge_run(&site, run, chosen, progress, &mut report) {
+                // I33: what is gone by then is said, and why it goes no further.
+                if report.purged.checkpoints == 0 {
+                    return Err(e);
+                }
+                report.faults.push(format!("run {}: {e}", run.id));
+                report.stopped = Some("it cannot go on".to_owned());
+                return Ok(report);
+            }
         }
         if site.stopped() {
             report.stopped = Some("a signal".to_owned());
@@ -100,7 +109,7 @@ pub fn is_expired(run: &Run, now: Time) -> bool {
 
 /// When the grace of a run ends.
 pub fn expires(run: &Run) -> Option<Time> {
-    let grace = run.begin.as_ref()?.grace_seconds;
+    let grace = run.applied()?.grace_seconds;
     let grace = i64::try_from(grace).ok()?.checked_mul(Time::NANOS_PER_SEC)?;
     Some(Time::from_nanos(began(run)?.nanos().checked_add(grace)?))
 }
@@ -141,7 +150,7 @@ pub(super) fn purge_run(
         }
         site.check()?;
         // I6, I10, R5, R13: not what is wanted by now; what is half purged already is finished.
-        let looked = parallel::map(threads, batch, |group| unwanted(site, group, &pointed));
+        let looked = parallel::map(threads, batch, |group| unwanted(site, run, group, &pointed));
         let mut batch: Vec<Vec<&Item>> = Vec::new();
         for (group, kept) in looked {
             report.kept.extend(kept);
@@ -184,6 +193,7 @@ pub(super) fn purge_run(
         synced.map_err(ApplyError::io("sync what was purged"))?;
         record(journal, &std::mem::replace(&mut last, removed), &mut gone);
     }
+    report.stopped = report.stopped.take().or(stopped.clone());
     let Some(mut journal) = journal else { return Ok(()) };
     sync(&last).map_err(ApplyError::io("sync what was purged"))?;
     record(&mut journal, &last, &mut gone);
@@ -192,17 +202,27 @@ pub(super) fn purge_run(
     }
     site.end(journal, stopped)?;
     // Its apply came to an end, so nothing is added to it, and states only ever move on.
-    let is_done = |item: &Item| item.state.is_final() || gone.contains(&item.intent.item);
-    if !run.settled && run.items.values().all(is_done) { site.settle(&run.id) } else { Ok(()) }
+    if !run.settled && run.is_done_with(&gone) { site.settle(&run.id) } else { Ok(()) }
 }
 
 /// I24: queues the record of what was removed, once that is on disk. It is written with what comes
 /// next: until then all of it is known to be purged or half purged, and whoever looks finds nothing.
-fn record(journal: &mut Journal, removed: &[Removed<'_>], gone: &mut HashSet<u32>) {
-    let purged: Vec<u32> = removed.iter().flat_map(|one| &one.done).map(|item| item.item).collect();
-    gone.extend(&purged);
-    if !purged.is_empty() {
-        journal.add(&Record::Purged { items: purged });
+fn record<'a>(journal: &mut Journal, removed: &'a [Removed<'a>], gone: &mut HashSet<u32>) {
+    let all = |which: fn(&'a Removed<'_>) -> &'a Vec<&'a Intent>| -> Vec<u32> {
+        removed.iter().flat_map(which).map(|item| item.item).collect()
+    };
+    let (purged, missing) = (all(|one| &one.done), all(|one| &one.missing));
+    let restored = all(|one| &one.restored);
+    gone.extend(purged.iter().chain(&missing).chain(&restored));
+    let records = [
+        (purged, (|items| Record::Purged { items }) as fn(Vec<u32>) -> Record),
+        (missing, |items| Record::Lost { items }),
+        (restored, |items| Record::Restored { items }),
+    ];
+    for (items, record) in records {
+        if !items.is_empty() {
+            journal.add(&record(items));
+        }
     }
 }
 
@@ -233,7 +253,7 @@ fn pointed_at(
 }
 
 fn began(run: &Run) -> Option<Time> {
-    Time::parse(&run.begin.as_ref()?.now)
+    Time::parse(&run.applied()?.now)
 }
 
 fn is_taken(root: &Root, place: &Place) -> bool {
@@ -244,14 +264,15 @@ fn is_taken(root: &Root, place: &Place) -> bool {
 /// What of a session is to be purged, and what of it is not, and why.
 fn unwanted<'i>(
     site: &Site<'_>,
+    run: &Run,
     group: &[&'i Item],
     pointed: &HashMap<u32, String>,
 ) -> (Vec<&'i Item>, Vec<Skip>) {
     let (mut wanted, mut purge, mut kept) = (Wanted::default(), Vec::new(), Vec::new());
     for item in group {
         let why = match item.state {
-            State::Moved => wanted
-                .why(site.root, &item.intent, site.settings.now)
+            State::Moved => half_way(site, run, &item.intent)
+                .or_else(|| wanted.why(site.root, &item.intent, site.settings.now))
                 .or_else(|| pointed.get(&item.intent.item).cloned()),
             _ => None,
         };
@@ -267,11 +288,29 @@ fn unwanted<'i>(
     (purge, kept)
 }
 
+/// P: in a run that recovery could not bring to its end, what is partly at its path. To say that it
+/// can only be purged would leave it so.
+fn half_way(site: &Site<'_>, run: &Run, item: &Intent) -> Option<String> {
+    if run.open.is_empty() {
+        return None;
+    }
+    match Located::open(site.root, &run.id, &[item]).and_then(|found| found.look(item)) {
+        Ok(seen) if (1..seen.parts).contains(&seen.home) => {
+            Some("a part of it is at its path".to_owned())
+        }
+        Ok(_) => None,
+        Err(e) => Some(format!("its trash cannot be looked at: {e}")),
+    }
+}
+
 /// What became of the checkpoints of one session.
 #[derive(Default)]
 struct Removed<'a> {
     /// Gone, once `tidied` is synced.
     done: Vec<&'a Intent>,
+    missing: Vec<&'a Intent>,
+    /// Whole at their paths.
+    restored: Vec<&'a Intent>,
     tidied: Option<Tidied>,
     faults: Vec<String>,
 }
@@ -297,13 +336,27 @@ fn remove<'a>(
             return out;
         }
     };
-    let removed = parallel::map(threads, &intents, |item| found.remove(calls, item));
+    let removed = parallel::map(threads, group, |item| {
+        found.remove(calls, &item.intent, item.state == State::Purging)
+    });
     let mut taken = 0;
     for (item, removed) in intents.into_iter().zip(removed) {
         match removed {
-            Ok(true) => out.done.push(item),
-            // Somebody restored it since its state was read: theirs (I28).
-            Ok(false) => taken += 1,
+            Ok(Fate::Purged) => out.done.push(item),
+            // Somebody restored it since its state was read, or is at it: theirs (I28).
+            Ok(Fate::Restored) => {
+                taken += 1;
+                let back = found.look(item).is_ok_and(|seen| seen.home == seen.parts);
+                out.restored.extend(back.then_some(item));
+            }
+            Ok(Fate::Missing) => {
+                let (session, id) = (&item.session, &item.id);
+                out.faults.push(format!(
+                    "{session} {id} is neither in the trash nor at its path, and was not purged; \
+                     if its folder was moved, move it back, and `retain undo {run}` restores it"
+                ));
+                out.missing.push(item);
+            }
             Err(e) => out.faults.push(fault(item, &e)),
         }
     }

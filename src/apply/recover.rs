@@ -9,12 +9,13 @@ use super::home;
 use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
 use super::journal::record::{Intent, Record, Work};
-use super::located::Located;
+use super::located::{Fate, Located};
 use super::outcome::{ApplyError, Event, Progress, Settings};
 use super::root::Root;
 use super::site::{Site, may_act};
 use crate::core::plan::PlanFile;
 use crate::store::unit;
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
@@ -163,86 +164,161 @@ fn recover_run(site: &Site<'_>, run: &Run) -> Result<Recovery, ApplyError> {
         done.faults
             .push(format!("the journal of run {} is damaged; look into its trash by hand", run.id));
     }
-    let mut journal = site.journal(run, Work::Recover)?;
+    let mut work = Recovering { site, run, journal: None, done };
     let mut split = false;
     for items in by_session(run.items.values().filter(|i| !i.state.is_final())) {
         let intents: Vec<&Intent> = items.iter().map(|i| &i.intent).collect();
         let found = match Located::open(site.root, &run.id, &intents) {
             Ok(found) => found,
             Err(e) => {
-                done.faults.push(format!("{} of run {}: {e}", intents[0].session, run.id));
+                work.done.faults.push(format!("{} of run {}: {e}", intents[0].session, run.id));
+                // What nobody could look at may be half way.
+                split = true;
                 continue;
             }
         };
         for item in items {
-            if let Err(e) = recover_item(site, &found, item, &mut journal, &mut done) {
+            if let Err(e) = work.item(&found, item)? {
                 let (session, id) = (&item.intent.session, &item.intent.id);
-                done.faults.push(format!("{session} {id} of run {}: {e}", run.id));
-                split |= found.look(&item.intent).map_or(true, |seen| seen.is_split());
+                work.done.faults.push(format!("{session} {id} of run {}: {e}", run.id));
+                // What is only intended no purge and no undo by itself would come back to.
+                split |= item.state == State::Intent
+                    || found.look(&item.intent).map_or(true, |seen| seen.is_split());
             }
         }
+        let Some(journal) = &mut work.journal else { continue };
         // I24: what a record will say must be on disk before it.
         found.sync(site.settings.calls).map_err(ApplyError::io("sync the trash"))?;
         let calls = site.settings.calls;
         if let Err(e) = found.tidy(calls).and_then(|tidied| tidied.sync(calls)) {
-            done.faults.push(format!("an empty trash folder of run {} stays: {e}", run.id));
+            let fault = format!("an empty trash folder of run {} stays: {e}", run.id);
+            work.done.faults.push(fault);
         }
         journal.commit(site.settings.calls).map_err(ApplyError::io("write the journal"))?;
     }
     // P: what is still half way is looked at again by the next command.
     if !split {
-        site.finish(journal, &run.id, None)?;
+        work.journal()?;
     }
-    Ok(done)
+    match work.journal {
+        Some(journal) if !split => site.finish(journal, &run.id, None)?,
+        _ => {}
+    }
+    Ok(work.done)
 }
 
-/// Looks where a checkpoint is, and makes it whole at one place or the other.
-fn recover_item(
-    site: &Site<'_>,
-    found: &Located,
-    item: &Item,
-    journal: &mut Journal,
-    done: &mut Recovery,
-) -> io::Result<()> {
-    let (calls, items) = (site.settings.calls, vec![item.intent.item]);
+/// A recovery of one run.
+struct Recovering<'a> {
+    site: &'a Site<'a>,
+    run: &'a Run,
+    /// Created before the first change: a fault that lasts must not add a file with every command.
+    journal: Option<Journal>,
+    done: Recovery,
+}
+
+impl Recovering<'_> {
+    fn journal(&mut self) -> Result<&mut Journal, ApplyError> {
+        match &mut self.journal {
+            Some(journal) => Ok(journal),
+            none => Ok(none.insert(self.site.journal(self.run, Work::Recover)?)),
+        }
+    }
+
+    /// Looks where a checkpoint is, and makes it whole at one place or the other. The inner error is
+    /// of this checkpoint alone.
+    fn item(&mut self, found: &Located, item: &Item) -> Result<io::Result<()>, ApplyError> {
+        let step = match step(found, item) {
+            Ok(step) => step,
+            Err(e) => return Ok(Err(e)),
+        };
+        if step == Step::Nothing {
+            return Ok(Ok(()));
+        }
+        self.journal()?;
+        let record = match self.take(found, item, step) {
+            Ok(record) => record,
+            Err(e) => return Ok(Err(e)),
+        };
+        self.journal()?.add(&record);
+        let done = &mut self.done;
+        *match record {
+            Record::Moved { .. } => &mut done.completed,
+            Record::Purged { .. } => &mut done.purged,
+            Record::Restored { .. } => &mut done.restored,
+            Record::Kept { .. } => &mut done.put_back,
+            _ => &mut done.lost,
+        } += 1;
+        Ok(Ok(()))
+    }
+
+    fn take(&self, found: &Located, item: &Item, step: Step) -> io::Result<Record> {
+        let (calls, items) = (self.site.settings.calls, vec![item.intent.item]);
+        let restoring = item.state == State::Moved;
+        match step {
+            Step::Purge => match found.remove(calls, &item.intent, true)? {
+                Fate::Purged => return Ok(Record::Purged { items }),
+                // P: an undo that was cut off before a purge was: the rest follows what is back.
+                Fate::Restored | Fate::Missing => {
+                    found.take_back(calls, &item.intent, false)?;
+                    let seen = found.look(&item.intent)?;
+                    if seen.home < seen.parts {
+                        return Err(io::Error::other("only a part of it is at its path"));
+                    }
+                    return Ok(Record::Restored { items });
+                }
+            },
+            Step::Nothing | Step::Complete => return Ok(Record::Moved { items }),
+            Step::Miss if restoring => return Ok(Record::Lost { items }),
+            Step::Miss => return Ok(Record::Gone { items }),
+            Step::TakeBack => found.take_back(calls, &item.intent, !restoring)?,
+            Step::Leave => {}
+        }
+        Ok(if restoring {
+            Record::Restored { items }
+        } else {
+            Record::Kept { items, why: "the run was interrupted".to_owned() }
+        })
+    }
+}
+
+/// What recovery does about one checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Nothing,
+    /// Whole in the trash: moved.
+    Complete,
+    Purge,
+    TakeBack,
+    /// It is at its path.
+    Leave,
+    /// It is nowhere.
+    Miss,
+}
+
+/// What is to be done about it, by looking only.
+fn step(found: &Located, item: &Item) -> io::Result<Step> {
     let seen = found.look(&item.intent)?;
     if item.state == State::Purging {
-        if found.remove(calls, &item.intent)? {
-            journal.add(&Record::Purged { items });
-            done.purged += 1;
-        } else {
-            journal.add(&Record::Restored { items });
-            done.restored += 1;
-        }
-        return Ok(());
+        return Ok(Step::Purge);
     }
     if seen.whole_in_trash() {
         if item.state == State::Moved {
-            return Ok(());
+            return Ok(Step::Nothing);
         }
         // I22: the move is verified now if it was not before.
         if unit::hex(&found.identity(&item.intent, false)?) == item.intent.identity {
-            journal.add(&Record::Moved { items });
-            done.completed += 1;
-            return Ok(());
+            return Ok(Step::Complete);
         }
     }
-    let restoring = item.state == State::Moved;
     if seen.trash + seen.strange > 0 {
-        found.take_back(calls, &item.intent, !restoring)?;
-    } else if seen.home == 0 {
-        journal.add(&if restoring { Record::Lost { items } } else { Record::Gone { items } });
-        done.lost += 1;
-        return Ok(());
+        // I26: nothing is moved where a place is taken.
+        return if found.taken(&item.intent)? {
+            Err(Errno::EXIST.into())
+        } else {
+            Ok(Step::TakeBack)
+        };
     }
-    if restoring {
-        journal.add(&Record::Restored { items });
-        done.restored += 1;
-    } else {
-        journal.add(&Record::Kept { items, why: "the run was interrupted".to_owned() });
-        done.put_back += 1;
-    }
-    Ok(())
+    Ok(if seen.home == 0 { Step::Miss } else { Step::Leave })
 }
 
 /// Checkpoints of one session together: they share directories.

@@ -316,9 +316,22 @@ pub fn inner_root(root: &Root, work: &[SessionWork], threads: usize) -> io::Resu
 
 /// Whether a directory below the root has a marker of its own.
 fn is_root(root: &Root, at: &Rel) -> io::Result<bool> {
-    let Ok(fd) = dir::open(root.fd(), at, dir::how()) else { return Ok(false) };
+    // What is gone, or leads elsewhere, is met again by who opens it. Anything else is no answer.
+    let absent = |e: &io::Error| {
+        let none = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::XDEV];
+        Errno::from_io_error(e).is_some_and(|errno| none.contains(&errno))
+    };
+    let fd = match dir::open(root.fd(), at, dir::how()) {
+        Ok(fd) => fd,
+        Err(e) if absent(&e) => return Ok(false),
+        Err(e) => return Err(e),
+    };
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(ours) = fs::openat(&fd, OURS, flags, Mode::empty()) else { return Ok(false) };
+    let ours = match fs::openat(&fd, OURS, flags, Mode::empty()).map_err(io::Error::from) {
+        Ok(ours) => ours,
+        Err(e) if absent(&e) => return Ok(false),
+        Err(e) => return Err(e),
+    };
     Ok(kind_is_dir(ours.as_fd())? && dir::look(ours.as_fd(), c"root.toml")?.is_some())
 }
 

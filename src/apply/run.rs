@@ -223,13 +223,16 @@ impl AtHome<'_> {
             site.end(journal, stopped)?;
         }
         verified?;
-        if self.options.purge_now && !site.stopped() {
+        if self.options.purge_now && site.stopped() {
+            self.report.stopped.get_or_insert_with(|| "a signal".to_owned());
+        } else if self.options.purge_now {
             let mut purged = PurgeReport::default();
             let done = purge::purge_now(site, &self.begin.run, self.progress, &mut purged);
             self.report.purged.checkpoints += purged.purged.checkpoints;
             self.report.purged.bytes += purged.purged.bytes;
             self.report.faults.extend(purged.faults);
             self.report.skipped.extend(purged.kept);
+            self.report.stopped = self.report.stopped.take().or(purged.stopped);
             done?;
             // A removed hard link changes the ctime of a keeper's file, and nothing else.
             verify_keepers(site, &kept, |unit, was| unit.lasting == was.2)?;

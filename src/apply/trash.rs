@@ -248,7 +248,8 @@ fn open_if(dir: BorrowedFd<'_>, name: &CStr, top: Top) -> io::Result<Option<Owne
 }
 
 /// Renames what bears `name` in a slot back to that name; never over anything (I26). Only we can
-/// have put it there, so whatever it is, it came from there. Done twice, it is done once.
+/// have put it there, so whatever it is, it came from there. Done twice, it is done once: `Ok(false)`
+/// if nothing bears the name.
 ///
 /// # Errors
 /// Its place is taken (`AlreadyExists`), or it cannot be moved; it stays in the slot.
@@ -257,8 +258,8 @@ pub fn take_back(
     slot: BorrowedFd<'_>,
     name: &CStr,
     to: BorrowedFd<'_>,
-) -> io::Result<()> {
-    let Some(stat) = dir::look(slot, name)? else { return Ok(()) };
+) -> io::Result<bool> {
+    let Some(stat) = dir::look(slot, name)? else { return Ok(false) };
     let top = Top { inode: stat.stx_ino, kind: dir::kind(&stat) };
     let done = match calls.rename_new(slot, name, to, name) {
         Err(e) if calls::unsupported(&e) => take_back_slowly(calls, slot, name, top, to),
@@ -270,9 +271,10 @@ pub fn take_back(
         (Ok(()), false) => Err(io::Error::other("it was not moved, although the system says so")),
         // At both places: an earlier attempt was cut off between link and unlink.
         (_, true) if top.kind != FileType::Directory && is_there(slot, name, top)? => {
-            calls.unlink(slot, name)
+            calls.unlink(slot, name)?;
+            Ok(true)
         }
-        (_, true) => Ok(()),
+        (_, true) => Ok(true),
     }
 }
 

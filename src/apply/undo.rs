@@ -45,15 +45,18 @@ pub fn undo(
     settings: &Settings<'_>,
     progress: Progress<'_>,
 ) -> Result<UndoReport, ApplyError> {
-    let (homes, _) = home::find(root, settings.threads_on(root), &BTreeSet::new())
+    let (homes, faults) = home::find(root, settings.threads_on(root), &BTreeSet::new())
         .map_err(ApplyError::io("find journals"))?;
     let run = pick(&homes, what.run)?;
     let mut report = UndoReport::default();
+    // Of a run with journals beside its sessions, some of them may be where nobody could look.
+    let mut beside = false;
     let (mut asked, mut met) = (0, false);
     for home in &homes {
         if !known(home, &run)? {
             continue;
         }
+        beside |= !home.at.components().is_empty();
         let site = Site::enter(root, home, *settings)?;
         if let Some(recovered) = recover::at(&site, progress)? {
             report.recovered.get_or_insert_default().absorb(recovered);
@@ -68,6 +71,10 @@ pub fn undo(
         if report.stopped.is_some() {
             break;
         }
+    }
+    if beside {
+        let unseen = |(at, e)| format!("{at} could not be searched: {e}");
+        report.faults.extend(faults.into_iter().map(unseen));
     }
     // I33, F24: it was listed a moment ago; nothing restored is no success then.
     if !met && report.stopped.is_none() {
@@ -228,7 +235,8 @@ impl Undoing<'_> {
             let (session, id) = (&item.session, &item.id);
             (self.progress)(Event::Restored { session, id, bytes: item.bytes });
         } else {
-            let why = "it is back at its path, but was written to while it was in the trash";
+            let why =
+                "it is back at its path, but was copied or written to while it was in the trash";
             self.report.skipped.push(skip(item, Cause::Changed, why));
         }
         Ok(true)

@@ -58,6 +58,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
         let id = skip.id.as_deref().unwrap_or_default();
         ui.warn(format!("not restored: {} {id}: {}", skip.session, skip.why));
     }
+    report.faults.iter().for_each(|fault| ui.warn(fault.clone()));
     if let Some(why) = &report.stopped {
         ui.warn(format!(
             "stopped before the end: {why}; what was not reached is still in the trash"
@@ -76,7 +77,8 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
         let size = human::size(restored.bytes);
         ui.out(&format!("Restored {count} ({size}) of run {}.\n", run.id))?;
     }
-    Ok(Exit::Done.and_if(!report.skipped.is_empty() || report.stopped.is_some(), Exit::Partly))
+    let left = !report.skipped.is_empty() || !report.faults.is_empty() || report.stopped.is_some();
+    Ok(Exit::Done.and_if(left, Exit::Partly))
 }
 
 fn preview(

@@ -68,6 +68,7 @@ pub fn undo(run: &str, report: &UndoReport) -> Value {
         },
         "already": report.already,
         "skipped": skipped(&report.skipped),
+        "faults": report.faults,
         "stopped": report.stopped,
     })
 }

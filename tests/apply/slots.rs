@@ -312,7 +312,7 @@ fn i28_a_directory_is_claimed_once() {
 }
 
 /// Name, mishap and the call that it befalls, what is said, where it is then, the calls.
-type Row = (&'static str, Mishap, usize, Said<()>, &'static str, &'static [&'static str]);
+type Row = (&'static str, Mishap, usize, Said<bool>, &'static str, &'static [&'static str]);
 
 #[test]
 fn i26_what_is_taken_back_is_never_put_over_anything() {
@@ -321,16 +321,16 @@ fn i26_what_is_taken_back_is_never_put_over_anything() {
     let rows: &[Row] = &[
         ("d", Lie, 0, lie, "trash", &["rename"]),
         ("f", Lie, 0, lie, "trash", &["rename"]),
-        ("d", Lie, 9, Ok(()), "home", &["rename"]),
-        ("f", Lie, 9, Ok(()), "home", &["rename"]),
-        ("d", DoneButFailed(Errno::IO), 0, Ok(()), "home", &["rename"]),
-        ("f", DoneButFailed(Errno::IO), 0, Ok(()), "home", &["rename"]),
+        ("d", Lie, 9, Ok(true), "home", &["rename"]),
+        ("f", Lie, 9, Ok(true), "home", &["rename"]),
+        ("d", DoneButFailed(Errno::IO), 0, Ok(true), "home", &["rename"]),
+        ("f", DoneButFailed(Errno::IO), 0, Ok(true), "home", &["rename"]),
         ("d", Fail(Errno::IO), 0, Err(Some(Errno::IO)), "trash", &["rename"]),
         ("f", Fail(Errno::XDEV), 0, Err(Some(Errno::XDEV)), "trash", &["rename"]),
         // Where the file system knows no NOREPLACE.
-        ("d", Fail(Errno::INVAL), 0, Ok(()), "home", &["rename", "rename"]),
+        ("d", Fail(Errno::INVAL), 0, Ok(true), "home", &["rename", "rename"]),
         ("d", FailEver(Errno::INVAL), 0, Err(Some(Errno::INVAL)), "trash", &["rename", "rename"]),
-        ("f", Fail(Errno::INVAL), 0, Ok(()), "home", &["rename", "link", "unlink"]),
+        ("f", Fail(Errno::INVAL), 0, Ok(true), "home", &["rename", "link", "unlink"]),
     ];
     for (name, mishap, at, wanted, end, kinds) in rows {
         let (folder, slot) = Folder::with_both_in_slot();
@@ -342,10 +342,11 @@ fn i26_what_is_taken_back_is_never_put_over_anything() {
         assert_eq!(where_is(&folder, name), *end, "{about}");
         assert_eq!(calls.kinds(), *kinds, "{about}");
         // Once more, without a mishap, and then for nothing.
-        trash::take_back(&Os, slot.fd(), &c_name, folder.fd()).unwrap();
+        let left = *end == "trash";
+        assert_eq!(trash::take_back(&Os, slot.fd(), &c_name, folder.fd()).unwrap(), left);
         assert_eq!(where_is(&folder, name), "home", "{about}");
         let calls = Faulty::none();
-        trash::take_back(&calls, slot.fd(), &c_name, folder.fd()).unwrap();
+        assert!(!trash::take_back(&calls, slot.fd(), &c_name, folder.fd()).unwrap(), "{about}");
         assert_eq!(calls.kinds().len(), 0, "{about}");
     }
 }

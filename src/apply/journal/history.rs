@@ -11,7 +11,7 @@ use crate::apply::site;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::io;
 use std::path::Path;
@@ -176,9 +176,21 @@ impl Run {
         })
     }
 
-    /// Nothing is left in the trash, and nothing open.
+    /// Nothing is left in the trash, as far as its journal tells: of a damaged one nobody knows.
     pub fn is_done(&self) -> bool {
-        self.items.values().all(|i| i.state.is_final())
+        self.is_done_with(&HashSet::new())
+    }
+
+    /// As [`Run::is_done`], once these items are gone as well.
+    pub fn is_done_with(&self, gone: &HashSet<u32>) -> bool {
+        let done = |i: &Item| i.state.is_final() || gone.contains(&i.intent.item);
+        !self.damaged && self.orphans.is_empty() && self.items.values().all(done)
+    }
+
+    /// The beginning of the apply itself. The others repeat it as far as they know it: with a
+    /// beginning that was lost they knew nothing, and no grace.
+    pub fn applied(&self) -> Option<&Begin> {
+        self.begin.as_ref().filter(|begin| begin.work == Work::Apply)
     }
 }
 
