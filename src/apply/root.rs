@@ -8,6 +8,7 @@ mod marker;
 mod refuse;
 
 pub use marker::{Marker, init};
+pub use refuse::around;
 
 use super::calls;
 use super::dir::{self, OURS, Rel};

@@ -1,5 +1,6 @@
 //! `retain demo`: everything once, on a storage made for it.
 
+mod place;
 mod year;
 
 use super::args::Consent;
@@ -20,11 +21,12 @@ use crate::steps::{by_hand, pick};
 use crate::{apply, demo};
 use clap::Args;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where to make it; it must not exist yet, or be empty [default: retain-demo; with --serve retain-demo-page]
+    /// Where to make it; it must not exist yet, or be empty, and lie in no root [default: retain-demo; with --serve retain-demo-page]
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
 
@@ -57,6 +59,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
     let dir = args.dir();
     let place = context::shown(dir);
     let storage = dir.join("storage");
+    place::check(dir)?;
     let sample = demo::make(&storage, context.now).map_err(|e| {
         let exit = match e.kind() {
             std::io::ErrorKind::DirectoryNotEmpty => Exit::Usage,
@@ -175,7 +178,9 @@ fn policy(context: &Context, dir: &Path, in_use: Option<u64>) -> Result<InForce,
         );
     }
     let write = |name: &str, text: &str| {
-        std::fs::write(dir.join(name), text)
+        // The directory was empty a moment ago; what has come since is somebody's.
+        std::fs::File::create_new(dir.join(name))
+            .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|e| anyhow::Error::new(e).context(format!("cannot write {name}")))
     };
     write("policy.toml", &text)?;

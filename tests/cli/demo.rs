@@ -1,6 +1,7 @@
 //! `demo`: what a first-time user sees, and what is left to try.
 
-use crate::support::{Tree, World};
+use crate::nsml;
+use crate::support::{Snapshot, Tree, World};
 
 #[test]
 fn each_part_fits_a_screen_and_the_rest_can_be_tried() {
@@ -30,11 +31,56 @@ fn each_part_fits_a_screen_and_the_rest_can_be_tried() {
     }
 }
 
+/// Whatever it is that lies there: a policy and settings are somebody's decision.
 #[test]
 fn a_directory_with_something_in_it_is_left_alone() {
     let tree = Tree::new();
-    tree.file("mine/storage/x", "x");
-    World::within(tree.path()).run(["demo", "mine"]).code(2).warns("is not empty");
+    tree.file("mine/storage/x", "x").file("policy/policy.toml", "version = 1\n");
+    tree.file("settings/retain.toml", "roots = [\"runs\"]\n").file("file", "x");
+    tree.symlink("dangling", "nowhere").dir("empty");
+    let before = Snapshot::of(tree.path());
+    let world = World::within(tree.path()).in_real_time();
+    for dir in ["mine", "policy", "settings"] {
+        world
+            .run(["demo", dir])
+            .code(2)
+            .warns("is not empty")
+            .warns("name a directory that is new");
+    }
+    world.run(["demo", "file"]).code(2).warns("cannot make the sample in file");
+    world.run(["demo", "dangling"]).code(2).warns("cannot make the sample in dangling");
+    before.assert_same(&Snapshot::of(tree.path()));
+    world.run(["demo", "empty"]).ok();
+    // Who names none and comes again is told, and finds the first one as it was.
+    world.run(["demo"]).ok();
+    let before = Snapshot::of(tree.path());
+    world.run(["demo"]).code(2).warns("retain-demo is not empty");
+    before.assert_same(&Snapshot::of(tree.path()));
+}
+
+/// Sample checkpoints among real ones would be planned with them.
+#[test]
+fn no_sample_is_made_inside_a_root() {
+    let tree = Tree::new();
+    nsml::write_as(&tree, &format!("storage/{}", nsml::SESSION));
+    tree.dir("storage/empty").symlink("way", "storage/nsmlteam");
+    tree.file("named/retain.toml", "roots = [\"runs\"]\n").dir("named/runs/empty");
+    let world = World::within(tree.path()).in_real_time();
+    world.run(["-C", "storage", "init"]).ok();
+    let before = Snapshot::of(tree.path());
+    let inside =
+        ["storage", "storage/empty", "storage/new", "storage/a/b", "way/new", "named/runs/new"];
+    for dir in inside {
+        world.run(["demo", dir]).code(2).warns("lies inside the root").warns("nothing was written");
+    }
+    World::within(tree.at("storage/empty")).run(["demo"]).code(2).warns("lies inside the root");
+    World::within(tree.at("storage"))
+        .run(["demo", "--serve"])
+        .code(2)
+        .warns("lies inside the root");
+    before.assert_same(&Snapshot::of(tree.path()));
+    // Beside the roots that settings name there is room.
+    world.run(["demo", "named/new"]).ok();
 }
 
 /// Who names no directory can look at both samples, one after the other.

@@ -129,6 +129,20 @@ pub(super) fn check(path: &Path, fd: BorrowedFd<'_>, home: Option<&Path>) -> Res
     Ok(())
 }
 
+/// The nearest root that a directory is or lies in; the path has no symlinks.
+///
+/// # Errors
+/// It is no directory, or no descriptor is left.
+pub fn around(dir: &Path) -> io::Result<Option<PathBuf>> {
+    for above in dir.ancestors() {
+        let fd = fs::openat(fs::CWD, above, UP, Mode::empty())?;
+        if holds_marker(fd.as_fd())? {
+            return Ok(Some(above.to_path_buf()));
+        }
+    }
+    Ok(None)
+}
+
 const UP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Whether a directory is a root; one that we may not look into is none we could know of.
