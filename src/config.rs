@@ -62,6 +62,11 @@ pub enum ConfigError {
     EmptyRoot,
     #[error("cannot read {path}")]
     Read { path: String, source: io::Error },
+    /// To take it for absent would be to drop what it excludes, and to follow another policy.
+    #[error(
+        "{path} is a symlink to {target}, which is not there; bring that back, or remove the symlink if no settings are meant"
+    )]
+    Dangling { path: String, target: String },
     #[error(transparent)]
     Untrusted(ReadError),
     #[error("{path} is not valid:\n{source}")]
@@ -127,7 +132,8 @@ impl Config {
                 let root = settings.root_for(cwd)?;
                 return Ok(settings.with(root, How::Settings));
             }
-            if dir.join(".retain/root.toml").is_file() {
+            // Whatever lies there: what is no marker is refused when the root is opened.
+            if dir.join(".retain/root.toml").symlink_metadata().is_ok() {
                 return Config::for_root(dir.to_owned(), How::Marked, cwd, trust);
             }
         }
@@ -170,7 +176,10 @@ impl Settings {
         }
         let text = match trusted::read(&file, trust) {
             Ok(text) => text,
-            Err(ReadError::Io(e)) if absent(&e) => return Ok(None),
+            Err(ReadError::Io(e)) if absent(&e) && file.is_symlink() => {
+                let target = std::fs::read_link(&file).as_deref().map(display).unwrap_or_default();
+                return Err(ConfigError::Dangling { path, target });
+            }
             Err(ReadError::Io(source)) => return Err(ConfigError::Read { path, source }),
             Err(e @ ReadError::Untrusted { .. }) => return Err(ConfigError::Untrusted(e)),
         };

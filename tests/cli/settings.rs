@@ -1,7 +1,7 @@
 //! `retain.toml`: roots, policy, owner and exclusions for everybody who works below it.
 
 use crate::nsml::{self, LAST_TWO, SESSION};
-use crate::support::{Tree, World};
+use crate::support::{Snapshot, Tree, World};
 
 fn project(settings: &str) -> Tree {
     let tree = Tree::new();
@@ -65,4 +65,62 @@ fn faulty_settings_are_told_with_their_place() {
         let tree = project(text);
         World::within(tree.path()).run(["plan"]).code(2).warns(words).warns("retain.toml");
     }
+}
+
+/// A link whose file is on a disk that is not mounted still says that there are settings; without
+/// them what they exclude would be deleted by another policy.
+#[test]
+fn settings_that_lead_nowhere_are_not_taken_for_absent() {
+    let tree = project("");
+    World::within(tree.path()).run(["-C", "runs", "init"]).ok();
+    std::fs::remove_file(tree.at("retain.toml")).unwrap();
+    tree.symlink("retain.toml", "site/settings.toml");
+    let before = Snapshot::of(tree.path());
+    for cwd in ["", "runs", "runs/nsmlteam"] {
+        let world = World::within(tree.at(cwd));
+        for args in [&["plan"][..], &["apply", "--yes"], &["ls"], &["policy", "check"]] {
+            let run =
+                world.run(args).code(2).warns("retain.toml is a symlink to site/settings.toml");
+            run.warns("remove the symlink");
+        }
+    }
+    // From elsewhere, by its name.
+    World::new().run(["apply", "--yes", "-C", tree.at("runs").to_str().unwrap()]).code(2);
+    // On the way to nowhere: a file where a directory should be.
+    std::fs::remove_file(tree.at("retain.toml")).unwrap();
+    tree.symlink("retain.toml", "policy.toml/settings.toml");
+    World::within(tree.path()).run(["plan"]).code(2).warns("is a symlink to policy.toml/settings");
+    std::fs::remove_file(tree.at("retain.toml")).unwrap();
+    tree.symlink("retain.toml", "site/settings.toml");
+    before
+        .without_times_of(&[""])
+        .without("retain.toml")
+        .assert_same(&Snapshot::of(tree.path()).without_times_of(&[""]).without("retain.toml"));
+    World::within(tree.path()).run(["plan", "-C", "runs"]).code(2);
+}
+
+/// The policy and the monitor that settings name, likewise.
+#[test]
+fn a_named_file_that_leads_nowhere_is_a_fault() {
+    let tree = project("roots = [\"runs\"]\npolicy = \"p.toml\"\n");
+    tree.symlink("p.toml", "site/p.toml");
+    let world = World::within(tree.path());
+    world.run(["plan"]).code(2).warns("cannot read").warns("p.toml");
+    world.run(["plan", "--policy", "p.toml"]).code(2).warns("cannot read p.toml");
+    tree.file(
+        "retain.toml",
+        "roots = [\"runs\"]\npolicy = \"policy.toml\"\nmonitor = \"m.toml\"\n",
+    );
+    tree.symlink("m.toml", "site/m.toml");
+    world.run(["monitor"]).code(2).warns("m.toml");
+}
+
+/// Nobody looks past a root whose marker is gone: above it other settings would hold.
+#[test]
+fn a_marker_that_leads_nowhere_is_refused() {
+    let tree = project("roots = [\"runs\"]\npolicy = \"policy.toml\"\n");
+    World::within(tree.path()).run(["init"]).ok();
+    std::fs::rename(tree.at("runs/.retain/root.toml"), tree.at("moved")).unwrap();
+    tree.symlink("runs/.retain/root.toml", "nowhere");
+    World::within(tree.at("runs/nsmlteam")).run(["apply", "--yes"]).code(6).warns("root.toml");
 }
