@@ -4,13 +4,14 @@ use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::work::{self, Seen};
-use crate::core::model::{Pin, Time};
+use crate::core::model::{Inventory, Pin, Time};
 use crate::marks::Mark;
 use crate::report::human;
-use crate::steps::mark::{self, Folders, parse_until};
+use crate::steps::mark::{self, Folders, MarkError, Written, parse_until};
 use crate::steps::pick;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// What a mark is set on.
 #[derive(Debug, Args)]
@@ -68,76 +69,120 @@ pub fn pin(context: &Context, args: &PinArgs) -> Result<Exit, Failure> {
     if pin.until.is_some_and(|until| until <= context.now) {
         return Err(Failure::usage("--until lies in the past; such a pin would protect nothing"));
     }
-    change(context, &args.target, "pinned", |mark| mark.pin = Some(pin.clone()))
+    Ok(change(context, &args.target, "pinned", |mark| mark.pin = Some(pin.clone()))?.exit)
 }
 
 pub fn unpin(context: &Context, args: &UnpinArgs) -> Result<Exit, Failure> {
-    change(context, &args.target, "unpinned", |mark| mark.pin = None)
+    Ok(change(context, &args.target, "unpinned", |mark| mark.pin = None)?.exit)
 }
 
 pub fn tag(context: &Context, args: &TagArgs) -> Result<Exit, Failure> {
-    change(context, &args.target, "tagged", |mark| {
+    let marked = change(context, &args.target, "tagged", |mark| {
         for tag in &args.remove {
             mark.tags.remove(tag);
         }
         mark.tags.extend(args.add.iter().cloned());
-    })
+    })?;
+    Ok(marked.exit)
 }
 
-/// Changes the mark of each subject of the target, and says so.
+/// What became of the marks of a target.
+pub struct Marked {
+    pub exit: Exit,
+    /// Nothing of the target is left without its mark.
+    pub whole: bool,
+}
+
+/// Changes the mark of each subject of the target, and says so: which could not be changed, and of
+/// how many it was done.
 ///
 /// # Errors
-/// Nothing has that name, or a marks file cannot be read or written.
+/// Nothing has that name, or stdout cannot be written to.
 pub fn change(
     context: &Context,
     target: &Target,
     done: &str,
     edit: impl Fn(&mut Mark),
-) -> Result<Exit, Failure> {
+) -> Result<Marked, Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
     let seen = work::scan_root(context, &config, &root)?;
-    let (folders, count) = subjects(&seen, target)?;
-    let what = match target.checkpoints.as_slice() {
-        [] => human::count(count, "session"),
-        _ => human::count(count, "checkpoint"),
-    };
-    let mut changed = 0;
+    let chosen = Chosen::of(&seen, target)?;
+    let mut written = Written::default();
     if !target.dry_run {
         context.confine(&root);
-        for (folder, subjects) in &folders {
-            changed += u64::from(
-                mark::write(&root, folder, subjects, &edit).map_err(anyhow::Error::from)?,
-            );
-        }
+        written = mark::write(&root, &chosen.folders, &edit);
     }
+    for error in &written.failed {
+        let text = error.to_string();
+        context.ui.failure(&Failure::msg(Exit::Partly, text));
+    }
+    let failed: HashSet<&str> = written.failed.iter().map(|e| &*e.folder).collect();
     if context.ui.json {
-        let subjects: Vec<_> = folders
-            .iter()
+        context.ui.json(&chosen.json(target, &written, &failed))?;
+    } else {
+        let noun = if target.checkpoints.is_empty() { "session" } else { "checkpoint" };
+        let what = human::count(chosen.count, noun);
+        let left_out = chosen.count_in(&seen.inventory, &failed);
+        context.ui.note(match (target.dry_run, left_out, written.changed) {
+            (true, _, _) => format!("dry run: {what} would be {done}"),
+            (_, 0, 0) => format!("{what}: nothing to change"),
+            (_, 0, _) => format!("{what} {done}"),
+            (_, n, _) => format!("{} of {what} {done}", chosen.count - n),
+        });
+    }
+    let whole = failed.is_empty();
+    if !whole {
+        context.ui.help("what was not marked is not protected: mend the cause and run it again");
+    }
+    let nothing = !whole && failed.len() == chosen.folders.len();
+    let exit = Exit::Done.and_if(!whole, if nothing { Exit::Error } else { Exit::Partly });
+    Ok(Marked { exit: work::finish(context, &seen).and(exit), whole })
+}
+
+/// Where the marks of the target lie.
+struct Chosen {
+    folders: Folders,
+    sessions: Vec<usize>,
+    /// Checkpoints, if the target names any, else sessions.
+    count: u64,
+    whole_sessions: bool,
+}
+
+impl Chosen {
+    fn of(seen: &Seen, target: &Target) -> Result<Chosen, Failure> {
+        let inventory = &seen.inventory;
+        let sessions = pick::sessions(inventory, std::slice::from_ref(&target.session))?;
+        let whole_sessions = target.checkpoints.is_empty();
+        let (folders, count) = if whole_sessions {
+            (mark::of_sessions(inventory, &sessions), sessions.len() as u64)
+        } else {
+            let picked = pick::checkpoints(inventory, &sessions, &target.checkpoints)?;
+            mark::of_checkpoints(inventory, &picked)
+        };
+        Ok(Chosen { folders, sessions, count, whole_sessions })
+    }
+
+    /// How many have a mark, or a part of it, in one of these folders.
+    fn count_in(&self, inventory: &Inventory, folders: &HashSet<&str>) -> u64 {
+        let is_in = |f: &String| folders.contains(&**f);
+        if self.whole_sessions {
+            let lies_in = |s: &&usize| mark::of_sessions(inventory, &[**s]).keys().any(is_in);
+            return self.sessions.iter().filter(lies_in).count() as u64;
+        }
+        self.folders.iter().filter(|(f, _)| is_in(f)).map(|(_, list)| list.len() as u64).sum()
+    }
+
+    fn json(&self, target: &Target, written: &Written, failed: &HashSet<&str>) -> Value {
+        let marked = self.folders.iter().filter(|(folder, _)| !failed.contains(&***folder));
+        let subjects: Vec<_> = marked
             .flat_map(|(folder, list)| list.iter().map(move |s| (folder, &s.checkpoint)))
             .map(|(folder, id)| json!({ "folder": folder, "checkpoint": id }))
             .collect();
-        context.ui.json(&json!({
-            "format": "retain-marks/1", "dry_run": target.dry_run, "files_changed": changed,
-            "subjects": subjects,
-        }))?;
-    } else if target.dry_run {
-        context.ui.note(format!("dry run: {what} would be {done}"));
-    } else if changed == 0 {
-        context.ui.note(format!("{what}: nothing to change"));
-    } else {
-        context.ui.note(format!("{what} {done}"));
+        let error = |e: &MarkError| json!({ "folder": e.folder, "error": e.to_string() });
+        json!({
+            "format": "retain-marks/1", "dry_run": target.dry_run, "files_changed": written.changed,
+            "subjects": subjects, "failed": written.failed.iter().map(error).collect::<Vec<_>>(),
+        })
     }
-    Ok(work::finish(context, &seen))
-}
-
-/// Where the marks of the target lie, and of how many sessions or checkpoints.
-fn subjects(seen: &Seen, target: &Target) -> Result<(Folders, u64), Failure> {
-    let inventory = &seen.inventory;
-    let sessions = pick::sessions(inventory, std::slice::from_ref(&target.session))?;
-    if target.checkpoints.is_empty() {
-        return Ok((mark::of_sessions(inventory, &sessions), sessions.len() as u64));
-    }
-    let picked = pick::checkpoints(inventory, &sessions, &target.checkpoints)?;
-    Ok(mark::of_checkpoints(inventory, &picked))
 }

@@ -8,7 +8,7 @@ use super::carry::{self, Job};
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::marks::{self, Target};
+use super::marks::{self, Marked, Target};
 use super::unattended::{Told, UnattendedArgs};
 use super::{remember, work};
 use crate::apply::lock::{Lock, NoLock};
@@ -75,9 +75,17 @@ pub fn run(context: &mut Context, args: &SubmittedArgs) -> Result<Exit, Failure>
     let held = if args.apply && !consent.dry_run { held(context)? } else { None };
     let noted = noted(context, args);
     drop(held);
-    let ended = noted.and_then(|exit| {
+    let ended = noted.and_then(|noted| {
+        if !args.apply {
+            return Ok(noted.exit);
+        }
+        // Without its mark, what was handed in could be deleted now.
+        if !noted.whole {
+            context.ui.warn("nothing was tidied up, for not all of it was marked as submitted");
+            return Ok(noted.exit.and(Exit::Error));
+        }
         // What could not be read then may have been what another job was moving.
-        if args.apply { tidied(context, args, consent, &mut told) } else { Ok(exit) }
+        tidied(context, args, consent, &mut told)
     });
     args.unattended.end(context, clerk.as_ref(), &told, ended.as_ref().copied());
     ended
@@ -101,7 +109,7 @@ fn held(context: &Context) -> Result<Option<Lock>, Failure> {
     }
 }
 
-fn noted(context: &Context, args: &SubmittedArgs) -> Result<Exit, Failure> {
+fn noted(context: &Context, args: &SubmittedArgs) -> Result<Marked, Failure> {
     let submission = Submission { score: args.score, at: Some(args.at.unwrap_or(context.now)) };
     // A job that is run again hands nothing in a second time, though the clock has gone on.
     let same = |known: &Submission| {

@@ -98,7 +98,7 @@ impl Change {
 /// Marks checkpoints of a session, and scans again so that the page shows it. Says how many.
 ///
 /// # Errors
-/// The root is not to be worked on, or the marks cannot be written: those written before stay.
+/// The root is not to be worked on, or marks cannot be written: those that can be are, and stay.
 pub fn mark(
     app: &Arc<App>,
     site: &Arc<Site>,
@@ -128,17 +128,25 @@ pub fn mark(
             if let Err(e) = apply::confine(&root) {
                 tracing::info!("not confined by Landlock, which needs Linux 5.19: {e}");
             }
-            folders.iter().try_fold(0_u64, |changed, (folder, subjects)| {
-                let written = mark::write(&root, folder, subjects, |mark| change.make(mark))?;
-                Ok::<_, mark::MarkError>(changed + u64::from(written))
-            })
+            mark::write(&root, &folders, |mark| change.make(mark))
         });
         worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
-    let changed = written.map_err(|e| internal(&e))?;
-    app.audit
-        .write(app.now(), &act, &json!({ "files_changed": changed }))
-        .map_err(|e| internal(&e))?;
+    let errors: Vec<String> = written.failed.iter().map(ToString::to_string).collect();
+    let mut result = json!({ "files_changed": written.changed });
+    if !errors.is_empty() {
+        result["failed"] = json!(errors);
+    }
+    app.audit.write(app.now(), &act, &result).map_err(|e| internal(&e))?;
     let _ = site.look(&app.clock);
-    Ok(chosen.len() as u64)
+    if errors.is_empty() {
+        return Ok(chosen.len() as u64);
+    }
+    let errors = errors.join("; ");
+    let text = if written.failed.len() == folders.len() {
+        format!("The marks could not be written: {errors}. No checkpoint was touched.")
+    } else {
+        format!("Only some of the marks could be written: {errors}. No checkpoint was touched.")
+    };
+    Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "marks", text))
 }

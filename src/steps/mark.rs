@@ -15,7 +15,8 @@ pub type Folders = BTreeMap<String, Vec<Subject>>;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot mark in {folder}: {source}")]
 pub struct MarkError {
-    folder: String,
+    /// Below the root.
+    pub folder: String,
     source: MarkFault,
 }
 
@@ -68,27 +69,43 @@ fn folder_of(paths: &[Box<str>]) -> Option<String> {
     Some(first.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned())
 }
 
-/// Changes the marks of subjects in one folder; says whether anything changed.
-///
-/// # Errors
-/// The folder cannot be opened below the root, or its marks cannot be read or written.
-pub fn write(
+/// What became of the marks of several folders.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Marks files that are not what they were.
+    pub changed: u64,
+    /// Nothing is marked there, and everywhere else all of it.
+    pub failed: Vec<MarkError>,
+}
+
+/// Changes the marks of subjects in every folder where that can be done: each mark protects
+/// something, whatever is wrong elsewhere.
+pub fn write(root: &Root, folders: &Folders, edit: impl Fn(&mut Mark)) -> Written {
+    let mut written = Written::default();
+    for (folder, subjects) in folders {
+        match write_one(root, folder, subjects, &edit) {
+            Ok(changed) => written.changed += u64::from(changed),
+            Err(source) => written.failed.push(MarkError { folder: folder.clone(), source }),
+        }
+    }
+    written
+}
+
+/// Says whether anything changed.
+fn write_one(
     root: &Root,
     folder: &str,
     subjects: &[Subject],
     edit: impl Fn(&mut Mark),
-) -> Result<bool, MarkError> {
+) -> Result<bool, MarkFault> {
     let change = |file: &mut MarksFile| {
         for subject in subjects {
             edit(file.entry(subject.clone()));
         }
     };
-    let attempt = || -> Result<bool, MarkFault> {
-        let rel = Rel::parse(folder)?;
-        let fd = dir::open(root.fd(), &rel, dir::how())?;
-        Ok(marks::edit(&fd, change)?)
-    };
-    attempt().map_err(|source| MarkError { folder: folder.to_owned(), source })
+    let rel = Rel::parse(folder)?;
+    let fd = dir::open(root.fd(), &rel, dir::how())?;
+    Ok(marks::edit(&fd, change)?)
 }
 
 /// A day, inclusive and in UTC, or an instant.
@@ -117,6 +134,31 @@ mod tests {
         );
         assert!(parse_until("31.1.2027").is_err());
         assert!(parse_until("2027-02-30").is_err());
+    }
+
+    #[test]
+    fn a_folder_that_fails_keeps_no_other_from_its_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["a", "b", "c", "d"] {
+            std::fs::create_dir_all(dir.path().join(folder).join(".retain")).unwrap();
+        }
+        std::fs::write(dir.path().join("b/.retain/marks.toml"), "version = ").unwrap();
+        std::fs::remove_dir_all(dir.path().join("c")).unwrap();
+        let root = Root::open(dir.path(), None).unwrap();
+        let subjects = vec![Subject::new(Some("1"))];
+        let folders: Folders =
+            ["a", "b", "c", "d"].map(|f| (f.to_owned(), subjects.clone())).into();
+        let tag = |mark: &mut Mark| {
+            mark.tags.insert("paper".to_owned());
+        };
+        let written = write(&root, &folders, tag);
+        let failed: Vec<&str> = written.failed.iter().map(|e| &*e.folder).collect();
+        assert_eq!((written.changed, failed), (2, vec!["b", "c"]));
+        for (folder, is_marked) in [("a", true), ("b", false), ("d", true)] {
+            let text = std::fs::read_to_string(dir.path().join(folder).join(".retain/marks.toml"));
+            assert_eq!(text.unwrap().contains("paper"), is_marked, "{folder}");
+        }
+        assert_eq!(write(&root, &folders, tag).changed, 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `pin`, `unpin`, `tag`, `submitted`: what people say, and that policies hear it.
 
 use crate::nsml::{self, IDS, LAST_TWO, SESSION, left, world};
+use crate::support::{Snapshot, Tree};
 
 #[test]
 fn pins_hold_until_their_last_day() {
@@ -59,4 +60,96 @@ fn nothing_else_is_written() {
     before.without_times_of(&dirs).assert_same(&after.without_times_of(&dirs));
     let marks = tree.at("nsmlteam/mnist/4/nsml_model/.retain/marks.toml");
     assert!(std::fs::read_to_string(marks).unwrap().contains("pin"));
+}
+
+/// A link that leads nowhere is no file that is missing: nobody knows what was pinned.
+#[test]
+fn marks_that_lead_nowhere_pin_everything() {
+    for link in [".retain", ".retain/marks.toml"] {
+        let tree = nsml::storage();
+        let world = world(&tree);
+        let policy = nsml::policy(&world, LAST_TWO);
+        tree.symlink(format!("{SESSION}/nsml_model/{link}"), "nowhere");
+        let before = Snapshot::of(tree.at(SESSION));
+        world.run(["apply", "--yes", "--policy", &policy]).code(3).says("Nothing to delete");
+        world.run(["pin", SESSION, "0"]).code(1).warns("cannot mark in");
+        before.assert_same(&Snapshot::of(tree.at(SESSION)));
+    }
+}
+
+/// Three sessions, of which the second has marks that nobody can read.
+fn one_of_three_is_damaged() -> Tree {
+    let tree = Tree::new();
+    for session in ["t/a/1", "t/a/2", "t/a/3"] {
+        nsml::write_as(&tree, session);
+    }
+    world(&tree).run(["init"]).ok();
+    tree.file("t/a/2/nsml_model/.retain/marks.toml", "version = ");
+    tree
+}
+
+const MARKS: [&str; 3] = ["t/a/1", "t/a/2", "t/a/3"];
+
+fn marks(tree: &Tree) -> Vec<bool> {
+    let said = |s: &&str| {
+        std::fs::read_to_string(tree.at(s).join("nsml_model/.retain/marks.toml"))
+            .is_ok_and(|text| text.contains("[[mark]]"))
+    };
+    MARKS.iter().map(said).collect()
+}
+
+/// Each protects something: the one after a failure as much as the one before.
+#[test]
+fn what_can_be_marked_is_marked_and_the_rest_is_named() {
+    for args in [
+        &["pin", "t/a/*"][..],
+        &["tag", "t/a/*", "--add", "paper"],
+        &["submitted", "t/a/*"],
+        &["pin", "t/a/*", "0"],
+    ] {
+        let tree = one_of_three_is_damaged();
+        let before = Snapshot::of(tree.path()).without(".retain");
+        let run = world(&tree).run(args).code(3);
+        let run =
+            run.warns("error: cannot mark in t/a/2/nsml_model").warns("repair it").warns("2 of 3");
+        assert!(!run.stderr.contains("cannot mark in t/a/1"), "{run}");
+        assert_eq!(marks(&tree), [true, false, true], "{run}");
+        assert_eq!(tree.read("t/a/2/nsml_model/.retain/marks.toml"), "version = ");
+        let dirs = MARKS.map(|s| format!("{s}/nsml_model"));
+        let dirs: Vec<&str> = dirs.iter().map(String::as_str).collect();
+        let after = Snapshot::of(tree.path()).without(".retain");
+        before.without_times_of(&dirs).assert_same(&after.without_times_of(&dirs));
+    }
+    let tree = one_of_three_is_damaged();
+    let json = world(&tree).run(["pin", "t/a/*", "--json"]).code(3).json();
+    let folders = |key: &str| -> Vec<&str> {
+        json[key].as_array().unwrap().iter().map(|s| s["folder"].as_str().unwrap()).collect()
+    };
+    assert_eq!(folders("subjects"), ["t/a/1/nsml_model", "t/a/3/nsml_model"]);
+    assert_eq!((folders("failed"), &json["files_changed"]), (vec!["t/a/2/nsml_model"], &2.into()));
+    assert!(json["failed"][0]["error"].as_str().unwrap().contains("is damaged"), "{json}");
+    // Nothing at all is no part.
+    let json = world(&tree).run(["pin", "t/a/2", "--json"]).code(1).json();
+    assert_eq!(
+        (&json["subjects"], json["failed"].as_array().unwrap().len()),
+        (&serde_json::json!([]), 1)
+    );
+    world(&tree).run(["pin", "t/a/2"]).code(1).warns("error: cannot mark in t/a/2");
+}
+
+/// What was handed in and has no mark would be deleted by the run that follows.
+#[test]
+fn nothing_is_tidied_when_a_submission_was_not_noted() {
+    let tree = one_of_three_is_damaged();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, LAST_TWO);
+    let before = Snapshot::of(tree.path()).without(".retain");
+    let run =
+        world.run(["submitted", "t/a/*", "0", "--apply", "--yes", "--policy", &policy]).code(1);
+    run.warns("cannot mark in t/a/2").warns("nothing was tidied up");
+    assert_eq!(marks(&tree), [true, false, true]);
+    let dirs = MARKS.map(|s| format!("{s}/nsml_model"));
+    let dirs: Vec<&str> = dirs.iter().map(String::as_str).collect();
+    let after = Snapshot::of(tree.path()).without(".retain");
+    before.without_times_of(&dirs).assert_same(&after.without_times_of(&dirs));
 }

@@ -91,6 +91,28 @@ fn every_change_of_a_person_has_its_lines() {
     );
 }
 
+/// What was asked for and could not be done has its second line too.
+#[test]
+fn a_mark_that_could_not_be_written_is_told_as_that() {
+    let tree = nsml::storage();
+    let file = format!("{SESSION}/nsml_model/.retain/marks.toml");
+    tree.file(&file, "version = ");
+    let server = Server::start(&tree);
+    let browser = server.browser();
+    let pin = [("name", SESSION), ("id", "3"), ("action", "pin")];
+    let seen = added(&server, || {
+        let refused = browser.post(&format!("{}/session", server.root), &pin).is(500);
+        assert!(refused.body.contains("The marks could not be written"), "{}", refused.body);
+    });
+    told(&seen, "administrator", "pin", SESSION);
+    assert_eq!(seen[1]["result"]["files_changed"], 0);
+    assert!(seen[1]["result"]["failed"][0].as_str().unwrap().contains("is damaged"), "{seen:?}");
+    assert_eq!(
+        (tree.read(&file).as_str(), left(&tree, SESSION)),
+        ("version = ", IDS.map(str::to_owned).to_vec())
+    );
+}
+
 #[test]
 fn programs_and_owners_have_theirs() {
     let tree = nsml::storage();
