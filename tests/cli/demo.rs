@@ -83,6 +83,27 @@ fn no_sample_is_made_inside_a_root() {
     world.run(["demo", "named/new"]).ok();
 }
 
+/// What it leaves is to be changed, and its tests say what the change breaks.
+#[test]
+fn the_policy_that_it_leaves_passes_its_tests() {
+    let tree = Tree::new();
+    World::within(tree.path()).in_real_time().run(["demo", "dm"]).ok();
+    let world = World::within(tree.at("dm")).in_real_time();
+    world.run(["policy", "check"]).ok();
+    let tests = |run: crate::support::Run| {
+        run.json()["tests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|t| t["test"].clone())
+            .collect::<Vec<_>>()
+    };
+    let left = tests(world.run(["policy", "test", "--json"]).ok());
+    let default = tests(World::new().run(["policy", "test", "--json"]).ok());
+    let missing: Vec<_> = default.iter().filter(|t| !left.contains(t)).collect();
+    assert_eq!(missing, ["what was written within the last hour stays"]);
+}
+
 /// Who names no directory can look at both samples, one after the other.
 #[test]
 fn the_page_s_sample_stands_beside_the_other_one() {
