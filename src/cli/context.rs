@@ -323,7 +323,9 @@ pub fn read_text(path: &Path) -> Result<String, Failure> {
 
 fn unreadable(path: &Path, error: std::io::Error) -> Failure {
     let what = format!("cannot read {}", shown(path));
-    Failure::new(Exit::Usage, anyhow::Error::new(error).context(what))
+    let is_text = error.kind() != std::io::ErrorKind::InvalidData;
+    let failure = Failure::new(Exit::Usage, anyhow::Error::new(error).context(what));
+    if is_text { failure } else { failure.help("a policy is text; save it as UTF-8") }
 }
 
 /// A path as text, losing nothing.

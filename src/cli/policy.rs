@@ -94,23 +94,48 @@ struct Checked {
     loaded: Loaded,
 }
 
+/// A file, or a directory of them, that cannot be read.
+struct Unread {
+    source: String,
+    failure: Failure,
+}
+
+/// All of them, for who needs them all.
 fn read(context: &Context, files: &[PathBuf]) -> Result<Vec<Checked>, Failure> {
-    let mut texts = Vec::new();
-    for named in files {
-        for file in expand(named)? {
-            texts.push((context::shown(&file), context::read_text(&file)?));
-        }
-    }
-    if files.is_empty() {
-        texts.push(context.policy_text()?);
-    }
-    let checked = texts.into_iter().map(|(source, text)| {
+    let each = read_each(context, files)?;
+    each.into_iter().map(|file| file.map_err(|unread| unread.failure)).collect()
+}
+
+/// Each file that is named, read or not.
+///
+/// # Errors
+/// None is named, and the policy in force cannot be read.
+fn read_each(
+    context: &Context,
+    files: &[PathBuf],
+) -> Result<Vec<Result<Checked, Unread>>, Failure> {
+    let checked = |source: String, text: String| {
         let mut loaded = policy::load(&text);
         let expired = loaded.expired(context.now);
         loaded.diagnostics.extend(expired);
         Checked { source, text, loaded }
-    });
-    Ok(checked.collect())
+    };
+    if files.is_empty() {
+        let (source, text) = context.policy_text()?;
+        return Ok(vec![Ok(checked(source, text))]);
+    }
+    let mut all = Vec::new();
+    for named in files {
+        let unread = |path: &Path, failure| Err(Unread { source: context::shown(path), failure });
+        match expand(named) {
+            Ok(found) => all.extend(found.iter().map(|file| match context::read_text(file) {
+                Ok(text) => Ok(checked(context::shown(file), text)),
+                Err(failure) => unread(file, failure),
+            })),
+            Err(failure) => all.push(unread(named, failure)),
+        }
+    }
+    Ok(all)
 }
 
 /// The file itself, or the policy files of a directory in natural order.
@@ -138,10 +163,17 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn check(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> {
-    let checked = read(context, &args.files.files)?;
     let mut exit = Exit::Done;
     let mut files = Vec::new();
-    for c in &checked {
+    for file in &read_each(context, &args.files.files)? {
+        let c = match file {
+            Ok(checked) => checked,
+            Err(unread) => {
+                exit = exit.and(unread.failure.exit);
+                files.extend(said_unread(context, args, unread)?);
+                continue;
+            }
+        };
         exit = exit.and_if(c.loaded.has_errors(), Exit::Usage);
         let faults = &c.loaded.diagnostics;
         if context.ui.json {
@@ -163,6 +195,27 @@ fn check(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> {
         context.ui.json(&json!({"format": "retain-policy-check/1", "files": files}))?;
     }
     Ok(exit)
+}
+
+/// Says that there is no text to check; for JSON, what stands in the file's place.
+fn said_unread(
+    context: &Context,
+    args: &CheckArgs,
+    unread: &Unread,
+) -> Result<Option<Value>, Failure> {
+    let Unread { source, failure } = unread;
+    if context.ui.json {
+        let error = failure.chain();
+        return Ok(Some(
+            json!({ "file": source, "valid": false, "error": error, "diagnostics": [] }),
+        ));
+    }
+    if args.format == CheckFormat::Github {
+        context.ui.out(&github::unreadable(source, &failure.chain()))?;
+    } else {
+        context.ui.failure(failure);
+    }
+    Ok(None)
 }
 
 /// The file's policy, or all of its faults.

@@ -25,6 +25,11 @@ pub fn annotations(path: &str, text: &str, diagnostics: &[Diagnostic]) -> String
     out
 }
 
+/// The line for a file that has no text to point into.
+pub fn unreadable(path: &str, why: &str) -> String {
+    format!("::error file={}::{}\n", property(path), data(why))
+}
+
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

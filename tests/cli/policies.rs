@@ -1,6 +1,6 @@
 //! `policy`: about policy files, without a root.
 
-use crate::support::{Tree, World};
+use crate::support::{Snapshot, Tree, World};
 
 const PASSES: &str = "version = 1\n[[policy]]\nname = \"p\"\nkeep = [{ last = 1 }]\n\
                       [[test]]\nname = \"one\"\ncheckpoints = [{ id = \"1\", step = 1 }, { id = \"2\", step = 2 }]\n\
@@ -45,4 +45,44 @@ fn all_faults_are_said_before_anything_is_read() {
     let codes = run.stderr.matches("error[E").count();
     assert_eq!(codes, 5, "{run}");
     assert!(run.stdout.is_empty() && !run.stderr.contains("does not exist"), "{run}");
+}
+
+/// One that cannot be read is a fault of that file, and hides none of another's.
+#[test]
+fn a_file_that_cannot_be_read_is_one_fault_among_others() {
+    let tree = Tree::new();
+    tree.file("a.toml", "version = 1\nkeeep = 3\n").file("b.toml", b"version = 1 # \xff\n");
+    tree.file("c.toml", "version = 1\nlst = 3\n").dir("empty").file("good.toml", PASSES);
+    let before = Snapshot::of(tree.path());
+    let world = World::within(tree.path());
+    let args =
+        ["policy", "check", "a.toml", "b.toml", "missing.toml", "empty", "c.toml", "good.toml"];
+    let run = world.run(args).code(2).warns("keeep").warns("lst").warns("good.toml: no faults");
+    let run = run.warns("cannot read b.toml: ").warns("UTF-8").warns("cannot read missing.toml");
+    run.warns("no policy files in empty");
+    let json = world.run([&args[..], &["--json"]].concat()).code(2).json();
+    let files = json["files"].as_array().unwrap();
+    let said: Vec<_> = files
+        .iter()
+        .map(|f| {
+            let faults = f["diagnostics"].as_array().unwrap().len();
+            (f["file"].as_str().unwrap(), f["valid"] == true, faults > 0, f["error"].is_string())
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("a.toml", false, true, false),
+            ("b.toml", false, false, true),
+            ("missing.toml", false, false, true),
+            ("empty", false, false, true),
+            ("c.toml", false, true, false),
+            ("good.toml", true, false, false),
+        ]
+    );
+    let run = world.run([&args[..], &["--format", "github"]].concat()).code(2);
+    let run = run.says("::error file=a.toml,line=2").says("::error file=c.toml,line=2");
+    run.says("::error file=b.toml::cannot read b.toml: ");
+    world.run(["policy", "check", "good.toml", "b.toml"]).code(2);
+    before.assert_same(&Snapshot::of(tree.path()));
 }
