@@ -4,23 +4,20 @@
 //! unlink, so that nothing half removed is ever restored; the next command finishes what this one
 //! could not.
 
-use super::cause::Cause;
-use super::dir;
+mod spared;
+
 use super::home::{self, Home};
 use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
 use super::journal::record::{Intent, Record, Work};
 use super::located::{Fate, Located, Tidied};
-use super::outcome::{ApplyError, Event, Progress, PurgeReport, Settings, Skip};
+use super::outcome::{ApplyError, Event, Progress, PurgeReport, Settings};
 use super::parallel;
-use super::pointed::Pointed;
 use super::recover::{self, by_session};
 use super::root::Root;
 use super::site::{Site, may_act};
-use super::wanted::Wanted;
-use super::work::Place;
 use crate::core::model::Time;
-use rustix::fd::AsFd as _;
+use spared::{pointed_at, unwanted};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 
@@ -226,81 +223,8 @@ fn record<'a>(journal: &mut Journal, removed: &'a [Removed<'a>], gone: &mut Hash
     }
 }
 
-/// I6: items to whose place a symlink, wherever it lies, leads since they were moved.
-fn pointed_at(
-    site: &Site<'_>,
-    run: &Run,
-    groups: &[Vec<&Item>],
-) -> Result<HashMap<u32, String>, ApplyError> {
-    let moved = groups.iter().flatten().filter(|item| item.state == State::Moved);
-    let (mut items, mut places) = (Vec::new(), Vec::new());
-    for intent in moved.map(|item| &item.intent) {
-        for part in &intent.parts {
-            let place = Place::of_part(part).map_err(io::Error::other);
-            places.push(place.map_err(ApplyError::io("read the journal"))?);
-            items.push(intent.item);
-        }
-    }
-    if places.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let pointed = Pointed::look(site.root, site.settings.threads, &BTreeSet::new())
-        .map_err(ApplyError::io("look for symlinks"))?;
-    let found = pointed.places(site.root, &places, began(run)).into_iter();
-    // What bears its name by now is what a link means.
-    let empty = found.filter(|(n, _)| !is_taken(site.root, &places[*n]));
-    Ok(empty.map(|(n, why)| (items[n], why)).collect())
-}
-
 fn began(run: &Run) -> Option<Time> {
     Time::parse(&run.applied()?.now)
-}
-
-fn is_taken(root: &Root, place: &Place) -> bool {
-    let folder = dir::open(root.fd(), &place.dir, dir::how());
-    folder.and_then(|fd| dir::look(fd.as_fd(), &place.name)).is_ok_and(|found| found.is_some())
-}
-
-/// What of a session is to be purged, and what of it is not, and why.
-fn unwanted<'i>(
-    site: &Site<'_>,
-    run: &Run,
-    group: &[&'i Item],
-    pointed: &HashMap<u32, String>,
-) -> (Vec<&'i Item>, Vec<Skip>) {
-    let (mut wanted, mut purge, mut kept) = (Wanted::default(), Vec::new(), Vec::new());
-    for item in group {
-        let why = match item.state {
-            State::Moved => half_way(site, run, &item.intent)
-                .or_else(|| wanted.why(site.root, &item.intent, site.settings.now))
-                .or_else(|| pointed.get(&item.intent.item).cloned()),
-            _ => None,
-        };
-        match why {
-            None => purge.push(*item),
-            Some(why) => {
-                let (session, id) = (item.intent.session.clone(), Some(item.intent.id.clone()));
-                let why = format!("{why}; it stays in the trash");
-                kept.push(Skip { session, id, cause: Cause::Wanted, why });
-            }
-        }
-    }
-    (purge, kept)
-}
-
-/// P: in a run that recovery could not bring to its end, what is partly at its path. To say that it
-/// can only be purged would leave it so.
-fn half_way(site: &Site<'_>, run: &Run, item: &Intent) -> Option<String> {
-    if run.open.is_empty() {
-        return None;
-    }
-    match Located::open(site.root, &run.id, &[item]).and_then(|found| found.look(item)) {
-        Ok(seen) if (1..seen.parts).contains(&seen.home) => {
-            Some("a part of it is at its path".to_owned())
-        }
-        Ok(_) => None,
-        Err(e) => Some(format!("its trash cannot be looked at: {e}")),
-    }
 }
 
 /// What became of the checkpoints of one session.
