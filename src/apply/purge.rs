@@ -31,8 +31,8 @@ pub enum Which<'a> {
     Expired,
     /// One run, whatever its age.
     Run(&'a str),
-    /// Runs, oldest first and whatever their age, until so many bytes are freed.
-    Oldest { bytes: u64 },
+    /// These runs, whatever their age.
+    Runs(&'a [String]),
     /// Everything.
     All,
 }
@@ -76,7 +76,7 @@ pub fn purge(
             let chosen = match which {
                 Which::Expired => is_expired(run, settings.now),
                 Which::Run(_) => id.as_ref() == Some(&run.id),
-                Which::Oldest { bytes } => report.purged.bytes < bytes,
+                Which::Runs(ids) => ids.contains(&run.id),
                 Which::All => true,
             };
             if may_act(root, run).is_err() || site.stopped() {

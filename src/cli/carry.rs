@@ -19,6 +19,7 @@ use crate::apply::{
 };
 use crate::core::plan::PlanFile;
 use crate::report::{human, plan};
+use crate::steps::space::{self as room, Early};
 use crate::steps::told;
 use std::sync::atomic::AtomicBool;
 
@@ -42,6 +43,8 @@ pub struct Carried {
     pub report: Report,
     /// What the upkeep took from the trash of earlier runs.
     pub purged: Count,
+    /// What of that was within its grace; in a dry run, what would be taken.
+    pub early: Early,
     /// What it left there although its time was over.
     pub wanted: Vec<Skip>,
 }
@@ -79,11 +82,15 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
     }
     if nothing && job.upkeep && job.consent.yes && carried.root.id.is_some() {
         carried.purge(space::expired(context, &carried.root)?);
-        carried.purge(space::min_free(context, &carried.root, &job.plan)?);
+        carried.make_room(context, job)?;
+    }
+    let asks = job.consent.dry_run || !(nothing || job.consent.yes);
+    if job.upkeep && asks {
+        carried.early = space::foreseen(context, &carried.root, &job.plan, job.purge)?;
     }
     if job.consent.dry_run || nothing {
         if ui.json {
-            ui.json(&told::apply(&job.plan, &carried.report, job.consent.dry_run))?;
+            ui.json(&carried.json(job, job.consent.dry_run))?;
         } else if job.consent.dry_run && !nothing {
             ui.note("dry run: nothing was changed");
         }
@@ -105,18 +112,30 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
         failure(error)
     })?;
     if job.upkeep {
-        carried.purge(space::min_free(context, &carried.root, &job.plan)?);
+        carried.make_room(context, job)?;
     }
+    say(context, job, carried)?;
     let report = &carried.report;
-    say(context, job, report)?;
     let kept = !report.skipped.is_empty() || report.stopped.is_some() || !report.faults.is_empty();
     Ok(exit.and_if(kept, Exit::Partly))
 }
 
 impl Carried {
     pub fn new(root: Root) -> Carried {
-        let (report, purged, wanted) = Default::default();
-        Carried { root, report, purged, wanted }
+        let (report, purged, early, wanted) = Default::default();
+        Carried { root, report, purged, early, wanted }
+    }
+
+    fn make_room(&mut self, context: &Context, job: &Job) -> Result<(), Failure> {
+        let own = self.report.run.as_deref();
+        let (early, purged) = space::min_free(context, &self.root, &job.plan, own)?;
+        self.early = early;
+        self.purge(purged);
+        Ok(())
+    }
+
+    fn json(&self, job: &Job, dry_run: bool) -> serde_json::Value {
+        told::apply(&job.plan, &self.report, (self.purged, &self.early), dry_run)
     }
 
     fn purge(&mut self, more: PurgeReport) {
@@ -233,8 +252,8 @@ pub fn say_recovered(ui: &Ui, recovered: Option<&Recovery>) {
     }
 }
 
-fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
-    let ui = &context.ui;
+fn say(context: &Context, job: &Job, carried: &Carried) -> Result<(), Failure> {
+    let (ui, report) = (&context.ui, &carried.report);
     say_recovered(ui, report.recovered.as_ref());
     say_skipped(ui, &report.skipped);
     for fault in &report.faults {
@@ -245,7 +264,7 @@ fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
         ui.warn(format!("stopped before the end: {why}; what was not reached is kept"));
     }
     if ui.json {
-        return ui.json(&told::apply(&job.plan, report, false));
+        return ui.json(&carried.json(job, false));
     }
     let moved = &report.moved;
     let amount =
@@ -258,10 +277,24 @@ fn say(context: &Context, job: &Job, report: &Report) -> Result<(), Failure> {
     }
     let grace = human::length(job.plan.policy.grace_seconds);
     let (undo, purge) = (context.command(&format!("undo {run}")), context.command("purge"));
+    let sooner = match room::demands(&job.plan)[..] {
+        [] => "",
+        _ => ", or sooner if a later `apply` needs the room for min-free",
+    };
     ui.out(&format!(
         "Moved {amount} to the trash as run {run}.\n\
-         `{undo}` brings everything back; after {grace}, `{purge}` reclaims the space.\n"
-    ))
+         `{undo}` brings everything back; after {grace}{sooner}, `{purge}` reclaims the space.\n"
+    ))?;
+    let missing = carried.early.missing.saturating_sub(carried.early.count.bytes);
+    // Where not even that closes the gap, the plan has said so.
+    if (1..=moved.bytes).contains(&missing) {
+        ui.note(format!(
+            "{} are still missing to min-free; `{}` frees what this run moved at once, for good",
+            human::size(missing),
+            context.command(&format!("purge {run}"))
+        ));
+    }
+    Ok(())
 }
 
 /// One line for each session or checkpoint that was left alone.

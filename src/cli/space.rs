@@ -1,41 +1,115 @@
 //! Makes room: purges expired trash, and under a `min-free` quota the oldest trash early.
 //!
 //! A move to the trash frees nothing by itself. Plans count the trash as free, so an apply has to
-//! make that true where a policy demands free space.
+//! make that true where a policy demands free space. It takes somebody's undo away, and is said.
 
 use super::carry;
 use super::context::Context;
 use super::failure::Failure;
-use crate::apply::{self, PurgeReport, Root, Which};
+use crate::apply::{self, Count, PurgeReport, Root, Which, early};
 use crate::core::plan::PlanFile;
 use crate::report::human;
-use crate::steps::space;
+use crate::steps::space::{self, Early};
+
+/// So many runs are named.
+const NAMED: usize = 5;
 
 /// Purges what is past its grace.
 ///
 /// # Errors
 /// Another run is at work, or a journal cannot be written.
 pub fn expired(context: &Context, root: &Root) -> Result<PurgeReport, Failure> {
-    purge(context, root, Which::Expired, "past its grace")
+    let report = purge(context, root, Which::Expired)?;
+    if report.purged.checkpoints > 0 {
+        let amount = amount(report.purged);
+        context.ui.note(format!("purged {amount} from the trash, past its grace"));
+    }
+    Ok(report)
 }
 
-/// Purges the oldest trash until the `min-free` of the plan's policy holds.
+/// Purges the oldest trash until the `min-free` of the plan's policy holds, but none of `own`, the run
+/// that this command has made.
 ///
 /// # Errors
 /// As [`expired`], or the file system cannot be measured.
-pub fn min_free(context: &Context, root: &Root, plan: &PlanFile) -> Result<PurgeReport, Failure> {
-    match space::shortfall(root, plan)? {
-        Some(bytes) => purge(context, root, Which::Oldest { bytes }, "early, for min-free"),
-        None => Ok(PurgeReport::default()),
-    }
-}
-
-fn purge(
+pub fn min_free(
     context: &Context,
     root: &Root,
-    which: Which<'_>,
-    why: &str,
-) -> Result<PurgeReport, Failure> {
+    plan: &PlanFile,
+    own: Option<&str>,
+) -> Result<(Early, PurgeReport), Failure> {
+    let demands = space::demands(plan);
+    if demands.is_empty() {
+        return Ok(Default::default());
+    }
+    let mut trash = trash(context, root)?;
+    // What is over and lies there still is wanted, and stays.
+    trash.retain(|t| !t.expired);
+    let measured = space::measure(root)?;
+    let mut early = space::choose(&demands, measured, &trash, (context.now, own, 0));
+    if early.runs.is_empty() {
+        return Ok((early, PurgeReport::default()));
+    }
+    let report = purge(context, root, Which::Runs(&early.runs))?;
+    early.count = report.purged;
+    if early.count.checkpoints > 0 {
+        context.ui.warn(format!(
+            "purged {} from the trash early, for min-free; this can no longer be undone: {}",
+            amount(early.count),
+            named(&early.runs)
+        ));
+    }
+    Ok((early, report))
+}
+
+/// What [`min_free`] would purge, of a plan that is not carried out yet; `at_once` if what the plan
+/// moves would not stay in the trash either.
+///
+/// # Errors
+/// The root or its file system cannot be read.
+pub fn foreseen(
+    context: &Context,
+    root: &Root,
+    plan: &PlanFile,
+    at_once: bool,
+) -> Result<Early, Failure> {
+    let demands = space::demands(plan);
+    if demands.is_empty() || root.id.is_none() {
+        return Ok(Early::default());
+    }
+    let mut measured = space::measure(root)?;
+    let mut coming = plan.totals.delete_bytes;
+    if at_once {
+        measured.free = measured.free.saturating_add(std::mem::take(&mut coming));
+    }
+    let early =
+        space::choose(&demands, measured, &trash(context, root)?, (context.now, None, coming));
+    if early.count.checkpoints > 0 {
+        context.ui.warn(format!(
+            "for min-free, {} would be purged from the trash early, and could no longer be undone: {}",
+            amount(early.count),
+            named(&early.runs)
+        ));
+    }
+    Ok(early)
+}
+
+fn trash(context: &Context, root: &Root) -> Result<Vec<early::Trash>, Failure> {
+    let threads = context.threads.unwrap_or_default();
+    early::trash(root, threads, context.now).map_err(carry::failure)
+}
+
+fn amount(of: Count) -> String {
+    format!("{} ({})", human::count(of.checkpoints, "checkpoint"), human::size(of.bytes))
+}
+
+fn named(runs: &[String]) -> String {
+    let more = runs.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", runs.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
+}
+
+fn purge(context: &Context, root: &Root, which: Which<'_>) -> Result<PurgeReport, Failure> {
     let critical = context.signals.critical();
     let settings = carry::settings(context, critical.stop());
     let report = apply::purge(root, which, &settings, &|_| {}).map_err(carry::failure)?;
@@ -44,13 +118,6 @@ fn purge(
     carry::say_skipped(&context.ui, &report.kept);
     for fault in &report.faults {
         context.ui.warn(fault);
-    }
-    if report.purged.checkpoints > 0 {
-        context.ui.note(format!(
-            "purged {} ({}) from the trash, {why}",
-            human::count(report.purged.checkpoints, "checkpoint"),
-            human::size(report.purged.bytes)
-        ));
     }
     Ok(report)
 }

@@ -144,6 +144,7 @@ words! {
     moved: "Moved {} ({}) to the trash.", "{} ({})를 휴지통으로 옮겼습니다.";
     restored: "Restored {} ({}).", "{} ({})를 복원했습니다.";
     purged: "Purged {} ({}) for good.", "{} ({})를 영구히 비웠습니다.";
+    purged_early: "Of these, {} ({}) early, for min-free: an undo of their runs no longer brings them back.", "그중 {} ({})는 min-free 때문에 유예 기간 전에 비웠습니다. 해당 실행을 되돌려도 복원되지 않습니다.";
     left_alone: "Left alone", "그대로 둔 것";
     failed: "It did not work: {}", "실패했습니다: {}";
     failed_safe: "Whatever was not moved is at its place; what was moved is in the trash and can be restored.", "옮기지 않은 것은 제자리에 있고, 옮긴 것은 휴지통에 있어 복원할 수 있습니다.";

@@ -1,32 +1,165 @@
 //! How much trash has to go early, where a policy demands free space.
+//!
+//! A move to the trash frees nothing by itself, and plans count the trash as free. What a run has
+//! just moved stays restorable all the same: it goes early only for a later run.
 
 use super::see;
-use crate::apply::Root;
+use crate::apply::early::Trash;
+use crate::apply::{Count, Root};
 use crate::core::limit::quota::amount;
-use crate::core::model::Space;
+use crate::core::model::{Space, Time};
 use crate::core::plan::PlanFile;
-use crate::core::policy::{self, Cap, OnExceed};
+use crate::core::policy::{self, Amount, Cap, OnExceed};
 use crate::store::Store as _;
 use crate::store::local::LocalStore;
+use serde_json::{Value, json};
 use std::io;
 
-/// Bytes that are missing to the `min-free` of the plan's policy; a move to the trash frees none.
-///
-/// # Errors
-/// The file system cannot be measured.
-pub fn shortfall(root: &Root, plan: &PlanFile) -> io::Result<Option<u64>> {
-    let Some(policy) = policy::load(&plan.policy.text).policy else { return Ok(None) };
-    let evicting = policy.quotas.iter().filter(|q| q.on_exceed == OnExceed::Evict);
-    let demands: Vec<_> = evicting
+/// A `min-free` that evicts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Demand {
+    min: Amount,
+    /// Also as far as may be, where it cannot be reached (`unreachable = "evict"`).
+    as_far: bool,
+}
+
+/// The `min-free` quotas of the plan's policy that evict.
+pub fn demands(plan: &PlanFile) -> Vec<Demand> {
+    let policy = policy::load(&plan.policy.text).policy;
+    let quotas = policy.map(|policy| policy.quotas).unwrap_or_default();
+    let evicting = quotas.iter().filter(|q| q.on_exceed == OnExceed::Evict);
+    evicting
         .filter_map(|q| match q.cap {
-            Cap::MinFree { min, .. } => Some(min),
+            Cap::MinFree { min, .. } => Some(Demand { min, as_far: q.evict_unreachable }),
             Cap::MaxBytes { .. } => None,
         })
-        .collect();
-    if demands.is_empty() {
-        return Ok(None);
+        .collect()
+}
+
+/// What the file system of the root has.
+///
+/// # Errors
+/// It cannot be measured.
+pub fn measure(root: &Root) -> io::Result<Space> {
+    LocalStore::new(see::duplicate(root.fd())?).space()
+}
+
+/// What goes from the trash before its grace is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Early {
+    /// The oldest first.
+    pub runs: Vec<String>,
+    pub count: Count,
+    /// Bytes that are missing to the greatest demand, before any of it went.
+    pub missing: u64,
+}
+
+/// Chooses the oldest trash until every demand holds that can be met.
+///
+/// `coming` bytes are still to be moved by the command that asks, which began at `now`, or have been
+/// as the run `own`: for the demands they count as trash, as in plans, but they stay.
+pub fn choose(
+    demands: &[Demand],
+    space: Space,
+    trash: &[Trash],
+    (now, own, coming): (Time, Option<&str>, u64),
+) -> Early {
+    let expired = trash.iter().filter(|t| t.expired).map(|t| t.count.bytes);
+    let free = expired.fold(space.free, u64::saturating_add);
+    let in_grace = trash.iter().filter(|t| !t.expired).map(|t| t.count.bytes);
+    let reach = in_grace.fold(coming, u64::saturating_add);
+    let (mut missing, mut wanted) = (0, 0);
+    for demand in demands {
+        let gap = amount(demand.min, space.total).saturating_sub(free);
+        missing = missing.max(gap);
+        // What cannot be closed costs nobody an undo in vain.
+        if gap <= reach || demand.as_far {
+            wanted = wanted.max(gap);
+        }
     }
-    let Space { total, free } = LocalStore::new(see::duplicate(root.fd())?).space()?;
-    let wanted = demands.into_iter().map(|min| amount(min, total)).max().unwrap_or(0);
-    Ok(wanted.checked_sub(free).filter(|bytes| *bytes > 0))
+    let mut early = Early { missing, ..Early::default() };
+    for old in trash.iter().filter(|t| t.may_go(now, own)) {
+        if early.count.bytes >= wanted {
+            break;
+        }
+        early.runs.push(old.run.clone());
+        early.count.checkpoints += old.count.checkpoints;
+        early.count.bytes = early.count.bytes.saturating_add(old.count.bytes);
+    }
+    early
+}
+
+impl Early {
+    /// As JSON of an apply: whose trash went, or would go.
+    pub fn json(&self) -> Value {
+        let Count { checkpoints, bytes } = self.count;
+        json!({ "runs": self.runs, "checkpoints": checkpoints, "bytes": bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_nanos(1_000);
+
+    fn trash(run: &str, at: i64, bytes: u64, expired: bool) -> Trash {
+        let count = Count { checkpoints: 1, bytes };
+        Trash { run: run.to_owned(), at: Some(Time::from_nanos(at)), count, expired }
+    }
+
+    fn strings(of: &[&str]) -> Vec<String> {
+        of.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    /// 100 bytes are free, and the demand is of `min`.
+    fn chosen(min: u64, as_far: bool, own: Option<&str>, coming: u64) -> (Vec<String>, u64) {
+        let all = [
+            trash("gone", 1, 5, true),
+            trash("old", 10, 10, false),
+            trash("newer", 20, 20, false),
+            trash("mine", 1_000, 40, false),
+            trash("later", 1_001, 80, false),
+        ];
+        let demands = [Demand { min: Amount::Bytes(min), as_far }];
+        let space = Space { total: 1_000, free: 100 };
+        let early = choose(&demands, space, &all, (NOW, own, coming));
+        (early.runs, early.missing)
+    }
+
+    #[test]
+    fn the_oldest_goes_until_the_demand_holds() {
+        let cases: [(u64, &[&str]); 6] = [
+            (100, &[]),
+            (105, &[]),
+            (106, &["old"]),
+            (115, &["old"]),
+            (116, &["old", "newer"]),
+            (255, &["old", "newer"]),
+        ];
+        for (min, runs) in cases {
+            let missing = min.saturating_sub(105);
+            assert_eq!(chosen(min, false, Some("mine"), 0), (strings(runs), missing), "{min}");
+        }
+    }
+
+    #[test]
+    fn neither_the_own_run_nor_a_younger_one_goes() {
+        assert_eq!(chosen(255, true, Some("mine"), 0).0, ["old", "newer"]);
+        assert_eq!(chosen(255, true, None, 0).0, ["old", "newer", "mine"]);
+    }
+
+    #[test]
+    fn what_cannot_be_met_takes_nothing_unless_the_policy_says_so() {
+        // 150 bytes lie in the trash within their grace.
+        assert_eq!(chosen(256, false, Some("mine"), 0), (vec![], 151));
+        assert_eq!(chosen(256, true, Some("mine"), 0).0, ["old", "newer"]);
+        assert_eq!(chosen(256, false, None, 1).0, ["old", "newer", "mine"], "with what is to come");
+    }
+
+    #[test]
+    fn a_run_whose_beginning_is_lost_never_goes_early() {
+        let lost = Trash { at: None, ..trash("lost", 0, 10, false) };
+        assert!(!lost.may_go(NOW, None));
+    }
 }

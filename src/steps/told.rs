@@ -1,5 +1,6 @@
 //! What was done, as the versioned JSON of `log`, `apply` and `undo`.
 
+use super::space::Early;
 use crate::apply::{Count, PurgeReport, Report, RunSummary, Skip, UndoReport};
 use crate::core::plan::PlanFile;
 use serde_json::{Value, json};
@@ -41,15 +42,25 @@ pub fn run(run: &RunSummary, with_items: bool) -> Value {
     value
 }
 
-/// `retain-apply/1`.
-pub fn apply(plan: &PlanFile, report: &Report, dry_run: bool) -> Value {
+/// `retain-apply/1`: what a run did, and what was `purged` of earlier ones on its way, some `early`.
+pub fn apply(
+    plan: &PlanFile,
+    report: &Report,
+    (purged, early): (Count, &Early),
+    dry_run: bool,
+) -> Value {
     json!({
         "format": "retain-apply/1",
         "dry_run": dry_run,
         "run": report.run,
         "plan": { "digest": plan.digest, "totals": plan.totals, "warnings": plan.warnings },
         "moved": { "checkpoints": report.moved.checkpoints, "bytes": report.moved.bytes },
-        "purged": { "checkpoints": report.purged.checkpoints, "bytes": report.purged.bytes },
+        "purged": {
+            "checkpoints": report.purged.checkpoints + purged.checkpoints,
+            "bytes": report.purged.bytes.saturating_add(purged.bytes),
+        },
+        "early": early.json(),
+        "restorable": report.moved.checkpoints.saturating_sub(report.purged.checkpoints),
         "gone": report.gone,
         "skipped": skipped(&report.skipped),
         "stopped": report.stopped,

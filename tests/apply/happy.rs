@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use retain::apply::journal::history::State;
-use retain::apply::{ApplyOptions, What, Which, purge, recover, runs, undo};
+use retain::apply::{ApplyOptions, What, Which, early, purge, recover, runs, undo};
 
 const GONE: [&str; 6] = [
     "a/mnist/1/checkpoint-10",
@@ -100,7 +100,7 @@ fn purge_now_frees_at_once() {
 }
 
 #[test]
-fn the_oldest_trash_goes_first_when_room_is_needed() {
+fn the_trash_that_may_go_early_is_told_oldest_first() {
     let store = Store::sample();
     let mut plan = Plan::of(&store);
     plan.delete("a/mnist/1", "10", &[GONE[0]]);
@@ -109,13 +109,18 @@ fn the_oldest_trash_goes_first_when_room_is_needed() {
     plan.plan.now = later(60).to_string();
     plan.delete("a/mnist/1", "20", &[GONE[1]]);
     let options = ApplyOptions { settings: settings(later(60)), ..options() };
-    store.apply_with(&plan.seal(), &options).unwrap();
-    let done =
-        purge(&store.root(), Which::Oldest { bytes: 1 }, &settings(later(90)), &silent).unwrap();
-    assert_eq!(done.purged.checkpoints, 1);
-    let (runs, _) = runs(&store.root(), 0).unwrap();
-    assert_eq!(runs[0].items[0].state, State::Purged);
-    assert_eq!(runs[1].items[0].state, State::Moved);
+    let last = store.apply_with(&plan.seal(), &options).unwrap().run.unwrap();
+    let trash = early::trash(&store.root(), 1, later(90)).unwrap();
+    assert_eq!(trash.iter().map(|t| t.count.bytes).collect::<Vec<_>>(), [1000, 1000]);
+    assert_eq!(trash[1].run, last);
+    let go = |now, own| trash.iter().map(|t| t.may_go(now, own)).collect::<Vec<_>>();
+    assert_eq!(go(later(60), None), [true, true]);
+    assert_eq!(go(later(59), None), [true, false], "younger than the command that asks");
+    assert_eq!(go(later(90), Some(&*last)), [true, false], "its own");
+    purge(&store.root(), Which::Runs(&[last]), &settings(later(90)), &silent).unwrap();
+    let trash = early::trash(&store.root(), 1, later(90)).unwrap();
+    assert_eq!(trash.len(), 1, "what is purged is trash no longer");
+    assert!(early::trash(&store.root(), 1, later(100 * HOUR)).unwrap()[0].expired);
 }
 
 #[test]

@@ -244,7 +244,7 @@ fn a_history_that_is_a_symlink_is_left_alone() {
 }
 
 /// Runs a script as root in a mount namespace of its own, on a file system of `size` at `$M`.
-fn on_a_small_disk(size: &str, script: &str) -> Run {
+pub fn on_a_small_disk(size: &str, script: &str) -> Run {
     let place = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_retain");
     let mut command = std::process::Command::new("unshare");

@@ -1,13 +1,16 @@
 //! The work of a job, from the fresh look to the report.
 
 use super::{Job, Phase, Progress};
-use crate::apply::{self, ApplyError, ApplyOptions, Event, Kind, Root, Settings, What, Which};
+use crate::apply::{
+    self, ApplyError, ApplyOptions, Count, Event, Kind, Root, Settings, What, Which,
+};
 use crate::core::plan::PlanFile;
 use crate::serve::recipe::{Recipe, Take, Unplanned};
 use crate::serve::site::Site;
 use crate::serve::state::App;
 use crate::serve::view::past;
-use crate::steps::{space, told};
+use crate::steps::space::{self, Early};
+use crate::steps::told;
 use serde_json::Value;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,23 +169,41 @@ fn carry_out(
     plan: &PlanFile,
     recipe: &Recipe,
 ) -> Result<Progress, String> {
+    let (mut purged, mut early) = (Count::default(), Early::default());
     let report = confined(app, root, |settings| {
         let upkeep = *recipe == Recipe::Policy && job.who.is_administrator();
+        let mut purge = |which| {
+            let more = apply::purge(root, which, settings, &|_| {})?.purged;
+            purged.checkpoints += more.checkpoints;
+            purged.bytes = purged.bytes.saturating_add(more.bytes);
+            Ok::<_, ApplyError>(more)
+        };
         if upkeep {
             // A run of the policy keeps the trash in order, as `retain apply` does.
-            apply::purge(root, Which::Expired, settings, &|_| {})?;
+            purge(Which::Expired)?;
         }
         // Without a grace there is nothing that could be undone later either.
         let purge_now = plan.policy.grace_seconds == 0;
         let options = ApplyOptions { settings: *settings, grace: None, purge_now };
         let report = apply::apply(root, plan, &options, &|event| note(job, &event))?;
-        if upkeep && let Some(bytes) = space::shortfall(root, plan).map_err(unmeasured)? {
-            apply::purge(root, Which::Oldest { bytes }, settings, &|_| {})?;
+        let demands = space::demands(plan);
+        if upkeep && !demands.is_empty() {
+            let mut trash = apply::early::trash(root, settings.threads, settings.now)?;
+            // What is over and lies there still is wanted, and stays.
+            trash.retain(|t| !t.expired);
+            let measured = space::measure(root).map_err(unmeasured)?;
+            let own = report.run.as_deref();
+            early = space::choose(&demands, measured, &trash, (settings.now, own, 0));
+            if !early.runs.is_empty() {
+                early.count = purge(Which::Runs(&early.runs))?;
+            }
         }
         Ok(report)
     });
     match report {
-        Ok(report) => Ok(done(told::apply(plan, &report, false), report.run.clone())),
+        Ok(report) => {
+            Ok(done(told::apply(plan, &report, (purged, &early), false), report.run.clone()))
+        }
         Err(e) if e.kind() == Kind::Stale => {
             Ok(Progress { phase: Phase::Stale, ..Progress::default() })
         }
@@ -190,7 +211,7 @@ fn carry_out(
             phase: Phase::Failed,
             fault: Some(format!("stopped: {why}. {restorable}")),
             run: report.run.clone(),
-            report: told::apply(plan, &report, false),
+            report: told::apply(plan, &report, (purged, &early), false),
             ..Progress::default()
         }),
         Err(e) => Err(e.to_string()),

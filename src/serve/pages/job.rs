@@ -62,7 +62,12 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         (n > 0).then(|| (visit.lang.checkpoints(n), human::size(bytes)))
     };
     let say = |key: &str, text: &str| count(key).map(|(n, size)| fill(text, &[&n, &size]));
-    let results = [say("moved", t.moved), say("restored", t.restored), say("purged", t.purged)];
+    let results = [
+        say("moved", t.moved),
+        say("restored", t.restored),
+        say("purged", t.purged),
+        say("early", t.purged_early),
+    ];
     let lines = |value: &Value| -> Vec<String> {
         let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
         list.iter().map(|s| sanitize::terminal(&sentence(visit.lang, s)).into_owned()).collect()
@@ -83,7 +88,7 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         (None, true) => format!("{}/sessions", f.site()),
         (None, false) => format!("{}/plan", f.site()),
     };
-    let restorable = job.action == "apply" && count("moved").is_some();
+    let restorable = report["restorable"].as_u64().is_some_and(|n| n > 0);
     html(&Page {
         over: progress.phase.is_over(),
         phase: progress.phase.as_str(),
@@ -102,7 +107,7 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
             f.site(),
             query(&[("run", progress.run.as_deref().unwrap_or_default())])
         ),
-        undo: progress.run.filter(|_| restorable && count("purged").is_none()),
+        undo: progress.run.filter(|_| restorable),
         session_url: job.session.is_some().then(|| again.clone()),
         again,
         id,

@@ -1,0 +1,71 @@
+//! Which trash may go before its grace is over, where a policy demands free space.
+//!
+//! Somebody may still count on `undo` of it. So only what lay there when a command began may go for
+//! it, the oldest first, and never what that command itself has moved.
+
+use super::home;
+use super::journal::history::{self, Run, Settled, State};
+use super::outcome::{ApplyError, Count};
+use super::purge;
+use super::root::Root;
+use super::site::may_act;
+use super::threads;
+use crate::core::model::Time;
+use std::collections::BTreeSet;
+
+/// A run that this user may purge, with what of it lies in the trash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trash {
+    pub run: String,
+    /// When it began; without that it is older than nothing.
+    pub at: Option<Time>,
+    pub count: Count,
+    pub expired: bool,
+}
+
+impl Trash {
+    /// Whether it may go early for a command that began at `now` and made `own`.
+    pub fn may_go(&self, now: Time, own: Option<&str>) -> bool {
+        !self.expired && self.at.is_some_and(|at| at <= now) && own != Some(self.run.as_str())
+    }
+}
+
+/// All trash that this user may purge, the oldest first. It is looked for on so many threads, on as
+/// many as the file system bears with 0.
+///
+/// # Errors
+/// The root cannot be read. A journal that cannot be has no say: nothing of it goes.
+pub fn trash(root: &Root, threads: usize, now: Time) -> Result<Vec<Trash>, ApplyError> {
+    let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
+    let (homes, _) = homes.map_err(ApplyError::io("find journals"))?;
+    let mut all: Vec<Trash> = Vec::new();
+    for home in homes.iter().filter(|home| home.is_writable()) {
+        for run in history::read(home.journal(), Settled::But(None)).unwrap_or_default() {
+            let Some(trash) = of(root, &run, now) else { continue };
+            // A run beside the checkpoints of several sessions has a journal at each.
+            match all.iter_mut().find(|known| known.run == trash.run) {
+                Some(known) => {
+                    known.count.checkpoints += trash.count.checkpoints;
+                    known.count.bytes = known.count.bytes.saturating_add(trash.count.bytes);
+                    known.expired &= trash.expired;
+                }
+                None => all.push(trash),
+            }
+        }
+    }
+    all.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
+    Ok(all)
+}
+
+fn of(root: &Root, run: &Run, now: Time) -> Option<Trash> {
+    if run.settled || run.newer || may_act(root, run).is_err() {
+        return None;
+    }
+    let mut count = Count::default();
+    for item in run.items.values().filter(|item| item.state == State::Moved) {
+        count.add(item.intent.bytes);
+    }
+    let at = run.begin.as_ref().and_then(|begin| Time::parse(&begin.now));
+    let expired = purge::is_expired(run, now);
+    (count.checkpoints > 0).then(|| Trash { run: run.id.clone(), at, count, expired })
+}
