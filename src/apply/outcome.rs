@@ -205,7 +205,7 @@ pub enum ApplyError {
     #[error("run {run} belongs to user {uid}, who alone can act on it")]
     OthersRun { run: String, uid: u32 },
     #[error(
-        "run {run} is of another root ({root}), whose `.retain` was copied here; it is not acted upon"
+        "run {run} is of another root ({root}) and acted upon there alone: one inside this root, or one whose `.retain` was copied here"
     )]
     OtherRootsRun { run: String, root: String },
     #[error("failed to {what}: {source}")]

@@ -4,10 +4,11 @@
 //! mount that was not there. So a root is opened once, refused if it looks like any of these, and
 //! from then on it is a descriptor; its path is only shown.
 
+mod inner;
 mod marker;
 mod refuse;
 
-pub use marker::{Marker, init};
+pub use marker::{Marker, declare, init};
 pub use refuse::around;
 
 use super::calls;
@@ -55,9 +56,14 @@ pub enum RootError {
     )]
     Home { path: PathBuf, why: &'static str },
     #[error(
-        "`{path}` lies inside the root `{outer}`; use that one and name sessions, or remove its `.retain`"
+        "`{path}` lies inside the root `{outer}`; use that one and name sessions, or, if that is to be no root any more, undo or purge its runs and remove `{marker}`",
+        marker = .outer.join(".retain/root.toml").display()
     )]
     Nested { path: PathBuf, outer: PathBuf },
+    #[error(
+        "`{path}` has roots inside, whose runs could not be undone any more: {inner}; use these, or undo or purge their runs, remove these files and run `retain init` again"
+    )]
+    Inside { path: PathBuf, inner: String },
     #[error(
         "`{path}/.retain/root.toml` is not usable: {why}; restore it from a backup, or move it away and run `retain init`"
     )]

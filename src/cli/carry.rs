@@ -8,7 +8,7 @@ use super::args::Consent;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::machine;
+use super::init;
 use super::progress;
 use super::space;
 use super::ui::{self, Ui};
@@ -177,9 +177,7 @@ fn consent(context: &Context, root: &Root, job: &Job) -> Result<Option<Root>, Fa
     if !new {
         return Ok(None);
     }
-    apply::init(&root.path, machine::home().as_deref(), context.now, &apply::calls::Os)
-        .map(Some)
-        .map_err(context::root_failure)
+    init::declare(context, &root.path).map(Some)
 }
 
 fn run(context: &Context, root: &Root, job: &Job) -> Result<Report, ApplyError> {

@@ -8,13 +8,27 @@ use super::unfinished;
 use crate::apply;
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub struct InitArgs {
     /// The directory; otherwise the root that --root, retain.toml or the working directory says
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
+}
+
+/// Makes a directory a root; where no root inside it could be looked for is a warning.
+///
+/// # Errors
+/// It may be none.
+pub fn declare(context: &Context, path: &Path) -> Result<apply::Root, Failure> {
+    let home = machine::home();
+    let (root, unread) = apply::declare(path, home.as_deref(), context.now, &apply::calls::Os)
+        .map_err(context::root_failure)?;
+    for at in unread {
+        context.ui.warn(format!("whether a root lies inside is not known of {at}"));
+    }
+    Ok(root)
 }
 
 pub fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
@@ -24,8 +38,7 @@ pub fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     };
     let home = machine::home();
     let before = apply::Root::open(&path, home.as_deref()).ok().and_then(|r| r.id);
-    let root = apply::init(&path, home.as_deref(), context.now, &apply::calls::Os)
-        .map_err(context::root_failure)?;
+    let root = declare(context, &path)?;
     unfinished::tell(context, &root, None);
     let place = context::shown(&root.path);
     let made = before != root.id;

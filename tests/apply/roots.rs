@@ -19,6 +19,7 @@ fn kind(error: &RootError) -> &'static str {
         RootError::System { .. } => "system",
         RootError::Home { .. } => "home",
         RootError::Nested { .. } => "nested",
+        RootError::Inside { .. } => "inside",
         RootError::Marker { .. } => "marker",
         RootError::Moved { .. } => "moved",
         RootError::Io { .. } => "io",
@@ -181,6 +182,26 @@ fn t22_a_root_inside_a_root() {
     refused(&store.path("a/mnist/1"), None, "nested");
     let text = Root::open(&store.path("a/mnist"), None).unwrap_err().to_string();
     assert!(text.contains(&format!("the root `{}`", store.top.display())), "{text}");
+}
+
+#[test]
+fn t22_no_root_is_declared_around_another() {
+    let store = Store::new();
+    let at = |path: &str| store.path(path);
+    fs::remove_dir_all(at(".retain")).unwrap();
+    for n in 0..7 {
+        store.file(format!("deep/{n}/.retain/root.toml"), "");
+    }
+    store.file("none/.retain/marks.toml", "");
+    std::os::unix::fs::symlink(at("deep/0"), at("link")).unwrap();
+    let init = |path: &Path| init(path, None, later(0), &Os).map(|root| root.id.is_some());
+    let error = init(&store.top).unwrap_err().to_string();
+    for named in [format!("`{}`", at("deep/4/.retain/root.toml").display()), "and 2 more".into()] {
+        assert!(error.contains(&named), "{error}");
+    }
+    assert!(!at(".retain").exists());
+    fs::remove_dir_all(at("deep")).unwrap();
+    assert!(init(&store.top).unwrap());
 }
 
 #[test]

@@ -62,3 +62,48 @@ fn init_is_done_once() {
     assert_eq!(first["id"], second["id"]);
     before.assert_same(&Snapshot::of(tree.path()));
 }
+
+/// In a root they would be refused, and what was moved in them could never be brought back.
+#[test]
+fn init_refuses_a_directory_with_roots_inside() {
+    let tree = Tree::new();
+    nsml::write_as(&tree, SESSION);
+    let inner = tree.at("nsmlteam");
+    let inside = World::within(&inner);
+    inside.run(["init"]).ok();
+    let policy = nsml::policy(&inside, nsml::LAST_TWO);
+    inside.run(["apply", "--yes", "--policy", &policy]).ok().says("Moved 7");
+    let before = Snapshot::of(tree.path());
+    let run = world(&tree).run(["init", "."]).code(6).warns("has roots inside");
+    run.warns(&format!("`{}`", inner.join(".retain/root.toml").display()));
+    before.assert_same(&Snapshot::of(tree.path()));
+    inside.run(["undo"]).ok().says("Restored 7 checkpoints");
+    // A link leads to no root inside.
+    let other = Tree::new();
+    other.symlink("link", &inner);
+    World::within(other.path()).run(["init", "."]).ok();
+}
+
+/// As it could come about before, or with a `.retain` that was moved there: each way back is named.
+#[test]
+fn a_root_inside_a_root_says_what_to_do() {
+    let tree = Tree::new();
+    nsml::write_as(&tree, SESSION);
+    let (inside, outside) = (World::within(tree.at("nsmlteam")), World::new());
+    inside.run(["init"]).ok();
+    let policy = nsml::policy(&inside, nsml::LAST_TWO);
+    inside.run(["apply", "--yes", "--policy", &policy]).ok();
+    let (elsewhere, at) = (Tree::new(), tree.path().to_str().unwrap());
+    std::fs::rename(tree.at("nsmlteam"), elsewhere.at("nsmlteam")).unwrap();
+    outside.run(["init", at]).ok();
+    std::fs::rename(elsewhere.at("nsmlteam"), tree.at("nsmlteam")).unwrap();
+    let before = nsml::left(&tree, SESSION);
+    let inner = tree.at("nsmlteam").to_str().unwrap().to_owned();
+    let marker = format!("remove `{at}/.retain/root.toml`");
+    outside.run(["undo", "-C", &inner]).code(6).warns(&marker);
+    let run = outside.run(["undo", "-C", at]).code(6).warns("is of another root");
+    assert!(!run.stderr.contains("plan"), "{run}");
+    assert_eq!(nsml::left(&tree, SESSION), before);
+    std::fs::remove_file(tree.at(".retain/root.toml")).unwrap();
+    outside.run(["undo", "-C", &inner]).ok().says("Restored 7 checkpoints");
+}

@@ -3,7 +3,7 @@
 //! An empty mount point has no marker, so nothing is ever deleted, or believed deleted, because a
 //! disk was not there (T28).
 
-use super::{Root, RootError};
+use super::{Root, RootError, inner};
 use crate::apply::calls::Calls;
 use crate::apply::dir::{self, OURS};
 use crate::core::model::Time;
@@ -77,8 +77,21 @@ pub fn init(
     now: Time,
     calls: &dyn Calls,
 ) -> Result<Root, RootError> {
-    match Root::open(path, home) {
-        Ok(root) if root.id.is_some() => return Ok(root),
+    declare(path, home, now, calls).map(|(root, _)| root)
+}
+
+/// As [`init`], and says where no other root could be looked for.
+///
+/// # Errors
+/// As [`init`].
+pub fn declare(
+    path: &std::path::Path,
+    home: Option<&std::path::Path>,
+    now: Time,
+    calls: &dyn Calls,
+) -> Result<(Root, Vec<String>), RootError> {
+    let unread = match Root::open(path, home) {
+        Ok(root) if root.id.is_some() => return Ok((root, Vec::new())),
         Ok(root) => write(&root, now, calls)?,
         Err(RootError::Moved { .. }) => {
             let (fd, path) = super::open_dir(path)?;
@@ -86,14 +99,15 @@ pub fn init(
             let io = |source| RootError::Io { path: path.clone(), source };
             let stat = dir::stat_fd(fd.as_fd()).map_err(io)?;
             let copy = Root::new(path.clone(), fd, &stat);
-            write(&copy, now, calls)?;
+            write(&copy, now, calls)?
         }
         Err(e) => return Err(e),
-    }
-    Root::open(path, home)
+    };
+    Ok((Root::open(path, home)?, unread))
 }
 
-fn write(root: &Root, now: Time, calls: &dyn Calls) -> Result<(), RootError> {
+fn write(root: &Root, now: Time, calls: &dyn Calls) -> Result<Vec<String>, RootError> {
+    let unread = inner::refuse(root)?;
     let io = |source| RootError::Io { path: root.path.join(".retain"), source };
     let marker = Marker {
         version: VERSION,
@@ -104,7 +118,8 @@ fn write(root: &Root, now: Time, calls: &dyn Calls) -> Result<(), RootError> {
         inode: root.inode,
     };
     let text = toml::to_string(&marker).map_err(|e| io(io::Error::other(e)))?;
-    store(root, calls, text.as_bytes()).map_err(io)
+    store(root, calls, text.as_bytes()).map_err(io)?;
+    Ok(unread)
 }
 
 fn store(root: &Root, calls: &dyn Calls, text: &[u8]) -> io::Result<()> {

@@ -146,7 +146,7 @@ pub fn around(dir: &Path) -> io::Result<Option<PathBuf>> {
 const UP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Whether a directory is a root; one that we may not look into is none we could know of.
-fn holds_marker(dir: BorrowedFd<'_>) -> io::Result<bool> {
+pub(super) fn holds_marker(dir: BorrowedFd<'_>) -> io::Result<bool> {
     let flags = UP | OFlags::NOFOLLOW;
     match fs::openat(dir, OURS, flags, Mode::empty()) {
         Ok(ours) => Ok(matches!(dir::look(ours.as_fd(), super::marker::NAME), Ok(Some(_)))),
