@@ -17,7 +17,8 @@ pub enum Cause {
     Unreadable,
     /// Its files belong to several users, or to another than its folder does.
     Owner,
-    /// It is, or holds, something else than plain directories and files of one file system.
+    /// It is, or holds, something else than plain directories and files of one file system, or lies
+    /// in a root inside the root.
     Boundary,
     /// The system, or whose `.retain` it is, refuses the move: permissions, room, a read-only mount.
     Refused,

@@ -291,11 +291,11 @@ pub fn claim(
     Ok(held)
 }
 
-/// T22: the root of somebody else that lies inside this one, on the way to any deletion.
+/// T22: roots of somebody else that lie inside this one, on the way to any deletion.
 ///
 /// # Errors
-/// A directory cannot be looked into.
-pub fn inner_root(root: &Root, work: &[SessionWork], threads: usize) -> io::Result<Option<Rel>> {
+/// No descriptor is left.
+pub fn inner_roots(root: &Root, work: &[SessionWork], threads: usize) -> io::Result<Vec<Rel>> {
     let mut seen = BTreeSet::new();
     let places = work.iter().flat_map(|w| w.deletions.iter().flat_map(|d| &d.parts));
     for place in places {
@@ -306,19 +306,20 @@ pub fn inner_root(root: &Root, work: &[SessionWork], threads: usize) -> io::Resu
     }
     let on_the_way: Vec<Rel> = seen.into_iter().collect();
     let found = parallel::map(threads, &on_the_way, |at| is_root(root, at));
+    let mut roots = Vec::new();
     for (at, found) in on_the_way.into_iter().zip(found) {
         if found? {
-            return Ok(Some(at));
+            roots.push(at);
         }
     }
-    Ok(None)
+    Ok(roots)
 }
 
 /// Whether a directory below the root has a marker of its own.
 fn is_root(root: &Root, at: &Rel) -> io::Result<bool> {
-    // What is gone, or leads elsewhere, is met again by who opens it. Anything else is no answer.
+    // What is gone, closed, or leads elsewhere is met again by who opens it. All else is no answer.
     let absent = |e: &io::Error| {
-        let none = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::XDEV];
+        let none = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::XDEV, Errno::ACCESS];
         Errno::from_io_error(e).is_some_and(|errno| none.contains(&errno))
     };
     let fd = match dir::open(root.fd(), at, dir::how()) {
@@ -332,7 +333,15 @@ fn is_root(root: &Root, at: &Rel) -> io::Result<bool> {
         Err(e) if absent(&e) => return Ok(false),
         Err(e) => return Err(e),
     };
-    Ok(kind_is_dir(ours.as_fd())? && dir::look(ours.as_fd(), c"root.toml")?.is_some())
+    if !kind_is_dir(ours.as_fd())? {
+        return Ok(false);
+    }
+    match dir::look(ours.as_fd(), c"root.toml") {
+        Ok(found) => Ok(found.is_some()),
+        // I30: it may be one, and whoever closed it stops nobody elsewhere.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(true),
+        Err(e) => Err(e),
+    }
 }
 
 fn kind_is_dir(fd: BorrowedFd<'_>) -> io::Result<bool> {

@@ -6,6 +6,7 @@
 //! exactly as planned is left alone.
 
 mod batch;
+mod inner;
 mod session;
 
 use super::dir::Rel;
@@ -52,13 +53,11 @@ pub fn apply(
     let threads = options.settings.threads_on(root);
     let (made, work) =
         parallel::both(threads, || check_plan(root, plan, options), || work::read(plan));
-    let (made, work) = (made?, work?);
+    let (made, mut work) = (made?, work?);
     let bytes = work.iter().flat_map(|w| &w.deletions).map(|d| d.bytes).sum();
     let checkpoints = work.iter().map(|w| w.deletions.len() as u64).sum();
-    let inner = revalidate::inner_root(root, &work, threads);
-    if let Some(inner) = inner.map_err(ApplyError::io("look for other roots"))? {
-        return Err(ApplyError::BadPlan(format!("`{inner}` is a root of its own")));
-    }
+    let mut report = Report::default();
+    inner::leave(root, &mut work, threads, &mut report.skipped)?;
     progress(Event::Begin { checkpoints, bytes });
     let run = run_id(options.settings.now)?;
     let begin = Begin {
@@ -78,7 +77,6 @@ pub fn apply(
         checkpoints,
         bytes,
     };
-    let mut report = Report::default();
     for (home, work) in homes(root, options, &work, &mut report)? {
         let mut at =
             AtHome { begin: &begin, made, options, progress, report: &mut report, settled: 0 };

@@ -85,6 +85,13 @@ impl Tree {
     }
 }
 
+/// Whether a directory below the root has a marker of its own. One that cannot be seen is met again
+/// by who reads the marks beside it, and by apply.
+fn is_root(folder: &Folder<'_>) -> bool {
+    let ours = folder.entry(b".retain").filter(|e| e.kind == Kind::Dir);
+    ours.is_some_and(|e| folder.holds(&e.name, b"root.toml").unwrap_or(false))
+}
+
 impl Walk<'_> {
     pub fn root(&self, store: &dyn Store) -> Tree {
         let folder = store.root().and_then(|dir| Folder::new(dir, Vec::new(), None));
@@ -99,6 +106,15 @@ impl Walk<'_> {
 
     fn visit(&self, folder: &Folder<'_>, in_session: bool, depth: usize) -> Tree {
         (self.events)(ScanEvent::Directory);
+        // T22, I30: what lies in it is that root's alone, and nobody else is concerned.
+        if depth > 0 && is_root(folder) {
+            let marker = folder.join(b".retain/root.toml");
+            let text = format!(
+                "a root of its own, which is left out; if it should be none, remove `{}`",
+                show(&marker)
+            );
+            return Tree::of_fault(folder.path.clone(), text);
+        }
         let mut notes = Notes::default();
         self.look_ahead(folder, in_session);
         let found = self.recognise(folder, &mut notes);

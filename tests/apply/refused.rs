@@ -1,7 +1,7 @@
 //! Plans and clocks that are refused before anything is touched (I1, I11, I12, I13, T21, T22, T28).
 
 use crate::support::*;
-use retain::apply::{ApplyError, ApplyOptions, Kind, Which, purge};
+use retain::apply::{ApplyError, ApplyOptions, Cause, Kind, Which, purge};
 use retain::core::plan::{PlanError, PlanFile};
 use std::fs;
 
@@ -214,13 +214,21 @@ fn a_plan_of_a_directory_that_became_a_root_since_is_good() {
     assert_eq!(store.apply(&plan).unwrap().moved.checkpoints, 6);
 }
 
+/// I30: whoever declares one keeps their own sessions out of it, and nobody else's.
 #[test]
 fn t22_a_root_inside_the_root_is_left_alone() {
     let store = Store::sample();
-    store.file("b/.retain/root.toml", "");
     let plan = store.sample_plan();
-    let error = untouched(&store, "inner root", || store.apply(&plan).unwrap_err());
-    assert!(error.to_string().contains("`b` is a root of its own"), "{error}");
+    store.file("b/.retain/root.toml", "");
+    let before = store.picture();
+    let report = store.apply(&plan).unwrap();
+    let [skip] = &report.skipped[..] else { panic!("{report:?}") };
+    assert_eq!((skip.session.as_str(), skip.cause), ("b/mnist/2", Cause::Boundary));
+    assert!(skip.why.contains("`b` is a root of its own"), "{skip:?}");
+    assert!(skip.why.contains("`b/.retain/root.toml`"), "{skip:?}");
+    assert_eq!((report.moved.checkpoints, report.unreached), (3, 0));
+    let gone = ["10", "20", "30"].map(|id| format!("a/mnist/1/checkpoint-{id}"));
+    assert_eq!(store.picture(), before.without(&gone.each_ref().map(String::as_str)));
 }
 
 /// A symlink that leads to the state of another root makes no root of the folder that it stands in.

@@ -107,3 +107,39 @@ fn a_root_inside_a_root_says_what_to_do() {
     std::fs::remove_file(tree.at(".retain/root.toml")).unwrap();
     outside.run(["undo", "-C", &inner]).ok().says("Restored 7 checkpoints");
 }
+
+/// What the owner of one session puts into their folder keeps that session, and no other.
+#[test]
+fn an_empty_marker_of_one_stops_nobody_elsewhere() {
+    const OTHER: &str = "nsmlteam/mnist/5";
+    let tree = nsml::storage();
+    nsml::write_as(&tree, OTHER);
+    let world = world(&tree);
+    let policy = nsml::policy(&world, nsml::LAST_TWO);
+    let plan = world.home().join("plan.json");
+    world.run(["plan", "--policy", &policy, "-o", plan.to_str().unwrap()]).ok();
+    // A pin has made its `.retain`, and the index knows it, before the marker comes.
+    world.run(["pin", SESSION, "0"]).ok();
+    world.run(["ls", "-q"]).ok().says(SESSION);
+    let marker = format!("{SESSION}/nsml_model/.retain/root.toml");
+    tree.file(&marker, "");
+    let remedy = format!("remove `{marker}`");
+    let whole = nsml::left(&tree, SESSION);
+
+    let shown = world.run(["plan", "--policy", &policy]).code(3).warns("a root of its own");
+    shown.warns(&remedy).says("delete 7");
+    let saved = world.run(["apply", "--yes", plan.to_str().unwrap()]).code(3);
+    saved.says("Moved 7 checkpoints").warns(SESSION).warns("is a root of its own").warns(&remedy);
+    assert_eq!(nsml::left(&tree, SESSION), whole);
+    assert_eq!(nsml::left(&tree, OTHER), ["31", "41"]);
+
+    world.run(["undo"]).ok();
+    let world = nsml::world(&tree).at_time("2040-06-15T12:00:01Z");
+    let nightly = world.run(["apply", "--yes", "-q", "--policy", &policy]).code(3);
+    nightly.says("Moved 7 checkpoints").warns(&remedy);
+    assert_eq!(nsml::left(&tree, SESSION), whole);
+    assert_eq!(nsml::left(&tree, OTHER), ["31", "41"]);
+    // The remedy that is named is one.
+    std::fs::remove_file(tree.at(&marker)).unwrap();
+    world.run(["ls", "-q"]).ok().says(SESSION).says(OTHER);
+}
