@@ -65,7 +65,7 @@ fn of(root: &Root, run: &Run, now: Time) -> Option<Trash> {
     for item in run.items.values().filter(|item| item.state == State::Moved) {
         count.add(item.intent.bytes);
     }
-    let at = run.begin.as_ref().and_then(|begin| Time::parse(&begin.now));
+    let at = run.applied().and_then(|begin| Time::parse(&begin.now));
     let expired = purge::is_expired(run, now);
     (count.checkpoints > 0).then(|| Trash { run: run.id.clone(), at, count, expired })
 }

@@ -16,7 +16,7 @@ use super::journal::record::{Intent, Record, Work};
 use super::located::{Fate, Located};
 use super::outcome::{ApplyError, Event, Progress, Settings};
 use super::root::Root;
-use super::site::{Site, may_act};
+use super::site::{self, Site, may_act};
 use crate::core::plan::PlanFile;
 use crate::store::unit;
 use rustix::io::Errno;
@@ -138,7 +138,12 @@ fn recover_run(site: &Site<'_>, run: &Run) -> Result<Recovery, ApplyError> {
     if !split {
         work.journal()?;
     }
+    // I28: a writer of another machine, where locks tell nothing of those, may be at work still. What
+    // it moves from now on must be met by those who pass over what is settled.
+    let here = site::boot();
+    let elsewhere = run.open.iter().any(|open| open.boot != here);
     match work.journal {
+        Some(journal) if !split && elsewhere => site.end(journal, None)?,
         Some(journal) if !split => site.finish(journal, &run.id, None)?,
         _ => {}
     }

@@ -3,11 +3,15 @@
 
 use crate::faulty::{Faulty, Mishap};
 use crate::support::*;
-use retain::apply::journal::decode;
-use retain::apply::{ApplyOptions, What, Which, purge, recover, runs, undo};
+use retain::apply::calls::Os;
+use retain::apply::dir::Rel;
+use retain::apply::home::Home;
+use retain::apply::journal::record::{Begin, Intent, Part, Record};
+use retain::apply::journal::{Journal, decode};
+use retain::apply::{ApplyOptions, What, Which, early, purge, recover, runs, undo};
 use rustix::io::Errno;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -76,6 +80,8 @@ fn a_run_whose_beginning_is_lost_does_not_expire_when_others_worked_on_it() {
     let what = What { run: &run, session: None, checkpoint: Some("10") };
     let back = undo(&store.root(), &what, &settings(later(1)), &silent).unwrap();
     assert_eq!(back.restored.checkpoints, 2);
+    let early = early::trash(&store.root(), 1, now()).unwrap();
+    assert_eq!((early.len(), early[0].at), (1, None), "nor does it go early");
     let later = settings(later(1000 * HOUR));
     let report = purge(&store.root(), Which::Expired, &later, &silent).unwrap();
     assert_eq!(report.purged.checkpoints, 0, "{report:?}");
@@ -93,6 +99,39 @@ fn a_damaged_run_is_not_settled() {
     assert_eq!(report.purged.checkpoints, 5, "{report:?}");
     assert!(trash(&store).iter().any(|p| p.ends_with("/model.bin")));
     assert!(!store.path(format!(".retain/journal/{run}.settled")).exists());
+}
+
+/// I28: where locks say nothing of other machines, its writer may be at work, and moves more.
+#[test]
+fn a_run_of_another_machine_is_recovered_and_not_settled() {
+    for (boot, settled) in [(site_boot(), true), ("another".to_owned(), false)] {
+        let store = Store::sample();
+        let root = store.root();
+        let home = Home::make(&Os, &root, &Rel::default()).unwrap();
+        let begin = Begin {
+            run: "20260210-120000-aaaa".to_owned(),
+            root: root.id.clone().unwrap(),
+            boot,
+            ..Begin::default()
+        };
+        let mut journal = Journal::create(&Os, home.journal(), &begin).unwrap();
+        let name = "checkpoint-10".to_owned();
+        let inode = fs::metadata(store.path("a/mnist/1/checkpoint-10")).unwrap().ino();
+        let (dir, slot) = ("a/mnist/1".to_owned(), "s".to_owned());
+        let parts = vec![Part { dir, name, slot, inode, kind: 'd' }];
+        journal.add(&Record::Intent(Intent { parts, ..Intent::default() }));
+        journal.commit(&Os).unwrap();
+        drop(journal);
+        let told = recover(&root, &settings(now()), &silent).unwrap().unwrap();
+        assert_eq!((told.put_back, &*told.faults), (1, &[][..]), "{told:?}");
+        let mark = store.path(format!(".retain/journal/{}.settled", begin.run));
+        assert_eq!(mark.exists(), settled);
+        assert!(recover(&root, &settings(now()), &silent).unwrap().is_none());
+    }
+}
+
+fn site_boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned()
 }
 
 /// P: a session that cannot be looked into for once is looked at again.
