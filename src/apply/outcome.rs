@@ -213,6 +213,9 @@ pub enum ApplyError {
     /// Something is not as it must be; the run stopped, and `report` says how far it came.
     #[error("stopped: {why}. {restorable}")]
     Stopped { why: String, restorable: String, report: Box<Report> },
+    /// A purge that failed, after it had removed something.
+    #[error("{error}; until then {} checkpoints ({} bytes) were purged", .purged.checkpoints, .purged.bytes)]
+    Purged { error: Box<ApplyError>, purged: Count },
 }
 
 impl ApplyError {
@@ -230,7 +233,18 @@ impl ApplyError {
             ApplyError::NoSuchRun(_)
             | ApplyError::AmbiguousRun(_)
             | ApplyError::NotInRun { .. } => Kind::Usage,
+            ApplyError::Purged { error, .. } => error.kind(),
             _ => Kind::Refused,
+        }
+    }
+
+    /// The same error of a purge that had removed so much.
+    pub(super) fn after(self, purged: Count) -> ApplyError {
+        match self {
+            error if purged.checkpoints > 0 => {
+                ApplyError::Purged { error: Box::new(error), purged }
+            }
+            error => error,
         }
     }
 

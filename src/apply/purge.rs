@@ -64,39 +64,45 @@ pub fn purge(
     };
     report.faults.extend(homes.iter().filter_map(Home::closed));
     for home in homes.iter().filter(|h| h.is_writable()) {
-        let entered = Site::enter_any(root, home, *settings, &mut report.faults)?;
-        let Some(site) = entered else { continue };
-        if let Some(recovered) = recover::at(&site, progress)? {
-            report.recovered.get_or_insert_default().absorb(recovered);
-        }
-        let runs = site.runs()?;
-        // I12: with a clock that jumped ahead everything would seem expired; back, nothing is.
-        site.check_clock(&runs)?;
-        for run in runs.iter().filter(|r| !r.settled) {
-            let chosen = match which {
-                Which::Expired => is_expired(run, settings.now),
-                Which::Run(_) => id.as_ref() == Some(&run.id),
-                Which::Runs(ids) => ids.contains(&run.id),
-                Which::All => true,
-            };
-            if may_act(root, run).is_err() || site.stopped() {
-                continue;
-            }
-            if let Err(e) = purge_run(&site, run, chosen, progress, &mut report) {
-                // I33: what is gone by then is said, and why it goes no further.
-                if report.purged.checkpoints == 0 {
-                    return Err(e);
-                }
-                report.faults.push(format!("run {}: {e}", run.id));
-                report.stopped = Some("it cannot go on".to_owned());
-                return Ok(report);
-            }
-        }
-        if site.stopped() {
-            report.stopped = Some("a signal".to_owned());
-        }
+        let done = purge_home(root, home, (which, id.as_ref()), settings, progress, &mut report);
+        // I33: what is gone by then is said as well.
+        done.map_err(|e| e.after(report.purged))?;
     }
     Ok(report)
+}
+
+fn purge_home(
+    root: &Root,
+    home: &Home,
+    (which, id): (Which<'_>, Option<&String>),
+    settings: &Settings<'_>,
+    progress: Progress<'_>,
+    report: &mut PurgeReport,
+) -> Result<(), ApplyError> {
+    let entered = Site::enter_any(root, home, *settings, &mut report.faults)?;
+    let Some(site) = entered else { return Ok(()) };
+    if let Some(recovered) = recover::at(&site, progress)? {
+        report.recovered.get_or_insert_default().absorb(recovered);
+    }
+    let runs = site.runs()?;
+    // I12: with a clock that jumped ahead everything would seem expired; back, nothing is.
+    site.check_clock(&runs)?;
+    for run in runs.iter().filter(|r| !r.settled) {
+        let chosen = match which {
+            Which::Expired => is_expired(run, settings.now),
+            Which::Run(_) => id == Some(&run.id),
+            Which::Runs(ids) => ids.contains(&run.id),
+            Which::All => true,
+        };
+        if may_act(root, run).is_err() || site.stopped() {
+            continue;
+        }
+        purge_run(&site, run, chosen, progress, report)?;
+    }
+    if site.stopped() {
+        report.stopped = Some("a signal".to_owned());
+    }
+    Ok(())
 }
 
 /// Whether the trash of a run may go; a run whose beginning is lost never expires by itself.
@@ -273,16 +279,17 @@ fn remove<'a>(
                 let back = found.look(item).is_ok_and(|seen| seen.home == seen.parts);
                 out.restored.extend(back.then_some(item));
             }
-            Ok(Fate::Missing) => {
-                let (session, id) = (&item.session, &item.id);
-                out.faults.push(format!(
-                    "{session} {id} is neither in the trash nor at its path, and was not purged; \
-                     if its folder was moved, move it back, and `retain undo {run}` restores it"
-                ));
-                out.missing.push(item);
-            }
+            Ok(Fate::Missing) => out.missing.push(item),
             Err(e) => out.faults.push(fault(item, &e)),
         }
+    }
+    // Mostly somebody removed the whole folder: one line for it, once.
+    if !out.missing.is_empty() {
+        let (session, count) = (&group[0].intent.session, out.missing.len());
+        out.faults.push(format!(
+            "{session}: of what was moved, {count} cannot be found, in the trash or at its path, and \
+             was not purged; if its folder was moved, move it back, and `retain undo {run}` restores it"
+        ));
     }
     match found.tidy(calls) {
         Ok(tidied) => {

@@ -16,7 +16,7 @@ use super::journal::record::{Intent, Record, Work};
 use super::located::{Fate, Located};
 use super::outcome::{ApplyError, Event, Progress, Settings};
 use super::root::Root;
-use super::site::{self, Site, may_act};
+use super::site::{Site, may_act};
 use crate::core::plan::PlanFile;
 use crate::store::unit;
 use rustix::io::Errno;
@@ -138,12 +138,7 @@ fn recover_run(site: &Site<'_>, run: &Run) -> Result<Recovery, ApplyError> {
     if !split {
         work.journal()?;
     }
-    // I28: a writer of another machine, where locks tell nothing of those, may be at work still. What
-    // it moves from now on must be met by those who pass over what is settled.
-    let here = site::boot();
-    let elsewhere = run.open.iter().any(|open| open.boot != here);
     match work.journal {
-        Some(journal) if !split && elsewhere => site.end(journal, None)?,
         Some(journal) if !split => site.finish(journal, &run.id, None)?,
         _ => {}
     }
@@ -154,7 +149,8 @@ fn recover_run(site: &Site<'_>, run: &Run) -> Result<Recovery, ApplyError> {
 struct Recovering<'a> {
     site: &'a Site<'a>,
     run: &'a Run,
-    /// Created before the first change: a fault that lasts must not add a file with every command.
+    /// Created with the first record: a fault that lasts must not add a file with every command. The
+    /// file without an end, for which this recovery is, stays until then.
     journal: Option<Journal>,
     done: Recovery,
 }
@@ -177,7 +173,6 @@ impl Recovering<'_> {
         if step == Step::Nothing {
             return Ok(Ok(()));
         }
-        self.journal()?;
         let record = match self.take(found, item, step) {
             Ok(record) => record,
             Err(e) => return Ok(Err(e)),

@@ -45,13 +45,14 @@ pub fn min_free(
     let mut trash = trash(context, root)?;
     // What is over and lies there still is wanted, and stays.
     trash.retain(|t| !t.expired);
+    let mut all = PurgeReport::default();
     let measured = space::measure(root)?;
-    let mut early = space::choose(&demands, measured, &trash, (context.now, own, 0));
-    if early.runs.is_empty() {
-        return Ok((early, PurgeReport::default()));
-    }
-    let report = purge(context, root, Which::Runs(&early.runs))?;
-    early.count = report.purged;
+    let early = space::make_room(&demands, measured, trash, (context.now, own), |runs| {
+        let report = purge(context, root, Which::Runs(runs))?;
+        all.kept.extend(report.kept);
+        Ok::<_, Failure>(report.purged)
+    })?;
+    all.purged = early.count;
     if early.count.checkpoints > 0 {
         context.ui.warn(format!(
             "purged {} from the trash early, for min-free; this can no longer be undone: {}",
@@ -59,7 +60,7 @@ pub fn min_free(
             named(&early.runs)
         ));
     }
-    Ok((early, report))
+    Ok((early, all))
 }
 
 /// What [`min_free`] would purge, of a plan that is not carried out yet; `at_once` if what the plan

@@ -92,6 +92,26 @@ fn is_root(folder: &Folder<'_>) -> bool {
     ours.is_some_and(|e| folder.holds(&e.name, b"root.toml").unwrap_or(false))
 }
 
+/// T22, I3: what lies in a root inside the root is that root's alone to delete. It is seen all the
+/// same: what it points at or needs elsewhere is protected (I6).
+fn left_alone(folder: &Folder<'_>, in_session: bool, mut tree: Tree) -> Tree {
+    let marker = folder.join(b".retain/root.toml");
+    let text = format!(
+        "lies in a root of its own, and is left alone; if that should be none, remove `{}`",
+        show(&marker)
+    );
+    let note = Note { path: folder.path.clone(), text };
+    for draft in &mut tree.drafts {
+        draft.faults.push(note.clone());
+    }
+    if in_session || tree.drafts.is_empty() {
+        tree.faults.push(note);
+    }
+    // Its runs are not ours.
+    tree.homes.clear();
+    tree
+}
+
 impl Walk<'_> {
     pub fn root(&self, store: &dyn Store) -> Tree {
         let folder = store.root().and_then(|dir| Folder::new(dir, Vec::new(), None));
@@ -105,16 +125,13 @@ impl Walk<'_> {
     }
 
     fn visit(&self, folder: &Folder<'_>, in_session: bool, depth: usize) -> Tree {
+        let tree = self.visit_as_one(folder, in_session, depth);
+        if depth == 0 || !is_root(folder) { tree } else { left_alone(folder, in_session, tree) }
+    }
+
+    /// As if there were no roots below the root.
+    fn visit_as_one(&self, folder: &Folder<'_>, in_session: bool, depth: usize) -> Tree {
         (self.events)(ScanEvent::Directory);
-        // T22, I30: what lies in it is that root's alone, and nobody else is concerned.
-        if depth > 0 && is_root(folder) {
-            let marker = folder.join(b".retain/root.toml");
-            let text = format!(
-                "a root of its own, which is left out; if it should be none, remove `{}`",
-                show(&marker)
-            );
-            return Tree::of_fault(folder.path.clone(), text);
-        }
         let mut notes = Notes::default();
         self.look_ahead(folder, in_session);
         let found = self.recognise(folder, &mut notes);

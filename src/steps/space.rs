@@ -89,6 +89,35 @@ pub fn choose(
     early
 }
 
+/// Purges what [`choose`] takes, one run after the other: of a run that somebody has come to want
+/// nothing goes, and the next goes in its place. What was freed is counted and not measured again:
+/// some file systems tell it late, and whose undo that took would have lost it in vain.
+///
+/// # Errors
+/// What `purge` gives.
+pub fn make_room<E>(
+    demands: &[Demand],
+    mut space: Space,
+    mut trash: Vec<Trash>,
+    (now, own): (Time, Option<&str>),
+    mut purge: impl FnMut(&[String]) -> Result<Count, E>,
+) -> Result<Early, E> {
+    let mut done = choose(demands, space, &trash, (now, own, 0));
+    let mut next = std::mem::take(&mut done.runs);
+    done.count = Count::default();
+    while !next.is_empty() {
+        next.truncate(1);
+        let freed = purge(&next)?;
+        trash.retain(|t| t.run != next[0]);
+        space.free = space.free.saturating_add(freed.bytes);
+        done.count.checkpoints += freed.checkpoints;
+        done.count.bytes = done.count.bytes.saturating_add(freed.bytes);
+        done.runs.extend((freed.checkpoints > 0).then(|| next.remove(0)));
+        next = choose(demands, space, &trash, (now, own, 0)).runs;
+    }
+    Ok(done)
+}
+
 impl Early {
     /// As JSON of an apply: whose trash went, or would go.
     pub fn json(&self) -> Value {
@@ -155,6 +184,44 @@ mod tests {
         assert_eq!(chosen(256, false, Some("mine"), 0), (vec![], 151));
         assert_eq!(chosen(256, true, Some("mine"), 0).0, ["old", "newer"]);
         assert_eq!(chosen(256, false, None, 1).0, ["old", "newer", "mine"], "with what is to come");
+    }
+
+    /// What is wanted by now keeps its bytes; the next oldest goes for it.
+    #[test]
+    fn the_next_goes_where_a_run_stays() {
+        let all = || ["pinned", "old", "newer"].into_iter().zip(1..);
+        for (min, gone) in [(104, vec!["old"]), (112, vec!["old", "newer"]), (100, vec![])] {
+            let trash = all().map(|(run, at)| trash(run, at, 10, false)).collect();
+            let demands = [Demand { min: Amount::Bytes(min), as_far: false }];
+            let space = Space { total: 1_000, free: 100 };
+            let mut tried = Vec::new();
+            let early = make_room(&demands, space, trash, (NOW, None), |runs| {
+                tried.extend_from_slice(runs);
+                let stays = runs == ["pinned"];
+                Ok::<_, ()>(if stays {
+                    Count::default()
+                } else {
+                    Count { checkpoints: 1, bytes: 10 }
+                })
+            });
+            let early = early.unwrap();
+            assert_eq!(
+                (&*early.runs, early.count.bytes),
+                (&*strings(&gone), 10 * gone.len() as u64)
+            );
+            assert_eq!(
+                (early.missing, tried.len()),
+                (min - 100, gone.len() + usize::from(min > 100))
+            );
+        }
+        let failed = make_room(
+            &[Demand { min: Amount::Bytes(101), as_far: false }],
+            Space { total: 1_000, free: 100 },
+            vec![trash("old", 1, 10, false)],
+            (NOW, None),
+            |_| Err("disk"),
+        );
+        assert_eq!(failed, Err("disk"));
     }
 
     #[test]

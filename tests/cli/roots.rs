@@ -139,6 +139,18 @@ fn an_empty_marker_of_one_stops_nobody_elsewhere() {
     nightly.says("Moved 7 checkpoints").warns(&remedy);
     assert_eq!(nsml::left(&tree, SESSION), whole);
     assert_eq!(nsml::left(&tree, OTHER), ["31", "41"]);
+    // I6: what a link in there points at elsewhere stays, whoever may delete beside it.
+    world.run(["undo"]).ok();
+    tree.symlink(
+        format!("{SESSION}/nsml_model/current"),
+        format!("../../../../{OTHER}/nsml_model/0"),
+    );
+    let world = nsml::world(&tree).at_time("2040-06-16T12:00:01Z");
+    let plan = world.run(["apply", "--yes", "-q", "--policy", &policy]).code(3);
+    plan.says("Moved 6 checkpoints");
+    assert_eq!(nsml::left(&tree, OTHER), ["0", "31", "41"]);
+    world.run(["undo"]).ok();
+    std::fs::remove_file(tree.at(format!("{SESSION}/nsml_model/current"))).unwrap();
     // The remedy that is named is one.
     std::fs::remove_file(tree.at(&marker)).unwrap();
     world.run(["ls", "-q"]).ok().says(SESSION).says(OTHER);

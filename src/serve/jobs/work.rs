@@ -172,7 +172,7 @@ fn carry_out(
     let (mut purged, mut early) = (Count::default(), Early::default());
     let report = confined(app, root, |settings| {
         let upkeep = *recipe == Recipe::Policy && job.who.is_administrator();
-        let mut purge = |which| {
+        let mut purge = |which: Which<'_>| {
             let more = apply::purge(root, which, settings, &|_| {})?.purged;
             purged.checkpoints += more.checkpoints;
             purged.bytes = purged.bytes.saturating_add(more.bytes);
@@ -193,10 +193,9 @@ fn carry_out(
             trash.retain(|t| !t.expired);
             let measured = space::measure(root).map_err(unmeasured)?;
             let own = report.run.as_deref();
-            early = space::choose(&demands, measured, &trash, (settings.now, own, 0));
-            if !early.runs.is_empty() {
-                early.count = purge(Which::Runs(&early.runs))?;
-            }
+            let when = (settings.now, own);
+            early =
+                space::make_room(&demands, measured, trash, when, |runs| purge(Which::Runs(runs)))?;
         }
         Ok(report)
     });
