@@ -10,6 +10,7 @@ pub mod trusted;
 use crate::core::declared::Definition;
 use crate::core::policy::{self, Diagnostic};
 use crate::scan::Owner;
+use rustix::io::retry_on_intr;
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -133,7 +134,7 @@ impl Config {
                 return Ok(settings.with(root, How::Settings));
             }
             // Whatever lies there: what is no marker is refused when the root is opened.
-            if dir.join(".retain/root.toml").symlink_metadata().is_ok() {
+            if look(&dir.join(".retain/root.toml")).is_ok() {
                 return Config::for_root(dir.to_owned(), How::Marked, cwd, trust);
             }
         }
@@ -162,6 +163,11 @@ impl Config {
     }
 }
 
+/// What stands there itself; a link is not followed. An interrupted look is no answer (F10).
+fn look(path: &Path) -> io::Result<rustix::fs::Stat> {
+    Ok(retry_on_intr(|| rustix::fs::lstat(path))?)
+}
+
 impl Settings {
     /// The settings in `dir`, if it has any.
     fn read(dir: &Path, trust: Trust) -> Result<Option<Settings>, ConfigError> {
@@ -171,7 +177,7 @@ impl Settings {
         let absent = |e: &io::Error| {
             matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
         };
-        if std::fs::symlink_metadata(&file).is_err_and(|e| absent(&e)) {
+        if look(&file).is_err_and(|e| absent(&e)) {
             return Ok(None);
         }
         let text = match trusted::read(&file, trust) {
