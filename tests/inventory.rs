@@ -405,7 +405,8 @@ proptest! {
         };
         let mut long = br#"{"surprise":0,"#.to_vec();
         long.extend_from_slice(&changed[1..]);
-        if changed[0] == b'{' {
+        // An empty object has no member that the unknown one could stand before.
+        if changed[0] == b'{' && changed[1] != b'}' {
             prop_assert_eq!(shown(&changed), shown(&long), "{}", String::from_utf8_lossy(&changed));
         }
     }
