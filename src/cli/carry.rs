@@ -111,10 +111,10 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
         }
         failure(error)
     })?;
-    if job.upkeep {
-        carried.make_room(context, job)?;
-    }
+    let room = if job.upkeep { carried.make_room(context, job) } else { Ok(()) };
+    // What was moved is said whatever became of the room.
     say(context, job, carried)?;
+    room?;
     let report = &carried.report;
     let kept = !report.skipped.is_empty() || report.stopped.is_some() || !report.faults.is_empty();
     Ok(exit.and_if(kept, Exit::Partly))
@@ -128,10 +128,9 @@ impl Carried {
 
     fn make_room(&mut self, context: &Context, job: &Job) -> Result<(), Failure> {
         let own = self.report.run.as_deref();
-        let (early, purged) = space::min_free(context, &self.root, &job.plan, own)?;
-        self.early = early;
+        let (purged, done) = space::min_free(context, &self.root, &job.plan, own, &mut self.early);
         self.purge(purged);
-        Ok(())
+        done
     }
 
     fn json(&self, job: &Job, dry_run: bool) -> serde_json::Value {

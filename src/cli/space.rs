@@ -6,7 +6,7 @@
 use super::carry;
 use super::context::Context;
 use super::failure::Failure;
-use crate::apply::{self, Count, PurgeReport, Root, Which, early};
+use crate::apply::{self, ApplyError, Count, PurgeReport, Root, Which, early};
 use crate::core::plan::PlanFile;
 use crate::report::human;
 use crate::steps::space::{self, Early};
@@ -19,7 +19,7 @@ const NAMED: usize = 5;
 /// # Errors
 /// Another run is at work, or a journal cannot be written.
 pub fn expired(context: &Context, root: &Root) -> Result<PurgeReport, Failure> {
-    let report = purge(context, root, Which::Expired)?;
+    let report = purge(context, root, Which::Expired).map_err(carry::failure)?;
     if report.purged.checkpoints > 0 {
         let amount = amount(report.purged);
         context.ui.note(format!("purged {amount} from the trash, past its grace"));
@@ -28,7 +28,7 @@ pub fn expired(context: &Context, root: &Root) -> Result<PurgeReport, Failure> {
 }
 
 /// Purges the oldest trash until the `min-free` of the plan's policy holds, but none of `own`, the run
-/// that this command has made.
+/// that this command has made. What went is said, and in `early`, also if it fails.
 ///
 /// # Errors
 /// As [`expired`], or the file system cannot be measured.
@@ -37,21 +37,15 @@ pub fn min_free(
     root: &Root,
     plan: &PlanFile,
     own: Option<&str>,
-) -> Result<(Early, PurgeReport), Failure> {
-    let demands = space::demands(plan);
-    if demands.is_empty() {
-        return Ok(Default::default());
-    }
-    let mut trash = trash(context, root)?;
-    // What is over and lies there still is wanted, and stays.
-    trash.retain(|t| !t.expired);
+    early: &mut Early,
+) -> (PurgeReport, Result<(), Failure>) {
     let mut all = PurgeReport::default();
-    let measured = space::measure(root)?;
-    let early = space::make_room(&demands, measured, trash, (context.now, own), |runs| {
+    let threads = context.threads.unwrap_or_default();
+    let done = space::make_room(root, plan, threads, (context.now, own), early, |runs| {
         let report = purge(context, root, Which::Runs(runs))?;
         all.kept.extend(report.kept);
-        Ok::<_, Failure>(report.purged)
-    })?;
+        Ok(report.purged)
+    });
     all.purged = early.count;
     if early.count.checkpoints > 0 {
         context.ui.warn(format!(
@@ -60,7 +54,7 @@ pub fn min_free(
             named(&early.runs)
         ));
     }
-    Ok((early, all))
+    (all, done.map_err(carry::failure))
 }
 
 /// What [`min_free`] would purge, of a plan that is not carried out yet; `at_once` if what the plan
@@ -78,13 +72,14 @@ pub fn foreseen(
     if demands.is_empty() || root.id.is_none() {
         return Ok(Early::default());
     }
-    let mut measured = space::measure(root)?;
+    let mut measured = space::measure(root).map_err(carry::failure)?;
     let mut coming = plan.totals.delete_bytes;
     if at_once {
         measured.free = measured.free.saturating_add(std::mem::take(&mut coming));
     }
-    let early =
-        space::choose(&demands, measured, &trash(context, root)?, (context.now, None, coming));
+    let trash = early::trash(root, context.threads.unwrap_or_default(), context.now);
+    let trash = trash.map_err(carry::failure)?;
+    let early = space::choose(&demands, measured, &trash, (context.now, None, coming));
     if early.count.checkpoints > 0 {
         context.ui.warn(format!(
             "for min-free, {} would be purged from the trash early, and could no longer be undone: {}",
@@ -93,11 +88,6 @@ pub fn foreseen(
         ));
     }
     Ok(early)
-}
-
-fn trash(context: &Context, root: &Root) -> Result<Vec<early::Trash>, Failure> {
-    let threads = context.threads.unwrap_or_default();
-    early::trash(root, threads, context.now).map_err(carry::failure)
 }
 
 fn amount(of: Count) -> String {
@@ -110,10 +100,10 @@ fn named(runs: &[String]) -> String {
     format!("{}{more}", runs.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
 }
 
-fn purge(context: &Context, root: &Root, which: Which<'_>) -> Result<PurgeReport, Failure> {
+fn purge(context: &Context, root: &Root, which: Which<'_>) -> Result<PurgeReport, ApplyError> {
     let critical = context.signals.critical();
     let settings = carry::settings(context, critical.stop());
-    let report = apply::purge(root, which, &settings, &|_| {}).map_err(carry::failure)?;
+    let report = apply::purge(root, which, &settings, &|_| {})?;
     drop(critical);
     carry::say_recovered(&context.ui, report.recovered.as_ref());
     carry::say_skipped(&context.ui, &report.kept);

@@ -4,8 +4,8 @@
 //! just moved stays restorable all the same: it goes early only for a later run.
 
 use super::see;
-use crate::apply::early::Trash;
-use crate::apply::{Count, Root};
+use crate::apply::early::{self, Trash};
+use crate::apply::{ApplyError, Count, Root};
 use crate::core::limit::quota::amount;
 use crate::core::model::{Space, Time};
 use crate::core::plan::PlanFile;
@@ -13,7 +13,6 @@ use crate::core::policy::{self, Amount, Cap, OnExceed};
 use crate::store::Store as _;
 use crate::store::local::LocalStore;
 use serde_json::{Value, json};
-use std::io;
 
 /// A `min-free` that evicts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,8 +39,9 @@ pub fn demands(plan: &PlanFile) -> Vec<Demand> {
 ///
 /// # Errors
 /// It cannot be measured.
-pub fn measure(root: &Root) -> io::Result<Space> {
-    LocalStore::new(see::duplicate(root.fd())?).space()
+pub fn measure(root: &Root) -> Result<Space, ApplyError> {
+    let space = see::duplicate(root.fd()).and_then(|fd| LocalStore::new(fd).space());
+    space.map_err(|source| ApplyError::Io { what: "measure the file system".to_owned(), source })
 }
 
 /// What goes from the trash before its grace is over.
@@ -89,22 +89,43 @@ pub fn choose(
     early
 }
 
-/// Purges what [`choose`] takes, one run after the other: of a run that somebody has come to want
-/// nothing goes, and the next goes in its place. What was freed is counted and not measured again:
-/// some file systems tell it late, and whose undo that took would have lost it in vain.
+/// Purges early what the plan's demands need, for a command that began at `now` and has made the run
+/// `own`. `done` has what went, also if it fails. The trash is looked for on so many threads, as by
+/// [`early::trash`].
 ///
 /// # Errors
-/// What `purge` gives.
-pub fn make_room<E>(
+/// The root or its file system cannot be read; what `purge` gives.
+pub fn make_room(
+    root: &Root,
+    plan: &PlanFile,
+    threads: usize,
+    (now, own): (Time, Option<&str>),
+    done: &mut Early,
+    purge: impl FnMut(&[String]) -> Result<Count, ApplyError>,
+) -> Result<(), ApplyError> {
+    let demands = demands(plan);
+    if demands.is_empty() {
+        return Ok(());
+    }
+    let mut trash = early::trash(root, threads, now)?;
+    // What is over and lies there still is wanted, and stays.
+    trash.retain(|t| !t.expired);
+    one_by_one(&demands, measure(root)?, trash, (now, own), done, purge)
+}
+
+/// Of a run that somebody has come to want nothing goes, and the next goes in its place. What was
+/// freed is counted and not measured again: some file systems tell it late, and whose undo that took
+/// would have lost it in vain.
+fn one_by_one<E>(
     demands: &[Demand],
     mut space: Space,
     mut trash: Vec<Trash>,
     (now, own): (Time, Option<&str>),
+    done: &mut Early,
     mut purge: impl FnMut(&[String]) -> Result<Count, E>,
-) -> Result<Early, E> {
-    let mut done = choose(demands, space, &trash, (now, own, 0));
-    let mut next = std::mem::take(&mut done.runs);
-    done.count = Count::default();
+) -> Result<(), E> {
+    let Early { runs: mut next, missing, .. } = choose(demands, space, &trash, (now, own, 0));
+    *done = Early { missing, ..Early::default() };
     while !next.is_empty() {
         next.truncate(1);
         let freed = purge(&next)?;
@@ -115,7 +136,7 @@ pub fn make_room<E>(
         done.runs.extend((freed.checkpoints > 0).then(|| next.remove(0)));
         next = choose(demands, space, &trash, (now, own, 0)).runs;
     }
-    Ok(done)
+    Ok(())
 }
 
 impl Early {
@@ -194,8 +215,8 @@ mod tests {
             let trash = all().map(|(run, at)| trash(run, at, 10, false)).collect();
             let demands = [Demand { min: Amount::Bytes(min), as_far: false }];
             let space = Space { total: 1_000, free: 100 };
-            let mut tried = Vec::new();
-            let early = make_room(&demands, space, trash, (NOW, None), |runs| {
+            let (mut tried, mut early) = (Vec::new(), Early::default());
+            one_by_one(&demands, space, trash, (NOW, None), &mut early, |runs| {
                 tried.extend_from_slice(runs);
                 let stays = runs == ["pinned"];
                 Ok::<_, ()>(if stays {
@@ -203,8 +224,8 @@ mod tests {
                 } else {
                     Count { checkpoints: 1, bytes: 10 }
                 })
-            });
-            let early = early.unwrap();
+            })
+            .unwrap();
             assert_eq!(
                 (&*early.runs, early.count.bytes),
                 (&*strings(&gone), 10 * gone.len() as u64)
@@ -214,13 +235,20 @@ mod tests {
                 (min - 100, gone.len() + usize::from(min > 100))
             );
         }
-        let failed = make_room(
-            &[Demand { min: Amount::Bytes(101), as_far: false }],
+        // What went before it failed is known.
+        let mut early = Early::default();
+        let failed = one_by_one(
+            &[Demand { min: Amount::Bytes(112), as_far: false }],
             Space { total: 1_000, free: 100 },
-            vec![trash("old", 1, 10, false)],
+            vec![trash("old", 1, 10, false), trash("newer", 2, 10, false)],
             (NOW, None),
-            |_| Err("disk"),
+            &mut early,
+            |runs| match runs[0].as_str() {
+                "old" => Ok(Count { checkpoints: 1, bytes: 10 }),
+                _ => Err("disk"),
+            },
         );
+        assert_eq!((&*early.runs, early.count.bytes, early.missing), (&*strings(&["old"]), 10, 12));
         assert_eq!(failed, Err("disk"));
     }
 

@@ -4,22 +4,27 @@
 use crate::faulty::{Faulty, Mishap};
 use crate::support::*;
 use retain::apply::journal::decode;
-use retain::apply::{ApplyError, ApplyOptions, What, Which, early, purge, recover, runs, undo};
-use rustix::io::Errno;
+use retain::apply::{What, Which, early, purge, recover, runs, undo};
+use retain::core::plan::PlanFile;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A checkpoint of two files in one session, moved to the trash.
-fn pair() -> (Store, String) {
+/// A session with one checkpoint of two files, and the plan to delete it.
+fn planned() -> (Store, PlanFile) {
     let store = Store::new();
     for part in ["s/1.index", "s/1.data"] {
         store.file(part, part);
     }
-    let mut plan = Plan::of(&store);
-    plan.delete("s", "1", &["s/1.index", "s/1.data"]);
-    let run = store.apply(&plan.seal()).unwrap().run.unwrap();
+    let plan = Plan::of(&store).delete("s", "1", &["s/1.index", "s/1.data"]).seal();
+    (store, plan)
+}
+
+/// The same, moved to the trash.
+fn pair() -> (Store, String) {
+    let (store, plan) = planned();
+    let run = store.apply(&plan).unwrap().run.unwrap();
     (store, run)
 }
 
@@ -101,19 +106,10 @@ fn a_damaged_run_is_not_settled() {
 #[test]
 fn recovery_comes_back_to_what_it_could_not_look_at() {
     let plain = Faulty::none();
-    let of = |store: &Store| {
-        for part in ["s/1.index", "s/1.data"] {
-            store.file(part, part);
-        }
-        let mut plan = Plan::of(store);
-        plan.delete("s", "1", &["s/1.index", "s/1.data"]);
-        plan.seal()
-    };
-    let twin = Store::new();
-    twin.apply_with(&of(&twin), &with_calls(&plain)).unwrap();
+    let (twin, plan) = planned();
+    twin.apply_with(&plan, &with_calls(&plain)).unwrap();
     let first = plain.kinds().iter().position(|k| *k == "rename").unwrap();
-    let store = Store::new();
-    let plan = of(&store);
+    let (store, plan) = planned();
     let before = store.picture();
     store.apply_with(&plan, &with_calls(&Faulty::new(Mishap::CrashAfter, first))).unwrap_err();
     let ours = store.path("s/.retain");
@@ -159,8 +155,7 @@ fn a_purge_leaves_what_is_half_way_home() {
 fn what_is_back_by_hand_is_not_called_purged() {
     let store = Store::sample();
     let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
-    let slot = fs::read_dir(store.path(format!("a/mnist/1/.retain/trash/{run}")));
-    let slot = slot.unwrap().next().unwrap().unwrap().path();
+    let slot = slot(&store, "a/mnist/1", &run);
     fs::rename(slot.join("checkpoint-10"), store.path("a/mnist/1/checkpoint-10")).unwrap();
     let report = purge(&store.root(), Which::All, &settings(later(1)), &silent).unwrap();
     assert_eq!((report.purged.checkpoints, &*report.faults), (5, &[][..]), "{report:?}");
@@ -168,42 +163,4 @@ fn what_is_back_by_hand_is_not_called_purged() {
     assert_eq!((back.already, back.skipped.len()), (1, 5), "{back:?}");
     assert_eq!(runs(&store.root(), 0).unwrap().0[0].in_trash.checkpoints, 0);
     assert!(store.path(format!(".retain/journal/{run}.settled")).exists());
-}
-
-/// I33: whichever call fails, what was removed until then is told.
-#[test]
-fn a_purge_of_several_runs_that_cannot_go_on_says_what_is_gone() {
-    let (mut at, mut told) = (0, 0);
-    loop {
-        let store = Store::sample();
-        for (n, session) in ["a/mnist/1", "b/mnist/2"].into_iter().enumerate() {
-            let made = later(60 * n as u64);
-            let mut plan = Plan::of(&store);
-            plan.plan.now = made.to_string();
-            for id in ["10", "20"] {
-                plan.delete(session, id, &[&format!("{session}/checkpoint-{id}")]);
-            }
-            let options = ApplyOptions { settings: settings(made), ..options() };
-            store.apply_with(&plan.seal(), &options).unwrap();
-        }
-        let whole = || trash(&store).iter().filter(|p| p.ends_with("/model.bin")).count() as u64;
-        assert_eq!(whole(), 4);
-        let calls = Faulty::new(Mishap::Fail(Errno::IO), at);
-        let mut settings = with_calls(&calls).settings;
-        settings.now = later(300);
-        match purge(&store.root(), Which::All, &settings, &silent) {
-            Ok(report) => assert!(4 - whole() >= report.purged.checkpoints, "{at}: {report:?}"),
-            Err(ApplyError::Purged { error, purged }) => {
-                told += 1;
-                assert!((1..=4 - whole()).contains(&purged.checkpoints), "{at}: {purged:?}");
-                assert!(!matches!(*error, ApplyError::Purged { .. }), "{at}");
-            }
-            Err(e) => assert!(whole() >= 3, "call {at}: {} are gone, told was {e}", 4 - whole()),
-        }
-        if !calls.was_hit() {
-            break;
-        }
-        at += 1;
-    }
-    assert!(told > 0);
 }

@@ -1,10 +1,14 @@
 //! Which runs a purge takes, where it looks for them, and what it leaves.
 
-use crate::faulty::Faulty;
+use crate::faulty::{Faulty, Mishap};
 use crate::support::*;
-use retain::apply::{ApplyOptions, Settings, What, Which, purge, recover, runs, undo};
+use retain::apply::{
+    ApplyError, ApplyOptions, Event, Settings, What, Which, apply, purge, recover, runs, undo,
+};
+use rustix::io::Errno;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn a_purge_takes_the_runs_that_are_asked_for() {
@@ -56,8 +60,7 @@ fn a_run_of_which_all_is_purged_or_restored_is_settled() {
 fn i25_what_no_journal_names_stays_in_the_trash_and_is_said() {
     let store = Store::sample();
     let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
-    let slot = fs::read_dir(store.path(format!("a/mnist/1/.retain/trash/{run}")));
-    let slot = slot.unwrap().next().unwrap().unwrap().path();
+    let slot = slot(&store, "a/mnist/1", &run);
     fs::write(slot.join("mine"), "precious").unwrap();
     let calls = Faulty::none();
     let watched = Settings { calls: &calls, ..settings(later(300)) };
@@ -97,5 +100,75 @@ fn a_purge_goes_where_recovery_found_journals_and_for_all_of_them_looks_itself()
         }
         let done = purge(&root, which, &settings(later(30 * HOUR)), &silent).unwrap();
         assert_eq!(done.purged.checkpoints, 6, "{which:?} {beside}");
+    }
+}
+
+/// I33: whichever call fails, what was removed until then is told.
+#[test]
+fn a_purge_of_several_runs_that_cannot_go_on_says_what_is_gone() {
+    let (mut at, mut told) = (0, 0);
+    loop {
+        let store = Store::sample();
+        for (n, session) in ["a/mnist/1", "b/mnist/2"].into_iter().enumerate() {
+            let made = later(60 * n as u64);
+            let mut plan = Plan::of(&store);
+            plan.plan.now = made.to_string();
+            for id in ["10", "20"] {
+                plan.delete(session, id, &[&format!("{session}/checkpoint-{id}")]);
+            }
+            let options = ApplyOptions { settings: settings(made), ..options() };
+            store.apply_with(&plan.seal(), &options).unwrap();
+        }
+        let whole = || trash(&store).iter().filter(|p| p.ends_with("/model.bin")).count() as u64;
+        assert_eq!(whole(), 4);
+        let calls = Faulty::new(Mishap::Fail(Errno::IO), at);
+        let mut settings = with_calls(&calls).settings;
+        settings.now = later(300);
+        match purge(&store.root(), Which::All, &settings, &silent) {
+            Ok(report) => assert!(4 - whole() >= report.purged.checkpoints, "{at}: {report:?}"),
+            Err(ApplyError::Purged { error, purged }) => {
+                told += 1;
+                assert!((1..=4 - whole()).contains(&purged.checkpoints), "{at}: {purged:?}");
+                assert!(!matches!(*error, ApplyError::Purged { .. }), "{at}");
+            }
+            Err(e) => assert!(whole() >= 3, "call {at}: {} are gone, told was {e}", 4 - whole()),
+        }
+        if !calls.was_hit() {
+            break;
+        }
+        at += 1;
+    }
+    assert!(told > 0);
+}
+
+/// I29: a signal that comes when all is moved leaves all restorable; one that comes during the purge
+/// lets the batch finish. Both are told.
+#[test]
+fn i29_a_signal_before_or_during_the_purge_of_an_apply_is_told() {
+    const SESSIONS: u64 = 70;
+    for (at_purge, purged) in [(false, 0), (true, 64)] {
+        let store = Store::quick();
+        let mut plan = Plan::of(&store);
+        for n in 0..SESSIONS {
+            let path = format!("s{n:02}/checkpoint-1");
+            store.file(format!("{path}/model.bin"), "weights");
+            plan.delete(&format!("s{n:02}"), "1", &[&path]);
+        }
+        let (stop, last) = (AtomicBool::new(false), format!("s{}", SESSIONS - 1));
+        let settings = Settings { stop: &stop, ..settings(now()) };
+        let options = ApplyOptions { settings, purge_now: true, ..options() };
+        let report = apply(&store.root(), &plan.seal(), &options, &|event| {
+            let comes = match event {
+                Event::Moved { session, .. } => !at_purge && session == last,
+                Event::Purged { .. } => at_purge,
+                _ => false,
+            };
+            stop.fetch_or(comes, Ordering::Relaxed);
+        });
+        let report = report.unwrap();
+        assert_eq!((report.moved.checkpoints, report.purged.checkpoints), (SESSIONS, purged));
+        assert_eq!(report.stopped.as_deref(), Some("a signal"));
+        let left = &runs(&store.root(), 0).unwrap().0[0].in_trash;
+        assert_eq!(left.checkpoints, SESSIONS - purged);
     }
 }

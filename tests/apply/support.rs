@@ -308,3 +308,9 @@ pub fn trash(store: &Store) -> Vec<String> {
     out.sort();
     out
 }
+
+/// Where a run put checkpoints of a session whose folder this is.
+pub fn slot(store: &Store, folder: &str, run: &str) -> PathBuf {
+    let mut slots = fs::read_dir(store.path(format!("{folder}/.retain/trash/{run}"))).unwrap();
+    slots.next().expect("a slot").unwrap().path()
+}

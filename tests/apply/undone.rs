@@ -22,8 +22,7 @@ fn back(store: &Store, run: &str) -> UndoReport {
 }
 
 fn in_trash(store: &Store, run: &str) -> PathBuf {
-    let slots = fs::read_dir(store.path(format!("a/mnist/1/.retain/trash/{run}"))).unwrap();
-    slots.map(|slot| slot.unwrap().path().join("checkpoint-10")).next().unwrap()
+    slot(store, "a/mnist/1", run).join("checkpoint-10")
 }
 
 fn journals(store: &Store) -> usize {

@@ -173,7 +173,9 @@ fn carry_out(
     let report = confined(app, root, |settings| {
         let upkeep = *recipe == Recipe::Policy && job.who.is_administrator();
         let mut purge = |which: Which<'_>| {
-            let more = apply::purge(root, which, settings, &|_| {})?.purged;
+            let report = apply::purge(root, which, settings, &|_| {})?;
+            report.faults.iter().for_each(|fault| tracing::warn!("{fault}"));
+            let more = report.purged;
             purged.checkpoints += more.checkpoints;
             purged.bytes = purged.bytes.saturating_add(more.bytes);
             Ok::<_, ApplyError>(more)
@@ -186,16 +188,10 @@ fn carry_out(
         let purge_now = plan.policy.grace_seconds == 0;
         let options = ApplyOptions { settings: *settings, grace: None, purge_now };
         let report = apply::apply(root, plan, &options, &|event| note(job, &event))?;
-        let demands = space::demands(plan);
-        if upkeep && !demands.is_empty() {
-            let mut trash = apply::early::trash(root, settings.threads, settings.now)?;
-            // What is over and lies there still is wanted, and stays.
-            trash.retain(|t| !t.expired);
-            let measured = space::measure(root).map_err(unmeasured)?;
-            let own = report.run.as_deref();
-            let when = (settings.now, own);
-            early =
-                space::make_room(&demands, measured, trash, when, |runs| purge(Which::Runs(runs)))?;
+        if upkeep {
+            let when = (settings.now, report.run.as_deref());
+            let purge = |runs: &[String]| purge(Which::Runs(runs));
+            space::make_room(root, plan, settings.threads, when, &mut early, purge)?;
         }
         Ok(report)
     });
@@ -231,10 +227,6 @@ fn note(job: &Job, event: &Event<'_>) {
         }
         Event::Skipped { .. } | Event::Recovered(_) => {}
     }
-}
-
-fn unmeasured(source: std::io::Error) -> ApplyError {
-    ApplyError::Io { what: "measure the file system".to_owned(), source }
 }
 
 /// Runs on a thread that the kernel lets change nothing outside the root.
