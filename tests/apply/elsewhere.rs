@@ -6,6 +6,7 @@ use crate::support::*;
 use retain::apply::journal::decode;
 use retain::apply::{What, Which, early, purge, recover, runs, undo};
 use retain::core::plan::PlanFile;
+use rustix::io::Errno;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -121,8 +122,12 @@ fn recovery_comes_back_to_what_it_could_not_look_at() {
         let told = recover(&store.root(), &settings(now()), &silent).unwrap().unwrap();
         assert_eq!((told.put_back, told.faults.len()), (0, 1), "{told:?}");
     }
-    assert_eq!(journals(), written, "each command added a file");
     mode(0o755);
+    // Nor can it be moved back: after the lock's own, the first call is the rename.
+    let dead = Faulty::new(Mishap::FailEver(Errno::IO), 1);
+    let told = recover(&store.root(), &with_calls(&dead).settings, &silent).unwrap().unwrap();
+    assert_eq!((told.put_back, told.faults.len(), dead.kinds()[1]), (0, 1, "rename"), "{told:?}");
+    assert_eq!(journals(), written, "each command added a file");
     let told = recover(&store.root(), &settings(now()), &silent).unwrap().unwrap();
     assert_eq!((told.put_back, told.faults.len()), (1, 0), "{told:?}");
     before.assert_same(&store.picture());
