@@ -67,6 +67,23 @@ fn of_an_apply_each_is_completed_or_put_back() {
     assert_eq!(seen, [true; 2]);
 }
 
+/// All was moved and recorded when it was cut off: it is not said that nothing was moved.
+#[test]
+fn of_a_run_that_had_only_to_end_nothing_was_left_half_way() {
+    let twin = Store::sample();
+    let calls = Faulty::none();
+    twin.apply_with(&twin.sample_plan(), &with_calls(&calls)).unwrap();
+    let end = calls.kinds().iter().rposition(|k| *k == "write").unwrap();
+    let store = Store::sample();
+    let plan = store.sample_plan();
+    let cut = Faulty::new(Mishap::CrashBefore, end);
+    store.apply_with(&plan, &with_calls(&cut)).unwrap_err();
+    let told = recovered(&store);
+    assert_eq!(counts(&told), [0; 5]);
+    assert!(told.to_string().ends_with("was interrupted: nothing was left half way"), "{told}");
+    assert_eq!(runs(&store.root(), 0).unwrap().0[0].in_trash.checkpoints, 6);
+}
+
 /// A command that carries out a plan recovers the same.
 #[test]
 fn recovery_for_a_plan_is_recovery() {

@@ -55,7 +55,7 @@ impl fmt::Display for Recovery {
                 .map(|(n, what)| format!("{n} {what}"))
                 .collect();
             f.write_str(&if said.is_empty() {
-                "nothing was moved".to_owned()
+                "nothing was left half way".to_owned()
             } else {
                 said.join(", ")
             })?;
@@ -87,7 +87,7 @@ mod tests {
             (Recovery::default(), "nothing was recovered"),
             (
                 Recovery { runs: runs(1), ..Recovery::default() },
-                "run r0 was interrupted: nothing was moved",
+                "run r0 was interrupted: nothing was left half way",
             ),
             (
                 Recovery { runs: runs(1), purged: 1, ..Recovery::default() },
