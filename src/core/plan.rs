@@ -258,8 +258,21 @@ impl PlanFile {
                 _ => e.into(),
             }
         })?;
-        plan.check()?;
+        if plan.format != FORMAT || !plan.is_written_as(text) {
+            plan.check()?;
+        }
         Ok(plan)
+    }
+
+    /// Whether the digest is that of a text as it stands, which spares writing it all once more. If
+    /// not, another program may have laid it out differently.
+    fn is_written_as(&self, text: &[u8]) -> bool {
+        let end = format!("{}}}", serde_json::Value::from(&*self.digest));
+        let all = text.trim_ascii_end().strip_suffix(end.as_bytes());
+        all.is_some_and(|all| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(all).update(b"\"\"}").finalize().to_hex().as_str() == self.digest
+        })
     }
 
     /// When it was made, if it may still be carried out at `now`.
@@ -287,6 +300,41 @@ mod tests {
     fn by_copy(plan: &PlanFile) -> String {
         let blank = PlanFile { digest: String::new(), ..plan.clone() };
         blake3::hash(&serde_json::to_vec(&blank).unwrap()).to_hex().to_string()
+    }
+
+    #[test]
+    fn a_plan_is_read_as_it_was_written_or_laid_out_anew_and_not_if_it_was_changed() {
+        let one = PlanDecision { session: "세션/\"x\"".to_owned(), ..PlanDecision::default() };
+        let plan =
+            PlanFile { format: FORMAT.to_owned(), decisions: vec![one], ..PlanFile::default() };
+        let sealed = plan.seal();
+        let written = serde_json::to_string(&sealed).unwrap();
+        let laid_out = serde_json::to_string_pretty(&sealed).unwrap();
+        assert!(sealed.is_written_as(written.as_bytes()));
+        assert!(sealed.is_written_as(format!("{written}\n").as_bytes()));
+        assert!(!sealed.is_written_as(laid_out.as_bytes()));
+        for same in [&written, &format!("{written}\n"), &laid_out] {
+            assert_eq!(PlanFile::parse(same.as_bytes()).unwrap().digest, sealed.digest, "{same}");
+        }
+        let digest = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
+        for (was, is) in [
+            ("\"bytes\":0", "\"bytes\":1"),
+            ("\"sessions\":[]", "\"sessions\":[ ]"),
+            (&*sealed.digest, &*digest("other")),
+            (&*sealed.digest, ""),
+        ] {
+            let changed = written.replacen(was, is, 1);
+            assert_ne!(changed, written, "{was}");
+            assert!(!sealed.is_written_as(changed.as_bytes()), "{is}");
+            // White space alone is no change.
+            let read = PlanFile::parse(changed.as_bytes());
+            assert_eq!(read.is_ok(), is.contains(' '), "{is}");
+        }
+        // Of another format nothing is believed, whatever its digest.
+        let other = PlanFile { format: "retain-plan/2".to_owned(), ..sealed }.seal();
+        let text = serde_json::to_vec(&other).unwrap();
+        assert!(other.is_written_as(&text));
+        assert!(matches!(PlanFile::parse(&text), Err(PlanError::Format(_))));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use retain::core::plan::PlanFile;
 use rustix::io::Errno;
 use std::ffi::OsStr;
 
-/// Batches of a run have 32 sessions, those of a purge 64: of either there are several.
+/// Batches of a run have 64 sessions, those of a purge as many: of either there are several.
 const SESSIONS: usize = 140;
 
 fn doomed(n: usize) -> String {

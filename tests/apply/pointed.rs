@@ -295,19 +295,29 @@ fn r5_what_a_link_elsewhere_leads_to_stays_in_the_trash() {
     }
 }
 
+/// By its own text, or by way of a link in a checkpoint that was to stay and was just read again.
 #[test]
 fn r5_a_link_made_between_the_move_and_the_purge_of_one_command() {
-    let store = Store::sample();
-    let plan = store.sample_plan();
-    let calls = Meanwhile::new(|moment, n| {
-        if (moment, n) == (Moment::After, 2) {
-            link(&store, "exports/final", "../a/mnist/1/checkpoint-10");
-        }
-    });
-    let settings = Settings { calls: &calls, ..settings(now()) };
-    let report =
-        store.apply_with(&plan, &ApplyOptions { settings, grace: None, purge_now: true }).unwrap();
-    assert_eq!((report.moved.checkpoints, report.purged.checkpoints), (6, 5));
-    let [skip] = &report.skipped[..] else { panic!("{:?}", report.skipped) };
-    assert_eq!((skip.session.as_str(), skip.id.as_deref()), (SESSION, Some("10")));
+    for (before, target) in [
+        (nothing as fn(&Store), "../a/mnist/1/checkpoint-10"),
+        (
+            |s| link(s, "b/mnist/2/checkpoint-40/up", "../../../.."),
+            "../b/mnist/2/checkpoint-40/up/a/mnist/1/checkpoint-10",
+        ),
+    ] {
+        let store = Store::sample();
+        before(&store);
+        let plan = store.sample_plan();
+        let calls = Meanwhile::new(|moment, n| {
+            if (moment, n) == (Moment::After, 2) {
+                link(&store, "exports/final", target);
+            }
+        });
+        let settings = Settings { calls: &calls, ..settings(now()) };
+        let options = ApplyOptions { settings, grace: None, purge_now: true };
+        let report = store.apply_with(&plan, &options).unwrap();
+        assert_eq!((report.moved.checkpoints, report.purged.checkpoints), (6, 5), "{target}");
+        let [skip] = &report.skipped[..] else { panic!("{target}: {:?}", report.skipped) };
+        assert_eq!((skip.session.as_str(), skip.id.as_deref()), (SESSION, Some("10")), "{target}");
+    }
 }

@@ -14,11 +14,11 @@ use crate::core::model::Time;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
-/// Bounds descriptors: a session holds one for each of its folders and four for each slot, while the
-/// folders of the next batch are opened.
-const MAX_SESSIONS: usize = 32;
+/// Bounds descriptors: a folder of checkpoints takes one, and four for its slot, while those of the
+/// next batch are opened.
+const MAX_FOLDERS: usize = 64;
 /// Bounds what a crash leaves to be looked up.
-const MAX_ITEMS: usize = 1024;
+const MAX_ITEMS: usize = 2048;
 /// Journal bytes that the end of an item may need (moved or kept, purging, purged), and of a session.
 const PER_ITEM: u64 = 48;
 const PER_SESSION: u64 = 2048;
@@ -27,11 +27,13 @@ const PER_SESSION: u64 = 2048;
 pub(super) fn split<'s, 'w>(mut work: &'s [&'w SessionWork]) -> Vec<&'s [&'w SessionWork]> {
     let mut out = Vec::new();
     while !work.is_empty() {
-        let (mut n, mut items) = (0, 0);
-        while n < work.len().min(MAX_SESSIONS)
-            && (n == 0 || items + work[n].deletions.len() <= MAX_ITEMS)
-        {
-            items += work[n].deletions.len();
+        let (mut n, mut items, mut folders) = (0, 0, 0);
+        for session in work {
+            items += session.deletions.len();
+            folders += folders_of(session);
+            if n > 0 && (items > MAX_ITEMS || folders > MAX_FOLDERS) {
+                break;
+            }
             n += 1;
         }
         let (batch, rest) = work.split_at(n);
@@ -39,6 +41,18 @@ pub(super) fn split<'s, 'w>(mut work: &'s [&'w SessionWork]) -> Vec<&'s [&'w Ses
         work = rest;
     }
     out
+}
+
+/// How many directories its checkpoints lie in; one that has none takes its place all the same.
+fn folders_of(session: &SessionWork) -> usize {
+    let mut all: Vec<_> = Vec::new();
+    for dir in session.deletions.iter().flat_map(|d| &d.parts).map(|part| &part.dir) {
+        // Nearly always the one before.
+        if all.last() != Some(&dir) && !all.contains(&dir) {
+            all.push(dir);
+        }
+    }
+    all.len().max(1)
 }
 
 /// What became of a look at each session of a batch.
@@ -220,7 +234,8 @@ fn sync(site: &Site<'_>, session: &Ready<'_>, done: &Done) -> std::io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::work::Deletion;
+    use crate::apply::dir::Rel;
+    use crate::apply::work::{Deletion, Place};
 
     fn session(deletions: usize) -> SessionWork {
         let deletion = |item| Deletion {
@@ -239,21 +254,49 @@ mod tests {
     fn a_batch_has_few_sessions_and_few_checkpoints_or_one_session() {
         for (sizes, wanted) in [
             (vec![], vec![]),
-            (vec![1; 32], vec![32]),
-            (vec![1; 33], vec![32, 1]),
-            (vec![1; 65], vec![32, 32, 1]),
-            (vec![512, 512, 1], vec![2, 1]),
-            (vec![512, 513, 1], vec![1, 2]),
+            (vec![1; 64], vec![64]),
+            (vec![1; 65], vec![64, 1]),
+            (vec![1; 129], vec![64, 64, 1]),
+            (vec![1024, 1024, 1], vec![2, 1]),
+            (vec![1024, 1025, 1], vec![1, 2]),
             (vec![5000], vec![1]),
             (vec![1, 5000, 1], vec![1, 1, 1]),
-            (vec![0, 1024, 0, 1], vec![3, 1]),
+            (vec![0, 2048, 0, 1], vec![3, 1]),
         ] {
             let all: Vec<SessionWork> = sizes.iter().map(|n| session(*n)).collect();
-            let all: Vec<&SessionWork> = all.iter().collect();
-            let batches = split(&all);
-            assert_eq!(batches.iter().map(|b| b.len()).collect::<Vec<_>>(), wanted, "{sizes:?}");
-            assert_eq!(batches.concat().len(), sizes.len(), "{sizes:?}");
+            assert_eq!(lengths(&all), wanted, "{sizes:?}");
         }
+    }
+
+    /// Each folder costs descriptors, whosever it is.
+    #[test]
+    fn a_batch_has_few_folders_or_one_session() {
+        for (folders, wanted) in [
+            (vec![8; 8], vec![8]),
+            (vec![8; 9], vec![8, 1]),
+            (vec![32, 32, 1], vec![2, 1]),
+            (vec![100, 1, 63, 1], vec![1, 2, 1]),
+        ] {
+            let all: Vec<SessionWork> = folders.iter().map(|n| in_folders(*n)).collect();
+            assert_eq!(lengths(&all), wanted, "{folders:?}");
+        }
+    }
+
+    /// The lengths of the batches, which hold all sessions in their order.
+    fn lengths(all: &[SessionWork]) -> Vec<usize> {
+        let all: Vec<&SessionWork> = all.iter().collect();
+        let batches = split(&all);
+        assert!(batches.concat().iter().zip(&all).all(|(a, b)| std::ptr::eq(*a, *b)));
+        assert_eq!(batches.concat().len(), all.len());
+        batches.iter().map(|b| b.len()).collect()
+    }
+
+    /// A session of two checkpoints, both of which have a part in each of so many folders.
+    fn in_folders(many: usize) -> SessionWork {
+        let part = |n| Place { dir: Rel::parse(&format!("f-{n}")).unwrap(), name: c"x".into() };
+        let mut out = session(2);
+        out.deletions.iter_mut().for_each(|d| d.parts = (0..many).map(part).collect());
+        out
     }
 
     #[test]
