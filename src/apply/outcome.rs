@@ -305,6 +305,8 @@ mod tests {
             (ApplyError::NewerJournal { run: text() }, Kind::Refused),
             (ApplyError::OthersRun { run: text(), uid: 1 }, Kind::Refused),
             (ApplyError::OtherRootsRun { run: text(), root: text() }, Kind::Refused),
+            (ApplyError::NoSuchRun(text()).after(Count { checkpoints: 1, bytes: 0 }), Kind::Usage),
+            (ApplyError::io("x")(io()).after(Count { checkpoints: 1, bytes: 0 }), Kind::Failed),
         ];
         for (error, kind) in table {
             assert_eq!(error.kind(), kind, "{error}");

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use retain::apply::journal::history::State;
-use retain::apply::{ApplyOptions, What, Which, early, purge, recover, runs, undo};
+use retain::apply::{ApplyOptions, What, Which, purge, recover, runs, undo};
 
 const GONE: [&str; 6] = [
     "a/mnist/1/checkpoint-10",
@@ -97,30 +97,6 @@ fn purge_now_frees_at_once() {
         assert_eq!(store.picture(), before.without(&GONE));
         assert_eq!(trash(&store), Vec::<String>::new());
     }
-}
-
-#[test]
-fn the_trash_that_may_go_early_is_told_oldest_first() {
-    let store = Store::sample();
-    let mut plan = Plan::of(&store);
-    plan.delete("a/mnist/1", "10", &[GONE[0]]);
-    store.apply(&plan.seal()).unwrap();
-    let mut plan = Plan::of(&store);
-    plan.plan.now = later(60).to_string();
-    plan.delete("a/mnist/1", "20", &[GONE[1]]);
-    let options = ApplyOptions { settings: settings(later(60)), ..options() };
-    let last = store.apply_with(&plan.seal(), &options).unwrap().run.unwrap();
-    let trash = early::trash(&store.root(), 1, later(90)).unwrap();
-    assert_eq!(trash.iter().map(|t| t.count.bytes).collect::<Vec<_>>(), [1000, 1000]);
-    assert_eq!(trash[1].run, last);
-    let go = |now, own| trash.iter().map(|t| t.may_go(now, own)).collect::<Vec<_>>();
-    assert_eq!(go(later(60), None), [true, true]);
-    assert_eq!(go(later(59), None), [true, false], "younger than the command that asks");
-    assert_eq!(go(later(90), Some(&*last)), [true, false], "its own");
-    purge(&store.root(), Which::Runs(&[last]), &settings(later(90)), &silent).unwrap();
-    let trash = early::trash(&store.root(), 1, later(90)).unwrap();
-    assert_eq!(trash.len(), 1, "what is purged is trash no longer");
-    assert!(early::trash(&store.root(), 1, later(100 * HOUR)).unwrap()[0].expired);
 }
 
 #[test]

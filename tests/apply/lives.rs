@@ -3,23 +3,13 @@
 
 use crate::faulty::{Meanwhile, Moment};
 use crate::support::*;
-use retain::apply::calls::Os;
+use retain::apply::journal::decode;
 use retain::apply::journal::history::{self, Settled, State};
 use retain::apply::journal::record::{Begin, Intent, Record, Work};
-use retain::apply::journal::{Journal, decode};
 use retain::apply::{ApplyError, What, Which, purge, recover, undo};
 use rustix::fd::AsFd as _;
 use rustix::io::Errno;
 use std::fs;
-
-fn write(dir: &fs::File, begin: Begin, records: &[Record]) -> Journal {
-    let mut journal = Journal::create(&Os, dir.as_fd(), &begin).unwrap();
-    for record in records {
-        journal.add(record);
-    }
-    journal.commit(&Os).unwrap();
-    journal
-}
 
 fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned()

@@ -2,6 +2,8 @@
 
 use crate::trees::{Kind, Snapshot};
 use retain::apply::calls::{Calls, Os};
+use retain::apply::journal::Journal;
+use retain::apply::journal::record::{Begin, Record};
 use retain::apply::{ApplyError, ApplyOptions, Event, Report, Root, Settings, apply, init};
 use retain::core::model::Time;
 use retain::core::name;
@@ -313,4 +315,14 @@ pub fn trash(store: &Store) -> Vec<String> {
 pub fn slot(store: &Store, folder: &str, run: &str) -> PathBuf {
     let mut slots = fs::read_dir(store.path(format!("{folder}/.retain/trash/{run}"))).unwrap();
     slots.next().expect("a slot").unwrap().path()
+}
+
+/// A journal file that somebody wrote, in an open journal directory.
+pub fn write(dir: &fs::File, begin: Begin, records: &[Record]) -> Journal {
+    let mut journal = Journal::create(&Os, dir.as_fd(), &begin).unwrap();
+    for record in records {
+        journal.add(record);
+    }
+    journal.commit(&Os).unwrap();
+    journal
 }
