@@ -89,6 +89,8 @@ fn a_run_whose_beginning_is_lost_does_not_expire_when_others_worked_on_it() {
     assert_eq!(report.purged.checkpoints, 0, "{report:?}");
     let report = purge(&store.root(), Which::Run(&run), &later, &silent).unwrap();
     assert_eq!(report.purged.checkpoints, 4, "{report:?}");
+    // There may be more that nobody remembers.
+    assert!(!store.path(format!(".retain/journal/{run}.settled")).exists());
 }
 
 /// Of a checkpoint whose intent is lost nobody knows what lies in the trash.

@@ -18,6 +18,7 @@ mod early;
 mod elsewhere;
 mod faulty;
 mod gone;
+mod halves;
 mod happy;
 mod homes;
 mod hostile;

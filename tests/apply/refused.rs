@@ -1,9 +1,11 @@
 //! Plans and clocks that are refused before anything is touched (I1, I11, I12, I13, T21, T22, T28).
 
+use crate::privileged::{ALICE, as_user, give, given_store, have_root, is_inner};
 use crate::support::*;
 use retain::apply::{ApplyError, ApplyOptions, Cause, Kind, Which, purge};
 use retain::core::plan::{PlanError, PlanFile};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 /// Nothing may differ, not even in `.retain`.
 fn untouched(store: &Store, about: &str, run: impl FnOnce() -> ApplyError) -> ApplyError {
@@ -229,6 +231,44 @@ fn t22_a_root_inside_the_root_is_left_alone() {
     assert_eq!((report.moved.checkpoints, report.unreached), (3, 0));
     let gone = ["10", "20", "30"].map(|id| format!("a/mnist/1/checkpoint-{id}"));
     assert_eq!(store.picture(), before.without(&gone.each_ref().map(String::as_str)));
+}
+
+/// I3, I30: what its owner closed to others may be a root, and keeps nobody from working elsewhere.
+#[test]
+fn t22_what_may_be_a_root_inside_the_root_is_left_alone() {
+    let test = "refused::t22_what_may_be_a_root_inside_the_root_is_left_alone";
+    if is_inner(test) {
+        let store = given_store();
+        let plan = serde_json::from_slice(&fs::read(store.path("plan.json")).unwrap()).unwrap();
+        let report = store.apply(&plan).unwrap();
+        let [skip] = &report.skipped[..] else { panic!("{report:?}") };
+        assert_eq!((skip.session.as_str(), skip.cause), ("b/mnist/2", Cause::Boundary));
+        assert!(skip.why.contains("`b` is a root of its own"), "{skip:?}");
+        assert_eq!(report.moved.checkpoints, 3);
+        return;
+    }
+    if !have_root(test) {
+        return;
+    }
+    let store = Store::sample();
+    fs::write(store.path("plan.json"), "").unwrap();
+    give(&store.top, ALICE);
+    fs::create_dir(store.path("b/.retain")).unwrap();
+    fs::set_permissions(store.path("b/.retain"), fs::Permissions::from_mode(0o700)).unwrap();
+    let plan = store.sample_plan();
+    fs::write(store.path("plan.json"), serde_json::to_vec(&plan).unwrap()).unwrap();
+    as_user(test, ALICE, &store);
+}
+
+/// I3: a folder of which the system does not say whether it is there.
+#[test]
+fn t22_what_cannot_be_asked_is_no_answer() {
+    let store = Store::sample();
+    let plan = sealed(&store, |p| {
+        p.decisions[0].paths[0] = format!("{}/checkpoint-10", "x".repeat(300));
+    });
+    let error = untouched(&store, "too long", || store.apply(&plan).unwrap_err());
+    assert!(error.to_string().contains("failed to look for other roots"), "{error}");
 }
 
 /// A symlink that leads to the state of another root makes no root of the folder that it stands in.

@@ -189,13 +189,18 @@ fn t22_no_root_is_declared_around_another() {
     let store = Store::new();
     let at = |path: &str| store.path(path);
     fs::remove_dir_all(at(".retain")).unwrap();
-    for n in 0..7 {
-        store.file(format!("deep/{n}/.retain/root.toml"), "");
-    }
+    let inner = |many: std::ops::Range<u32>| {
+        many.for_each(|n| store.file(format!("deep/{n}/.retain/root.toml"), ""));
+    };
+    inner(0..5);
     store.file("none/.retain/marks.toml", "");
     std::os::unix::fs::symlink(at("deep/0"), at("link")).unwrap();
     let init = |path: &Path| init(path, None, later(0), &Os).map(|root| root.id.is_some());
-    let error = init(&store.top).unwrap_err().to_string();
+    let refused = || init(&store.top).unwrap_err().to_string();
+    assert!(refused().contains("deep/4/.retain"), "{}", refused());
+    assert!(!["and 0 more", "nothing could be read"].iter().any(|s| refused().contains(s)));
+    inner(5..7);
+    let error = refused();
     for named in [format!("`{}`", at("deep/4/.retain/root.toml").display()), "and 2 more".into()] {
         assert!(error.contains(&named), "{error}");
     }
