@@ -185,6 +185,19 @@ fn t22_a_root_inside_a_root() {
 }
 
 #[test]
+fn the_nearest_root_around_a_place_is_found() {
+    let store = Store::sample();
+    let (top, deep) = (fs::canonicalize(&store.top).unwrap(), store.path("a/mnist/1"));
+    let around = |path: &Path| retain::apply::root::around(&fs::canonicalize(path).unwrap());
+    assert_eq!(around(&top).unwrap(), Some(top.clone()));
+    assert_eq!(around(&deep).unwrap(), Some(top.clone()));
+    store.file("a/.retain/root.toml", "");
+    assert_eq!(around(&deep).unwrap(), Some(top.join("a")));
+    assert_eq!(around(store.dir.path()).unwrap(), None);
+    assert!(around(&store.path("a/.retain/root.toml")).is_err(), "it is no directory");
+}
+
+#[test]
 fn t22_no_root_is_declared_around_another() {
     let store = Store::new();
     let at = |path: &str| store.path(path);

@@ -1,7 +1,7 @@
 //! What is told of a run afterwards.
 
 use crate::support::*;
-use retain::apply::runs::{after, pending};
+use retain::apply::runs::{after, pending, told};
 use retain::apply::{What, runs, undo};
 use std::fs;
 
@@ -26,12 +26,13 @@ fn runs_that_left_nothing_are_not_read_to_tell_what_is_pending() {
     let mut both = vec![first.clone(), second.clone()];
     both.sort();
     assert_eq!(of(runs(&store.root(), 0).unwrap().0), both);
+    assert_eq!(of(told(&store.root(), 0, &[])), both);
     assert_eq!(of(pending(&store.root(), 0, &[])), std::slice::from_ref(&second));
     assert_eq!(of(after(&store.root(), 0, &[], None)), [second]);
     // Whoever asks for one is told of it.
-    let told = after(&store.root(), 0, &[], Some(&first));
-    let one = told.iter().find(|r| r.id == first).unwrap();
-    assert_eq!((told.len(), one.restored.checkpoints, one.items.len()), (2, 1, 1));
+    let all = after(&store.root(), 0, &[], Some(&first));
+    let one = all.iter().find(|r| r.id == first).unwrap();
+    assert_eq!((all.len(), one.restored.checkpoints, one.items.len()), (2, 1, 1));
     // Neither opened nor missed.
     fs::remove_file(store.path(format!(".retain/journal/{first}.0000"))).unwrap();
     fs::create_dir(store.path(format!(".retain/journal/{first}.0000"))).unwrap();
