@@ -22,7 +22,7 @@ const DIR: OFlags =
 const TRASH: &CStr = c".floor";
 const JOURNAL: &CStr = c".floor-journal";
 /// As many sessions share one sync of the journal as in `retain`.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 const PURGE_BATCH: usize = 64;
 /// Bytes of a journal for each checkpoint.
 const RECORD: usize = 256;
