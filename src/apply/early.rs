@@ -58,7 +58,7 @@ pub fn trash(root: &Root, threads: usize, now: Time) -> Result<Vec<Trash>, Apply
 }
 
 fn of(root: &Root, run: &Run, now: Time) -> Option<Trash> {
-    if run.settled || run.newer || may_act(root, run).is_err() {
+    if run.newer || may_act(root, run).is_err() {
         return None;
     }
     let mut count = Count::default();

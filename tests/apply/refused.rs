@@ -88,7 +88,7 @@ const PLANS: &[Case] = &[
         "T21 in another",
         |p| p.decisions[0].paths = vec!["a/mnist/1/checkpoint-20/opt".to_owned()],
         Kind::Refused,
-        "overlap",
+        "`a/mnist/1 20` and `a/mnist/1 10` overlap",
     ),
     (
         "T21 around another",
@@ -112,7 +112,7 @@ const PLANS: &[Case] = &[
         "I4 in a keeper",
         |p| p.decisions[0].paths = vec!["a/mnist/1/checkpoint-40/opt".to_owned()],
         Kind::Refused,
-        "overlap",
+        "`a/mnist/1 40` and `a/mnist/1 10` overlap",
     ),
 ];
 
