@@ -319,12 +319,11 @@ fn verify_keepers(
         let (mut dirs, mut without) = (revalidate::Dirs::default(), Vec::new());
         for was in *folder {
             let Keeper { called, parts, .. } = was.0;
-            let wrong = |what: String| halt(format!("{called} was to stay and {what}"));
             let unit = dirs
                 .open_and_measure(site.root, parts)
-                .map_err(|e| wrong(format!("cannot be read: {e}")))?;
+                .map_err(|e| halt(format!("{called} was to stay and cannot be read: {e}")))?;
             if !same(&unit, was) {
-                return Err(wrong("has changed".to_owned()));
+                return Err(halt(format!("{called} was to stay and has changed")));
             }
             if unit.links.is_empty() {
                 without.extend(parts.iter().map(|part| part.dir.join(part.name.clone())));
