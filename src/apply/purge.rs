@@ -6,7 +6,6 @@
 
 mod spared;
 
-use super::dir::Rel;
 use super::home::{self, Home};
 use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
@@ -98,8 +97,7 @@ fn purge_home(
         if may_act(root, run).is_err() || site.stopped() {
             continue;
         }
-        let extent = Extent { chosen, seen: &BTreeSet::new() };
-        purge_run(&site, run, extent, progress, report)?;
+        purge_run(&site, run, chosen, progress, report)?;
     }
     if site.stopped() {
         report.stopped = Some("a signal".to_owned());
@@ -119,20 +117,11 @@ pub fn expires(run: &Run) -> Option<Time> {
     Some(Time::from_nanos(began(run)?.nanos().checked_add(grace)?))
 }
 
-/// What of a run is purged, and what its command knows of the root already.
-#[derive(Clone, Copy, Debug)]
-struct Extent<'a> {
-    /// All of it; else what a purge had begun on.
-    chosen: bool,
-    /// Directories that were just seen to hold no symlink.
-    seen: &'a BTreeSet<Rel>,
-}
-
-/// Purges a run: what a purge had begun on in any case, the rest if it is chosen.
-fn purge_run(
+/// Purges a run: what a purge had begun on in any case, the rest if it is `chosen`.
+pub(super) fn purge_run(
     site: &Site<'_>,
     run: &Run,
-    Extent { chosen, seen }: Extent<'_>,
+    chosen: bool,
     progress: Progress<'_>,
     report: &mut PurgeReport,
 ) -> Result<(), ApplyError> {
@@ -146,7 +135,7 @@ fn purge_run(
         *open.entry(&item.intent.session).or_default() += 1;
     }
     let calls = site.settings.calls;
-    let pointed = pointed_at(site, run, &groups, seen)?;
+    let pointed = pointed_at(site, run, &groups)?;
     let threads = site.settings.threads;
     let sync = |removed: &[Removed<'_>]| -> io::Result<()> {
         let synced = parallel::map(threads, removed, |one| {
@@ -324,18 +313,16 @@ fn remove<'a>(
     out
 }
 
-/// Purges the run that the caller, who has the lock, just ended. `seen`: directories in which it
-/// found no symlink since everything was moved.
+/// Homes are passed so that a caller with a lock need not find them again.
 pub(super) fn purge_now(
     site: &Site<'_>,
     run: &str,
-    seen: &BTreeSet<Rel>,
     progress: Progress<'_>,
     report: &mut PurgeReport,
 ) -> Result<(), ApplyError> {
     let run = super::journal::history::read_run(Home::journal(site.home), run)
         .map_err(ApplyError::io("read the journal"))?;
-    purge_run(site, &run, Extent { chosen: true, seen }, progress, report)
+    purge_run(site, &run, true, progress, report)
 }
 
 #[cfg(test)]

@@ -22,12 +22,12 @@ use super::revalidate;
 use super::revalidate::Witness;
 use super::root::Root;
 use super::site::{self, Site};
-use super::work::{self, Keeper, SessionWork};
+use super::work::{self, SessionWork};
 use super::{purge, random_hex};
 use crate::core::model::Time;
 use crate::core::plan::PlanFile;
 use crate::store::unit::Unit;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How to carry out a plan.
 #[derive(Clone, Copy, Debug)]
@@ -220,12 +220,12 @@ impl AtHome<'_> {
         } else {
             site.end(journal, stopped)?;
         }
-        let seen = verified?;
+        verified?;
         if self.options.purge_now && site.stopped() {
             self.report.stopped.get_or_insert_with(|| "a signal".to_owned());
         } else if self.options.purge_now {
             let mut purged = PurgeReport::default();
-            let done = purge::purge_now(site, &self.begin.run, &seen, self.progress, &mut purged);
+            let done = purge::purge_now(site, &self.begin.run, self.progress, &mut purged);
             self.report.purged.checkpoints += purged.purged.checkpoints;
             self.report.purged.bytes += purged.purged.bytes;
             self.report.faults.extend(purged.faults);
@@ -301,13 +301,12 @@ impl AtHome<'_> {
     }
 }
 
-/// I33: everything that was to stay is read again, from a folder opened anew. Gives the directories
-/// among it that hold no symlink, so that nobody need look there for one.
+/// I33: everything that was to stay is read again, from a folder opened anew.
 fn verify_keepers(
     site: &Site<'_>,
     kept: &Kept<'_>,
     same: impl Fn(&Unit, &Witness<'_>) -> bool + Sync,
-) -> Result<BTreeSet<Rel>, ApplyError> {
+) -> Result<(), ApplyError> {
     fn folder<'w>(was: &Witness<'w>) -> Option<&'w Rel> {
         was.0.parts.first().map(|place| &place.dir)
     }
@@ -315,24 +314,15 @@ fn verify_keepers(
     let many = kept.len().div_ceil(4 * site.settings.threads.max(1)).clamp(1, 8);
     let folders: Vec<&[Witness<'_>]> =
         kept.chunk_by(|a, b| folder(a) == folder(b)).flat_map(|f| f.chunks(many)).collect();
-    let look = |folder: &&[Witness<'_>]| {
-        let (mut dirs, mut without) = (revalidate::Dirs::default(), Vec::new());
-        for was in *folder {
-            let Keeper { called, parts, .. } = was.0;
-            let unit = dirs
-                .open_and_measure(site.root, parts)
-                .map_err(|e| halt(format!("{called} was to stay and cannot be read: {e}")))?;
-            if !same(&unit, was) {
-                return Err(halt(format!("{called} was to stay and has changed")));
-            }
-            if unit.links.is_empty() {
-                without.extend(parts.iter().map(|part| part.dir.join(part.name.clone())));
-            }
-        }
-        Ok(without)
-    };
-    let seen = parallel::map(site.settings.threads, &folders, look);
-    Ok(seen.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    let wrong = parallel::map(site.settings.threads, &folders, |folder| {
+        let mut dirs = revalidate::Dirs::default();
+        folder.iter().find_map(|was| match dirs.open_and_measure(site.root, &was.0.parts) {
+            Ok(unit) if same(&unit, was) => None,
+            Ok(_) => Some(format!("{} was to stay and has changed", was.0.called)),
+            Err(e) => Some(format!("{} was to stay and cannot be read: {e}", was.0.called)),
+        })
+    });
+    wrong.into_iter().flatten().next().map_or(Ok(()), |why| Err(halt(why)))
 }
 
 /// Stops the run; [`with_report`] adds how far it came.

@@ -2,7 +2,7 @@
 
 use super::began;
 use crate::apply::cause::Cause;
-use crate::apply::dir::{self, Rel};
+use crate::apply::dir;
 use crate::apply::journal::history::{Item, Run, State};
 use crate::apply::journal::record::Intent;
 use crate::apply::located::Located;
@@ -16,13 +16,11 @@ use rustix::fd::AsFd as _;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 
-/// I6: items to whose place a symlink, wherever it lies but in what was `seen` to hold none, leads
-/// since they were moved.
+/// I6: items to whose place a symlink, wherever it lies, leads since they were moved.
 pub fn pointed_at(
     site: &Site<'_>,
     run: &Run,
     groups: &[Vec<&Item>],
-    seen: &BTreeSet<Rel>,
 ) -> Result<HashMap<u32, String>, ApplyError> {
     let moved = groups.iter().flatten().filter(|item| item.state == State::Moved);
     let (mut items, mut places) = (Vec::new(), Vec::new());
@@ -36,7 +34,7 @@ pub fn pointed_at(
     if places.is_empty() {
         return Ok(HashMap::new());
     }
-    let pointed = Pointed::look(site.root, site.settings.threads, seen)
+    let pointed = Pointed::look(site.root, site.settings.threads, &BTreeSet::new())
         .map_err(ApplyError::io("look for symlinks"))?;
     let found = pointed.places(site.root, &places, began(run)).into_iter();
     // What bears its name by now is what a link means.
