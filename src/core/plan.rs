@@ -213,9 +213,17 @@ impl PlanFile {
         self
     }
 
+    /// How a plan ends whose digest is empty.
+    const END: &[u8] = b"\"\"}";
+
+    /// How this one ends: its digest is written last.
+    fn end(&self) -> String {
+        format!("{}}}", serde_json::Value::from(&*self.digest))
+    }
+
     /// Of everything but the field `digest`, which is hashed as if it were empty: it is written last.
     fn digest_of_all(&self) -> String {
-        let end = format!("{}}}", serde_json::Value::from(&*self.digest));
+        let end = self.end();
         let mut all = AllBut { hasher: blake3::Hasher::new(), held: Vec::new(), end: end.len() };
         // The hasher is fast on large pieces only.
         let mut out = BufWriter::with_capacity(1 << 16, &mut all);
@@ -225,7 +233,7 @@ impl PlanFile {
         if !written || all.held != end.as_bytes() {
             return String::new();
         }
-        all.hasher.update(b"\"\"}").finalize().to_hex().to_string()
+        all.hasher.update(Self::END).finalize().to_hex().to_string()
     }
 
     /// Checks that it is of this format and unchanged since it was sealed.
@@ -267,11 +275,10 @@ impl PlanFile {
     /// Whether the digest is that of a text as it stands, which spares writing it all once more. If
     /// not, another program may have laid it out differently.
     fn is_written_as(&self, text: &[u8]) -> bool {
-        let end = format!("{}}}", serde_json::Value::from(&*self.digest));
-        let all = text.trim_ascii_end().strip_suffix(end.as_bytes());
+        let all = text.trim_ascii_end().strip_suffix(self.end().as_bytes());
         all.is_some_and(|all| {
             let mut hasher = blake3::Hasher::new();
-            hasher.update(all).update(b"\"\"}").finalize().to_hex().as_str() == self.digest
+            hasher.update(all).update(Self::END).finalize().to_hex().as_str() == self.digest
         })
     }
 
