@@ -5,6 +5,7 @@ use crate::support::*;
 use retain::apply::{ApplyError, ApplyOptions, Settings, What, Which, purge, recover, runs, undo};
 use retain::core::plan::PlanFile;
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::OsStr;
 
 /// Batches of a run have 64 sessions, those of a purge as many: of either there are several.
@@ -118,6 +119,24 @@ fn f17_a_run_of_several_threads_is_cut_off_or_fails_anywhere() {
         }
     }
     assert!(hit > 30 && cut_off > 20, "{hit} hit, {cut_off} ended with an error");
+}
+
+/// Each folder of a batch is held open, and its trash: more of them than a process may have.
+#[test]
+fn sessions_of_many_folders_take_no_more_descriptors_than_there_are() {
+    let limits = getrlimit(Resource::Nofile);
+    let current = limits.current.map_or(1024, |limit| limit.min(1024));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limits }).unwrap();
+    let store = Store::quick();
+    let mut plan = Plan::of(&store);
+    for n in 0..400 {
+        let (session, path) =
+            (format!("s-{}", n / 10), format!("s-{}/f-{}/x.ckpt", n / 10, n % 10));
+        store.file(&path, "weights");
+        plan.delete(&session, &n.to_string(), &[&path]);
+    }
+    let report = store.apply_with(&plan.seal(), &run_with(&Faulty::none(), 2, false)).unwrap();
+    assert_eq!((report.moved.checkpoints, report.skipped.as_slice()), (400, &[][..]));
 }
 
 fn four(calls: &Faulty) -> Settings<'_> {

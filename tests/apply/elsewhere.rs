@@ -29,10 +29,6 @@ fn pair() -> (Store, String) {
     (store, run)
 }
 
-fn all_of(run: &str) -> What<'_> {
-    What { run, session: None, checkpoint: None }
-}
-
 fn copy(from: &Path, to: &Path) {
     let done = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
     assert!(done.success());

@@ -52,15 +52,11 @@ fn cut_after_renames(renames: usize) -> Store {
     store
 }
 
-fn all_of(run: &str) -> What<'_> {
-    What { run, session: None, checkpoint: None }
-}
-
 fn recovered(store: &Store) -> Recovery {
     recover(&store.root(), &settings(now()), &silent).unwrap().unwrap()
 }
 
-/// The run's slot, however the session's trash calls it.
+/// Where the one run put what it moved.
 fn slot_of(store: &Store) -> std::path::PathBuf {
     let run = runs(&store.root(), 0).unwrap().0.remove(0).id;
     slot(store, "s", &run)

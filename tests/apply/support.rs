@@ -4,7 +4,7 @@ use crate::trees::{Kind, Snapshot};
 use retain::apply::calls::{Calls, Os};
 use retain::apply::journal::Journal;
 use retain::apply::journal::record::{Begin, Record};
-use retain::apply::{ApplyError, ApplyOptions, Event, Report, Root, Settings, apply, init};
+use retain::apply::{ApplyError, ApplyOptions, Event, Report, Root, Settings, What, apply, init};
 use retain::core::model::Time;
 use retain::core::name;
 use retain::core::plan::{
@@ -325,4 +325,9 @@ pub fn write(dir: &fs::File, begin: Begin, records: &[Record]) -> Journal {
     }
     journal.commit(&Os).unwrap();
     journal
+}
+
+/// All that a run moved.
+pub fn all_of(run: &str) -> What<'_> {
+    What { run, session: None, checkpoint: None }
 }
