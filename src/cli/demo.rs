@@ -169,11 +169,9 @@ fn page(context: &Context, args: &DemoArgs, config: &Config, root: Root) -> Resu
 /// Puts the policy and the settings beside the storage.
 /// `in_use`: with a quota of twice that, which recommends.
 fn policy(context: &Context, dir: &Path, in_use: Option<u64>) -> Result<InForce, Failure> {
-    let mut text = without_test(policy::DEFAULT, OF_MIN_AGE).replacen(
-        "version = 1\n",
-        "version = 1\nmin-age = \"0s\"\n",
-        1,
-    );
+    let mut text = without_test(policy::DEFAULT, OF_MIN_AGE)
+        .replacen("version = 1\n", "version = 1\nmin-age = \"0s\"\n", 1)
+        .replacen("unfinished, younger than an hour or needed", "unfinished or needed", 1);
     if let Some(bytes) = in_use {
         let _ = write!(
             text,

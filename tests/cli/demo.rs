@@ -102,6 +102,9 @@ fn the_policy_that_it_leaves_passes_its_tests() {
     let default = tests(World::new().run(["policy", "test", "--json"]).ok());
     let missing: Vec<_> = default.iter().filter(|t| !left.contains(t)).collect();
     assert_eq!(missing, ["what was written within the last hour stays"]);
+    // Nor do its comments say what does not hold here.
+    let text = std::fs::read_to_string(tree.at("dm/policy.toml")).unwrap();
+    assert!(text.contains("min-age = \"0s\"") && !text.contains("hour"), "{text}");
 }
 
 /// Who names no directory can look at both samples, one after the other.
