@@ -1,14 +1,20 @@
 //! What any scan costs at least: a walk that opens, lists and stats, and does nothing with it.
 //!
-//! `limit scan DIR [THREADS] [read]` walks: each directory below `DIR` is a unit of work, taken by
-//! an atomic cursor and walked depth-first by one thread; `read` also reads each
-//! `trainer_state.json`. `limit make DIR SESSIONS CHECKPOINTS FILES` makes a tree of Trainer runs,
-//! dated some days back, with `FILES` files in each checkpoint.
+//! `limit scan DIR [THREADS] [read|learn]` walks: each directory below `DIR` is a unit of work, taken
+//! by an atomic cursor and walked depth-first by one thread. `read` also reads each
+//! `trainer_state.json`. `learn` does with all of it what cannot be left out where checkpoints are to
+//! be judged and deleted safely, by plain means: each state is parsed, and each directory's names,
+//! inodes, sizes and times are hashed in the order of the names. It recognises nothing, and keeps of
+//! each directory a name, a sum, a digest and the last loss. `limit make DIR SESSIONS CHECKPOINTS
+//! FILES` makes a tree of Trainer runs, dated some days back, with `FILES` files in each checkpoint.
 
 #![allow(clippy::print_stdout, reason = "it is a program of its own")]
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, StatxFlags, Timespec, Timestamps};
+use rustix::fs::{
+    self, AtFlags, FileType, Mode, OFlags, RawDir, Statx, StatxFlags, Timespec, Timestamps,
+};
+use serde::Deserialize;
 use std::ffi::{CStr, CString};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -34,13 +40,27 @@ fn main() -> io::Result<()> {
     let number = |i: usize, default| args.get(i).and_then(|a| a.parse().ok()).unwrap_or(default);
     match (args.first().map(String::as_str), args.get(1)) {
         (Some("scan"), Some(root)) => {
-            let seen = scan(root, number(2, 2), args.iter().any(|a| a == "read"))?;
-            println!("{} entries, {} bytes, {} of state", seen.entries, seen.bytes, seen.read);
+            let how = match args.get(3).map(String::as_str) {
+                None => How::Walk,
+                Some("read") => How::Read,
+                Some("learn") => How::Learn,
+                Some(other) => return Err(io::Error::other(format!("what is `{other}`?"))),
+            };
+            let seen = scan(root, number(2, 2), how)?;
+            let Seen { entries, bytes, read, learnt } = seen;
+            println!("{entries} entries, {bytes} bytes, {read} of state, {}", learnt.len());
             Ok(())
         }
         (Some("make"), Some(root)) => make(root, number(2, 10), number(3, 20), number(4, 10)),
-        _ => Err(io::Error::other("limit scan DIR [THREADS] [read] | limit make DIR S C F")),
+        _ => Err(io::Error::other("limit scan DIR [THREADS] [read|learn] | limit make DIR S C F")),
     }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    Walk,
+    Read,
+    Learn,
 }
 
 #[derive(Default)]
@@ -48,17 +68,38 @@ struct Seen {
     entries: u64,
     bytes: u64,
     read: u64,
+    learnt: Vec<Learnt>,
 }
 
-fn scan(root: &str, threads: usize, read: bool) -> io::Result<Seen> {
+/// What is kept of a directory that has files.
+#[expect(dead_code, reason = "that it is kept is what is measured")]
+struct Learnt {
+    name: CString,
+    bytes: u64,
+    digest: [u8; 16],
+    loss: Option<f64>,
+}
+
+/// As much of a state as a scan needs.
+#[derive(Deserialize)]
+struct State {
+    log_history: Vec<Logged>,
+}
+
+#[derive(Deserialize)]
+struct Logged {
+    eval_loss: Option<f64>,
+}
+
+fn scan(root: &str, threads: usize, how: How) -> io::Result<Seen> {
     let root = fs::open(root, DIR, Mode::empty())?;
     let mut total = Seen::default();
-    let units = one(root.as_fd(), read, &mut total)?;
+    let units = one(root.as_fd(), c".", how, &mut total)?;
     let next = AtomicUsize::new(0);
     let unit = || -> io::Result<Seen> {
         let mut seen = Seen::default();
         while let Some(name) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
-            below(root.as_fd(), name, read, &mut seen)?;
+            below(root.as_fd(), name, how, &mut seen)?;
         }
         Ok(seen)
     };
@@ -71,20 +112,22 @@ fn scan(root: &str, threads: usize, read: bool) -> io::Result<Seen> {
         total.entries += part.entries;
         total.bytes += part.bytes;
         total.read += part.read;
+        total.learnt.extend(part.learnt);
     }
     Ok(total)
 }
 
-fn below(parent: BorrowedFd<'_>, name: &CStr, read: bool, seen: &mut Seen) -> io::Result<()> {
+fn below(parent: BorrowedFd<'_>, name: &CStr, how: How, seen: &mut Seen) -> io::Result<()> {
     let fd = fs::openat(parent, name, DIR, Mode::empty())?;
-    one(fd.as_fd(), read, seen)?.iter().try_for_each(|d| below(fd.as_fd(), d, read, seen))
+    one(fd.as_fd(), name, how, seen)?.iter().try_for_each(|d| below(fd.as_fd(), d, how, seen))
 }
 
 /// Stats the entries of one directory; its subdirectories.
-fn one(fd: BorrowedFd<'_>, read: bool, seen: &mut Seen) -> io::Result<Vec<CString>> {
+fn one(fd: BorrowedFd<'_>, called: &CStr, how: How, seen: &mut Seen) -> io::Result<Vec<CString>> {
     let mut buffer = Vec::with_capacity(32 << 10);
     let mut list = RawDir::new(fd, buffer.spare_capacity_mut());
-    let mut dirs = Vec::new();
+    let (mut dirs, mut files, mut loss) = (Vec::new(), Vec::new(), None);
+    let before = seen.bytes;
     while let Some(entry) = list.next() {
         let entry = entry?;
         let name = entry.file_name();
@@ -97,13 +140,52 @@ fn one(fd: BorrowedFd<'_>, read: bool, seen: &mut Seen) -> io::Result<Vec<CStrin
         seen.bytes += stat.stx_blocks * 512;
         if entry.file_type() == FileType::Directory {
             dirs.push(name.to_owned());
-        } else if read && name == STATE {
+            continue;
+        }
+        if how != How::Walk && name == STATE {
             let file = fs::openat(fd, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             let mut content = [0; 16 << 10];
-            seen.read += rustix::io::pread(&file, &mut content, 0)? as u64;
+            let length = rustix::io::pread(&file, &mut content, 0)?;
+            seen.read += length as u64;
+            if how == How::Learn {
+                let state: State = serde_json::from_slice(&content[..length])?;
+                loss = state.log_history.iter().rev().find_map(|logged| logged.eval_loss);
+            }
+        }
+        if how == How::Learn {
+            files.push((name.to_owned(), facts(&stat)));
         }
     }
+    if !files.is_empty() {
+        let (bytes, digest) = (seen.bytes - before, digest(files));
+        seen.learnt.push(Learnt { name: called.to_owned(), bytes, digest, loss });
+    }
     Ok(dirs)
+}
+
+/// What shows that a file is another one, or was written to.
+fn facts(stat: &Statx) -> [u8; 40] {
+    let mut facts = [0; 40];
+    facts[..8].copy_from_slice(&stat.stx_ino.to_le_bytes());
+    facts[8..16].copy_from_slice(&stat.stx_size.to_le_bytes());
+    for (at, time) in [(16, stat.stx_mtime), (28, stat.stx_ctime)] {
+        facts[at..at + 8].copy_from_slice(&time.tv_sec.to_le_bytes());
+        facts[at + 8..at + 12].copy_from_slice(&time.tv_nsec.to_le_bytes());
+    }
+    facts
+}
+
+/// Of all files of a directory, in whatever order they were listed.
+fn digest(mut files: Vec<(CString, [u8; 40])>) -> [u8; 16] {
+    files.sort_unstable();
+    let mut all = Vec::with_capacity(1 << 10);
+    for (name, facts) in &files {
+        all.extend_from_slice(name.to_bytes_with_nul());
+        all.extend_from_slice(facts);
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(&all).as_bytes()[..16]);
+    short
 }
 
 fn make(root: &str, sessions: usize, checkpoints: usize, files: usize) -> io::Result<()> {
