@@ -1,6 +1,6 @@
 //! `best` beyond who stays: the reasons it gives, whom a limit takes first, and what has no value.
 
-use crate::support::{Root, bare, best, checkpoint, edit, policy, rule, steps};
+use crate::support::{Root, bare, best, edit, policy, rule, steps};
 use retain::core::decision::{Notice, Reason};
 use retain::core::policy::{Across, Best, Missing, Policy, Rule, RuleKind, Ties};
 
@@ -66,20 +66,6 @@ fn across_a_folder_a_missing_value_is_its_sessions_own_affair() {
         let folder = Rule { across: Across::Folder, ..rule(kind) };
         assert_eq!(root.kept(&bare(vec![folder])), kept, "{missing:?}");
     }
-}
-
-/// Where all go by time, a session that was begun a moment ago and has no layout yet changes nothing.
-#[test]
-fn across_sessions_one_without_checkpoints_has_no_say_in_the_order() {
-    let mut root = Root::new()
-        .session("o/d/1", vec![checkpoint("9", Some(9), 200)])
-        .session("o/d/2", vec![checkpoint("1", Some(1), 100)]);
-    for session in &mut root.0.sessions {
-        session.layout = Some("nsml".into());
-    }
-    let newest = bare(vec![Rule { across: Across::Folder, ..rule(RuleKind::Last(1)) }]);
-    assert_eq!(root.kept(&newest), "o/d/2:1");
-    assert_eq!(root.session("o/d/3", Vec::new()).kept(&newest), "o/d/2:1");
 }
 
 /// Nobody knows how good they are; of what is measured, the worst is known.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use retain::core::calendar::Period;
 use retain::core::decide::decide;
 use retain::core::decision::{Limited, Notice, Reason, Verdict};
-use retain::core::model::{Checkpoint, Inventory, Marks, Session, Time};
+use retain::core::model::{Checkpoint, Inventory, Marks, Time};
 use retain::core::policy::{
     Across, Best, Bucket, Direction, Missing, Policy, Rule, RuleKind, Ties,
 };
@@ -79,19 +79,6 @@ proptest! {
             run(i, &policy).into_iter().map(|(k, (v, _))| (k, v)).collect()
         };
         prop_assert_eq!(verdicts(&inventory), verdicts(&shuffled));
-    }
-
-    /// Whatever it is: one that was begun a moment ago has no layout yet.
-    #[test]
-    fn a_session_without_checkpoints_decides_nothing(
-        inventory in sessions(), policy in limited(), at in any::<prop::sample::Index>(), nsml in any::<bool>(),
-    ) {
-        let mut more = inventory.clone();
-        let layout = nsml.then(|| "nsml".into());
-        let empty = Session { name: "o/d0/new".into(), owner: "o".into(), layout, ..Session::default() };
-        more.sessions.insert(at.index(inventory.sessions.len() + 1), empty);
-        let verdicts = |i: &Inventory| run(i, &policy).into_iter().map(|(key, (v, _))| (key, v)).collect::<Vec<_>>();
-        prop_assert_eq!(verdicts(&more), verdicts(&inventory));
     }
 
     #[test]

@@ -69,9 +69,9 @@ pub fn evaluate(views: &[Option<SessionView<'_>>], names: &Names) -> AcrossAnswe
 /// The answers of each session's members, in the order of `views`.
 fn evaluate_group(views: &[&SessionView<'_>], rule: u16, names: &Names) -> Vec<Vec<Answer>> {
     let first = views[0];
-    // Times compare across sessions only if they are what every one of them goes by. A session that
-    // has nothing to compare has no say: it may have been begun a moment ago.
-    let by_time = views.iter().all(|v| v.members.is_empty() || v.order == Order::Saved);
+    // Times compare across sessions only if they are what every one of them goes by, a session of
+    // which nothing is seen included: else not seeing its last checkpoint could delete another one.
+    let by_time = views.iter().all(|v| v.order == Order::Saved);
     let order = if by_time { Order::Saved } else { Order::Step };
     let mut members: Vec<(Member<'_>, usize)> = Vec::new();
     for (session, view) in (0..).zip(views) {
