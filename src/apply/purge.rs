@@ -118,7 +118,7 @@ pub fn expires(run: &Run) -> Option<Time> {
 }
 
 /// Purges a run: what a purge had begun on in any case, the rest if it is `chosen`.
-pub(super) fn purge_run(
+fn purge_run(
     site: &Site<'_>,
     run: &Run,
     chosen: bool,
@@ -313,7 +313,7 @@ fn remove<'a>(
     out
 }
 
-/// Homes are passed so that a caller with a lock need not find them again.
+/// Purges all of the run that the caller, who has the lock, just ended.
 pub(super) fn purge_now(
     site: &Site<'_>,
     run: &str,

@@ -295,6 +295,23 @@ fn the_newest_of_a_folder_goes_by_time_only_where_every_session_does() {
     assert_eq!(root(["hf_trainer", "hf_trainer"]), "o/d/2:high");
 }
 
+/// Else the last one of a session that goes by steps, once it cannot be seen, would make the others
+/// go by time, and another one of them would be deleted.
+#[test]
+fn what_a_group_goes_by_does_not_hang_on_what_is_seen_of_a_session() {
+    let nsml = || {
+        let old_and_new = vec![checkpoint("old", Some(12), 200), checkpoint("new", None, 100)];
+        let mut root = Root::new().session("o/d/1", old_and_new);
+        root.last().layout = Some("nsml".into());
+        root
+    };
+    let last = bare(vec![Rule { across: Across::Folder, ..rule(RuleKind::Last(1)) }]);
+    assert_eq!(nsml().kept(&last), "new");
+    let seen = vec![checkpoint("x", None, 300)];
+    assert_eq!(nsml().session("o/d/2", seen).kept(&last), "old");
+    assert_eq!(nsml().session("o/d/2", Vec::new()).kept(&last), "old");
+}
+
 #[test]
 fn newer_goes_by_step_then_epoch_then_time_then_natural_id() {
     let mut root = Root::new().session(
@@ -325,23 +342,6 @@ fn nsml_goes_by_the_recorded_time() {
     }
     root.last().layout = Some("nsml".into());
     assert_eq!(root.kept(&keeps(RuleKind::Last(1))), "1");
-}
-
-/// Else the last one of a session that goes by steps, once it cannot be seen, would make the others
-/// go by time, and another one of them would be deleted.
-#[test]
-fn what_a_group_goes_by_does_not_hang_on_what_is_seen_of_a_session() {
-    let nsml = || {
-        let old_and_new = vec![checkpoint("old", Some(12), 200), checkpoint("new", None, 100)];
-        let mut root = Root::new().session("o/d/1", old_and_new);
-        root.last().layout = Some("nsml".into());
-        root
-    };
-    let last = bare(vec![Rule { across: Across::Folder, ..rule(RuleKind::Last(1)) }]);
-    assert_eq!(nsml().kept(&last), "new");
-    let seen = vec![checkpoint("x", None, 300)];
-    assert_eq!(nsml().session("o/d/2", seen).kept(&last), "old");
-    assert_eq!(nsml().session("o/d/2", Vec::new()).kept(&last), "old");
 }
 
 #[test]
