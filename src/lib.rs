@@ -31,3 +31,4 @@ pub mod scan;
 pub mod serve;
 pub mod steps;
 pub mod store;
+pub mod whole;

@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 /// Each top-level module and what it may use besides itself. Order: from the bottom up.
 const ARROWS: &[(&str, &[&str])] = &[
     ("core", &[]),
+    ("whole", &[]),
     ("store", &["core"]),
     ("format", &["core", "store"]),
     ("inventory", &["core", "store", "format"]),
-    ("marks", &["core", "store", "format"]),
+    ("marks", &["core", "whole", "store", "format"]),
     ("layout", &["core", "store", "format"]),
     ("scan", &["core", "store", "format", "inventory", "marks", "layout"]),
     ("apply", &["core", "store", "format", "marks"]),
-    ("history", &["core"]),
+    ("history", &["core", "whole"]),
     ("report", &["core"]),
-    ("notify", &["core", "report"]),
+    ("notify", &["core", "whole", "report"]),
     ("demo", &["core", "store", "marks"]),
     ("config", &["core", "scan"]),
     (
@@ -45,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "core",
+            "whole",
             "store",
             "format",
             "inventory",
@@ -80,11 +82,9 @@ const DELETING: &[&str] = &[
 ];
 /// Files elsewhere that replace or remove a file of their own making, and why that is no deletion.
 const OWN_FILES: &[(&str, &str)] = &[
-    ("src/marks/edit.rs", "replaces its own marks.toml by a finished temporary file"),
-    ("src/notify/file.rs", "replaces reports of its own by finished temporary files"),
+    ("src/whole.rs", "replaces files of its own (marks, history, reports, index) by finished ones"),
     ("src/serve/listen.rs", "removes the socket that it, or a server before it, made"),
-    ("src/cli/cache.rs", "replaces its own index in the user's cache directory the same way"),
-    ("src/history/file.rs", "replaces its own history.sqlite, and sets a damaged one aside"),
+    ("src/history/file.rs", "sets a damaged history.sqlite aside"),
 ];
 
 /// What a pure module cannot do.

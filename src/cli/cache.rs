@@ -12,8 +12,10 @@ use crate::config::Config;
 use crate::core::declared::Definition;
 use crate::core::model::hex;
 use crate::scan::index::{GRAIN, Index, Key, Memory};
-use rustix::fd::OwnedFd;
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
+use crate::whole::{self, Whole};
+use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::fs::{self, FileType, Mode, OFlags, Stat};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -159,23 +161,15 @@ impl Cache {
     }
 
     fn replace(&self, memory: &Memory, used: &Index) -> io::Result<()> {
-        let mut random = [0; 8];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-        let temporary = format!(".{}.{:016x}", self.name, u64::from_le_bytes(random));
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = fs::openat(&self.dir, &*temporary, flags, Mode::from(0o600))?;
-        let mut out = io::BufWriter::with_capacity(1 << 20, File::from(file));
-        // Not synced: what a crash leaves of it has another digest than it says.
-        let written = memory
-            .write(used, &mut out)
-            .and_then(|()| out.flush())
-            .and_then(|()| Ok(fs::renameat(&self.dir, &*temporary, &self.dir, &*self.name)?));
-        if written.is_err() {
-            // The first error is the one to tell; a file left behind harms nobody.
-            let _ = fs::unlinkat(&self.dir, &*temporary, AtFlags::empty());
-        }
-        written
+        let name = OsStr::new(&self.name);
+        let temporary = &whole::temporary(name)?;
+        // What a crash leaves of it has another digest than it says.
+        let new = Whole { dir: self.dir.as_fd(), name, temporary, mode: 0o600, synced: false };
+        new.replace(|file| {
+            let mut out = io::BufWriter::with_capacity(1 << 20, file);
+            memory.write(used, &mut out)?;
+            out.flush()
+        })
     }
 }
 

@@ -2,9 +2,11 @@
 
 use super::{FILE, HistoryError};
 use crate::core::model::Time;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::whole::{self, Whole};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::time::Duration;
@@ -81,31 +83,13 @@ fn check(ours: BorrowedFd<'_>) -> Result<(), HistoryError> {
     Ok(())
 }
 
-/// Replaces the file in one step, after it has reached the disk.
+/// Replaces the file in one step, after it has reached the disk; under the lock.
 pub fn replace(ours: BorrowedFd<'_>, content: &[u8]) -> io::Result<()> {
-    let temporary = format!(".{FILE}.new");
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // The web page of another user may show it; the umask says whether.
-    let create = || fs::openat(ours, &*temporary, flags, Mode::from(0o644));
-    let fd = match create() {
-        // Under the lock, it is of a run that was killed.
-        Err(Errno::EXIST) => {
-            fs::unlinkat(ours, &*temporary, AtFlags::empty())?;
-            create()?
-        }
-        other => other?,
-    };
-    let mut file = File::from(fd);
-    let written = file
-        .write_all(content)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| Ok(fs::renameat(ours, &*temporary, ours, FILE)?));
-    if let Err(e) = written {
-        // The first error is the one to tell.
-        let _ = fs::unlinkat(ours, &*temporary, AtFlags::empty());
-        return Err(e);
-    }
-    Ok(fs::fsync(ours.as_fd())?)
+    let name = OsStr::new(FILE);
+    let temporary = &whole::hidden(name, "new");
+    // The web page of another user may show it.
+    let new = Whole { dir: ours, name, temporary, mode: 0o644, synced: true };
+    new.replace(|file| file.write_all(content))
 }
 
 /// Gives a damaged file another name, which is returned; never over anything.

@@ -3,10 +3,11 @@
 use super::{DIRECTORY, FILE, MarksError, MarksFile, parse, render};
 use crate::store::local::LocalDir;
 use crate::store::read_metadata;
+use crate::whole::{self, Whole};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use std::fs::File;
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -65,28 +66,18 @@ fn lock(dir: &OwnedFd) -> Result<(), MarksError> {
 }
 
 fn replace(dir: &OwnedFd, content: &[u8]) -> io::Result<()> {
-    let mut random = [0; 8];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-    let temporary = format!(".{FILE}.{:016x}", u64::from_le_bytes(random));
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // Others may read what is protected; the umask says whether they may.
-    let mut file = File::from(fs::openat(dir, &*temporary, flags, Mode::from(0o644))?);
-    let written = file
-        .write_all(content)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| Ok(fs::renameat(dir, &*temporary, dir, FILE)?));
-    if let Err(e) = written {
-        // The first error is the one to tell; a file left behind harms nobody.
-        let _ = fs::unlinkat(dir, &*temporary, AtFlags::empty());
-        return Err(e);
-    }
-    Ok(fs::fsync(dir)?)
+    let name = OsStr::new(FILE);
+    let temporary = &whole::temporary(name)?;
+    // Others may read what is protected.
+    let new = Whole { dir: dir.as_fd(), name, temporary, mode: 0o644, synced: true };
+    new.replace(|file| file.write_all(content))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::marks::{self, Subject};
+    use std::fs::File;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     fn tag(folder: &tempfile::TempDir, id: &str, tag: &str) -> Result<bool, MarksError> {

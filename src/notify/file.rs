@@ -1,10 +1,11 @@
 //! Reports as files: each whole or not at all.
 
 use super::NotDelivered;
+use crate::whole::{self, Whole};
+use rustix::fd::AsFd as _;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -18,30 +19,13 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), NotDelivered> {
         NotDelivered(format!("cannot write {path}: {e}"))
     };
     let name = path.file_name().ok_or_else(|| failed(Errno::ISDIR.into()))?;
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(".new");
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = fs::open(folder, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let create = || fs::openat(&dir, &temporary, flags, Mode::from(0o644));
-    let remove = || fs::unlinkat(&dir, &temporary, fs::AtFlags::empty());
-    let fd = match create() {
-        // Of a run that was killed.
-        Err(Errno::EXIST) => remove().and_then(|()| create()),
-        other => other,
-    };
-    let mut file = File::from(fd.map_err(|e| failed(e.into()))?);
-    let written = file
-        .write_all(content)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| Ok(fs::renameat(&dir, &temporary, &dir, name)?));
-    written.map_err(|e| {
-        // The first error is the one to tell.
-        let _ = remove();
-        failed(e)
-    })
+    // One monitor is at work at a time.
+    let temporary = &whole::hidden(name, "new");
+    let new = Whole { dir: dir.as_fd(), name, temporary, mode: 0o644, synced: true };
+    new.replace(|file| file.write_all(content)).map_err(failed)
 }
 
 /// The name of an owner's file, without its ending: unlike for unlike owners, in no other folder,

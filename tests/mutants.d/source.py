@@ -9,7 +9,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
 WORK = TOP / "target/mutants"
-KEPT = ["core", "store", "format", "marks", "apply", "history", "report"]
+KEPT = ["core", "whole", "store", "format", "marks", "apply", "history", "report"]
 TESTS = ["apply", "engine", "policies", "policies.rs", "simulation", "support", "data"]
 # Errors that a mutant would have alone too: it has no such type, trait or method.
 NOWHERE = ("E0277", "E0308", "E0369", "E0599", "E0600")

@@ -1,0 +1,119 @@
+//! Small files of retain's own, replaced in one step: who reads one sees the old or the new.
+//!
+//! Marks, the history of usage, reports, the index of the last scan. Nothing here knows a checkpoint.
+
+use rustix::fd::BorrowedFd;
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+
+/// A file that is to be replaced, in an open directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole<'a> {
+    pub dir: BorrowedFd<'a>,
+    pub name: &'a OsStr,
+    /// What it is called until it is finished. Nobody else may be at work under this name: what bears
+    /// it is of a run that was killed, and goes.
+    pub temporary: &'a OsStr,
+    /// Who may read it; the umask says whether they really may.
+    pub mode: u32,
+    /// On disk before it takes its place, and its place as well. Without, a crash may leave anything
+    /// of it: for what says itself whether it is whole.
+    pub synced: bool,
+}
+
+impl Whole<'_> {
+    /// Puts what `write` writes in place of the file.
+    ///
+    /// # Errors
+    /// It cannot be written: the old one is as it was. With all of it written, the directory cannot be
+    /// synced.
+    pub fn replace(self, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+        let Whole { dir, name, temporary, mode, synced } = self;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let create = || fs::openat(dir, temporary, flags, Mode::from(mode));
+        let remove = || fs::unlinkat(dir, temporary, AtFlags::empty());
+        let fd = match create() {
+            Err(Errno::EXIST) => remove().and_then(|()| create()),
+            other => other,
+        };
+        let mut file = File::from(fd?);
+        let written = write(&mut file)
+            .and_then(|()| if synced { file.sync_all() } else { Ok(()) })
+            .and_then(|()| Ok(fs::renameat(dir, temporary, dir, name)?));
+        if let Err(e) = written {
+            // The first error is the one to tell; a file left behind harms nobody.
+            let _ = remove();
+            return Err(e);
+        }
+        if synced { Ok(fs::fsync(dir)?) } else { Ok(()) }
+    }
+}
+
+/// A hidden name beside `name` that nobody else has, for files that several runs may replace at once.
+///
+/// # Errors
+/// The system has no random bytes.
+pub fn temporary(name: &OsStr) -> io::Result<OsString> {
+    let mut random = [0; 8];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+    Ok(hidden(name, &format!("{:016x}", u64::from_le_bytes(random))))
+}
+
+/// A hidden name beside `name`.
+pub fn hidden(name: &OsStr, ending: &str) -> OsString {
+    let mut out = OsString::from(".");
+    out.push(name);
+    out.push(".");
+    out.push(ending);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::read_dir;
+    use std::io::Write as _;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    #[test]
+    fn a_file_is_replaced_whole_or_stays_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = File::open(folder.path()).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (name, temporary) = (OsStr::new("report"), hidden(OsStr::new("report"), "new"));
+        assert_eq!(temporary, ".report.new");
+        for synced in [false, true] {
+            let new = Whole { dir: dir.as_fd(), name, temporary: &temporary, mode: 0o600, synced };
+            new.replace(|file| file.write_all(b"one")).unwrap();
+            assert_eq!(
+                std::fs::metadata(at("report")).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
+            // What a killed run left is not written into, nor what it leads to.
+            std::fs::write(at("other"), "mine").unwrap();
+            symlink("other", at(".report.new")).unwrap();
+            new.replace(|file| file.write_all(b"two")).unwrap();
+            assert_eq!(std::fs::read(at("report")).unwrap(), b"two");
+            assert_eq!(std::fs::read(at("other")).unwrap(), b"mine");
+            let failed = new.replace(|file| {
+                file.write_all(b"half")?;
+                Err(io::Error::other("the disk is full"))
+            });
+            assert_eq!(failed.unwrap_err().to_string(), "the disk is full");
+            assert_eq!(std::fs::read(at("report")).unwrap(), b"two");
+            assert_eq!(read_dir(folder.path()).unwrap().count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_temporary_name_is_hidden_and_nobody_elses() {
+        let names = [(); 2].map(|()| temporary(OsStr::new("x")).unwrap().into_string().unwrap());
+        assert_ne!(names[0], names[1]);
+        assert!(names.iter().all(|n| n.starts_with(".x.") && n.len() == 19), "{names:?}");
+    }
+}
