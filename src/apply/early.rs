@@ -45,8 +45,7 @@ pub fn trash(root: &Root, threads: usize, now: Time) -> Result<Vec<Trash>, Apply
             // A run beside the checkpoints of several sessions has a journal at each.
             match all.iter_mut().find(|known| known.run == trash.run) {
                 Some(known) => {
-                    known.count.checkpoints += trash.count.checkpoints;
-                    known.count.bytes = known.count.bytes.saturating_add(trash.count.bytes);
+                    known.count.absorb(trash.count);
                     known.expired &= trash.expired;
                 }
                 None => all.push(trash),

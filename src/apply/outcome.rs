@@ -92,6 +92,11 @@ impl Count {
         self.checkpoints += 1;
         self.bytes = self.bytes.saturating_add(bytes);
     }
+
+    pub fn absorb(&mut self, more: Count) {
+        self.checkpoints += more.checkpoints;
+        self.bytes = self.bytes.saturating_add(more.bytes);
+    }
 }
 
 /// A session, or one checkpoint of it, that was left alone.
@@ -134,6 +139,19 @@ pub struct PurgeReport {
     pub kept: Vec<Skip>,
     pub faults: Vec<String>,
     pub stopped: Option<String>,
+}
+
+impl PurgeReport {
+    /// Adds what another purge of the same command did.
+    pub fn absorb(&mut self, more: PurgeReport) {
+        if let Some(recovered) = more.recovered {
+            self.recovered.get_or_insert_default().absorb(recovered);
+        }
+        self.purged.absorb(more.purged);
+        self.kept.extend(more.kept);
+        self.faults.extend(more.faults);
+        self.stopped = self.stopped.take().or(more.stopped);
+    }
 }
 
 /// What an undo did.

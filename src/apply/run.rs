@@ -226,8 +226,7 @@ impl AtHome<'_> {
         } else if self.options.purge_now {
             let mut purged = PurgeReport::default();
             let done = purge::purge_now(site, &self.begin.run, self.progress, &mut purged);
-            self.report.purged.checkpoints += purged.purged.checkpoints;
-            self.report.purged.bytes += purged.purged.bytes;
+            self.report.purged.absorb(purged.purged);
             self.report.faults.extend(purged.faults);
             self.report.skipped.extend(purged.kept);
             self.report.stopped = self.report.stopped.take().or(purged.stopped);

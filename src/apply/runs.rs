@@ -200,8 +200,7 @@ impl RunSummary {
             (&mut self.left, other.left),
         ];
         for (mine, theirs) in counts {
-            mine.checkpoints += theirs.checkpoints;
-            mine.bytes += theirs.bytes;
+            mine.absorb(theirs);
         }
         self.items.extend(other.items);
         self.skipped.extend(other.skipped);

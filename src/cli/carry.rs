@@ -14,8 +14,7 @@ use super::space;
 use super::ui::{self, Ui};
 use super::work;
 use crate::apply::{
-    self, ApplyError, ApplyOptions, Count, Kind, PurgeReport, Recovery, Report, Root, Settings,
-    Skip,
+    self, ApplyError, ApplyOptions, Kind, PurgeReport, Recovery, Report, Root, Settings, Skip,
 };
 use crate::core::plan::PlanFile;
 use crate::report::{human, plan};
@@ -41,12 +40,11 @@ pub struct Carried {
     /// As it is now: a first consent may have declared it.
     pub root: Root,
     pub report: Report,
-    /// What the upkeep took from the trash of earlier runs.
-    pub purged: Count,
+    /// What the upkeep took from the trash of earlier runs, and what it left there although its time
+    /// was over.
+    pub trash: PurgeReport,
     /// What of that was within its grace; in a dry run, what would be taken.
     pub early: Early,
-    /// What it left there although its time was over.
-    pub wanted: Vec<Skip>,
 }
 
 /// Refuses early what nobody could consent to later.
@@ -81,7 +79,7 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
         (false, _) => ui.out(&shown)?,
     }
     if nothing && job.upkeep && job.consent.yes && carried.root.id.is_some() {
-        carried.purge(space::expired(context, &carried.root)?);
+        carried.trash.absorb(space::expired(context, &carried.root)?);
         carried.make_room(context, job)?;
     }
     let asks = job.consent.dry_run || !(nothing || job.consent.yes);
@@ -94,7 +92,7 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
         } else if job.consent.dry_run && !nothing {
             ui.note("dry run: nothing was changed");
         }
-        return Ok(exit);
+        return Ok(exit.and_if(carried.is_behind(), Exit::Partly));
     }
     if let Some(brake) = &job.plan.brake {
         return Err(failure(ApplyError::Brake(brake.clone())));
@@ -103,7 +101,7 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
         carried.root = declared;
     }
     if job.upkeep {
-        carried.purge(space::expired(context, &carried.root)?);
+        carried.trash.absorb(space::expired(context, &carried.root)?);
     }
     carried.report = run(context, &carried.root, job).map_err(|error| {
         if let ApplyError::Stopped { report, .. } = &error {
@@ -117,30 +115,29 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
     room?;
     let report = &carried.report;
     let kept = !report.skipped.is_empty() || report.stopped.is_some() || !report.faults.is_empty();
-    Ok(exit.and_if(kept, Exit::Partly))
+    Ok(exit.and_if(kept || carried.is_behind(), Exit::Partly))
 }
 
 impl Carried {
     pub fn new(root: Root) -> Carried {
-        let (report, purged, early, wanted) = Default::default();
-        Carried { root, report, purged, early, wanted }
+        let (report, trash, early) = Default::default();
+        Carried { root, report, trash, early }
+    }
+
+    /// I33: the upkeep could not do what it is there for. What is wanted by now stays as it should.
+    fn is_behind(&self) -> bool {
+        !self.trash.faults.is_empty() || self.trash.stopped.is_some()
     }
 
     fn make_room(&mut self, context: &Context, job: &Job) -> Result<(), Failure> {
         let own = self.report.run.as_deref();
         let (purged, done) = space::min_free(context, &self.root, &job.plan, own, &mut self.early);
-        self.purge(purged);
+        self.trash.absorb(purged);
         done
     }
 
     fn json(&self, job: &Job, dry_run: bool) -> serde_json::Value {
-        told::apply(&job.plan, &self.report, (self.purged, &self.early), dry_run)
-    }
-
-    fn purge(&mut self, more: PurgeReport) {
-        self.purged.checkpoints += more.purged.checkpoints;
-        self.purged.bytes = self.purged.bytes.saturating_add(more.purged.bytes);
-        self.wanted.extend(more.kept);
+        told::apply(&job.plan, &self.report, (&self.trash, &self.early), dry_run)
     }
 }
 

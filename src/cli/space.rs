@@ -43,10 +43,10 @@ pub fn min_free(
     let threads = context.threads.unwrap_or_default();
     let done = space::make_room(root, plan, threads, (context.now, own), early, |runs| {
         let report = purge(context, root, Which::Runs(runs))?;
-        all.kept.extend(report.kept);
-        Ok(report.purged)
+        let purged = report.purged;
+        all.absorb(report);
+        Ok(purged)
     });
-    all.purged = early.count;
     if early.count.checkpoints > 0 {
         context.ui.warn(format!(
             "purged {} from the trash early, for min-free; this can no longer be undone: {}",

@@ -83,8 +83,7 @@ pub fn choose(
             break;
         }
         early.runs.push(old.run.clone());
-        early.count.checkpoints += old.count.checkpoints;
-        early.count.bytes = early.count.bytes.saturating_add(old.count.bytes);
+        early.count.absorb(old.count);
     }
     early
 }
@@ -131,8 +130,7 @@ fn one_by_one<E>(
         let freed = purge(&next)?;
         trash.retain(|t| t.run != next[0]);
         space.free = space.free.saturating_add(freed.bytes);
-        done.count.checkpoints += freed.checkpoints;
-        done.count.bytes = done.count.bytes.saturating_add(freed.bytes);
+        done.count.absorb(freed);
         done.runs.extend((freed.checkpoints > 0).then(|| next.remove(0)));
         next = choose(demands, space, &trash, (now, own, 0)).runs;
     }

@@ -42,13 +42,14 @@ pub fn run(run: &RunSummary, with_items: bool) -> Value {
     value
 }
 
-/// `retain-apply/1`: what a run did, and what was `purged` of earlier ones on its way, some `early`.
+/// `retain-apply/1`: what a run did, and its `upkeep` of the trash of earlier ones, some of it `early`.
 pub fn apply(
     plan: &PlanFile,
     report: &Report,
-    (purged, early): (Count, &Early),
+    (upkeep, early): (&PurgeReport, &Early),
     dry_run: bool,
 ) -> Value {
+    let faults: Vec<&String> = report.faults.iter().chain(&upkeep.faults).collect();
     json!({
         "format": "retain-apply/1",
         "dry_run": dry_run,
@@ -56,15 +57,15 @@ pub fn apply(
         "plan": { "digest": plan.digest, "totals": plan.totals, "warnings": plan.warnings },
         "moved": { "checkpoints": report.moved.checkpoints, "bytes": report.moved.bytes },
         "purged": {
-            "checkpoints": report.purged.checkpoints + purged.checkpoints,
-            "bytes": report.purged.bytes.saturating_add(purged.bytes),
+            "checkpoints": report.purged.checkpoints + upkeep.purged.checkpoints,
+            "bytes": report.purged.bytes.saturating_add(upkeep.purged.bytes),
         },
         "early": early.json(),
         "restorable": report.moved.checkpoints.saturating_sub(report.purged.checkpoints),
         "gone": report.gone,
         "skipped": skipped(&report.skipped),
         "stopped": report.stopped,
-        "faults": report.faults,
+        "faults": faults,
     })
 }
 

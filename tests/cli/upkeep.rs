@@ -2,6 +2,7 @@
 
 use crate::nsml::{self, LAST_TWO, SESSION, left, world};
 use crate::support::{Snapshot, Tree, World};
+use std::fs;
 
 /// A root from which an earlier apply moved seven checkpoints.
 fn applied() -> (Tree, World, String) {
@@ -31,6 +32,25 @@ fn an_apply_purges_what_is_past_its_grace() {
     run.warns("purged 7 checkpoints").warns("past its grace");
     assert_eq!(in_trash(&next_day), 0);
     assert_eq!(left(&tree, SESSION), ["31", "41"]);
+}
+
+/// I33: space that an apply was to free and did not is no success, whether or not it moves anything.
+#[test]
+fn trash_past_its_grace_that_cannot_be_found_makes_an_apply_end_with_3_once() {
+    let too_few = LAST_TWO.replace("last = 2", "last = 1");
+    for more in [LAST_TWO, &too_few] {
+        let (tree, world, _) = applied();
+        let folder = tree.at(SESSION).join("nsml_model");
+        fs::rename(folder.join(".retain/trash"), world.home().join("taken")).unwrap();
+        let next_day = nsml::world(&tree).at_time("2040-06-16T08:00:01Z");
+        let policy = nsml::policy(&world, more);
+        let run = next_day.run(["apply", "--yes", "--json", "--policy", &policy]).code(3);
+        let json = run.clone().warns("7 cannot be found").json();
+        assert_eq!(json["purged"]["checkpoints"], 0, "{json}");
+        assert!(json["faults"][0].as_str().unwrap().contains("7 cannot be found"), "{json}");
+        assert_eq!(json["moved"]["checkpoints"], u64::from(more != LAST_TWO), "{json}");
+        next_day.run(["apply", "--yes", "--policy", &policy]).ok();
+    }
 }
 
 /// A policy that keeps the last two and wants so much free space.

@@ -120,7 +120,7 @@ impl Told {
     fn done(&mut self, context: &Context, carried: Carried) {
         let facts = &mut self.facts;
         facts.moved = amount(carried.report.moved);
-        let (now, earlier) = (carried.report.purged, carried.purged);
+        let (now, earlier) = (carried.report.purged, carried.trash.purged);
         facts.purged = Amount {
             checkpoints: now.checkpoints + earlier.checkpoints,
             bytes: now.bytes.saturating_add(earlier.bytes),
@@ -134,7 +134,7 @@ impl Told {
             (_, Some(_)) if context.signals.late() => Some("deadline"),
             (_, Some(_)) => Some("signal"),
         };
-        let kept: Vec<&Skip> = report.skipped.iter().chain(&carried.wanted).collect();
+        let kept: Vec<&Skip> = report.skipped.iter().chain(&carried.trash.kept).collect();
         self.facts.skipped = self.reasons(&kept, why.map(|why| (why, report.unreached)));
         self.report = report;
     }

@@ -2,7 +2,7 @@
 
 use super::{Job, Phase, Progress};
 use crate::apply::{
-    self, ApplyError, ApplyOptions, Count, Event, Kind, Root, Settings, What, Which,
+    self, ApplyError, ApplyOptions, Event, Kind, PurgeReport, Root, Settings, What, Which,
 };
 use crate::core::plan::PlanFile;
 use crate::serve::recipe::{Recipe, Take, Unplanned};
@@ -169,16 +169,15 @@ fn carry_out(
     plan: &PlanFile,
     recipe: &Recipe,
 ) -> Result<Progress, String> {
-    let (mut purged, mut early) = (Count::default(), Early::default());
+    let (mut trash, mut early) = (PurgeReport::default(), Early::default());
     let report = confined(app, root, |settings| {
         let upkeep = *recipe == Recipe::Policy && job.who.is_administrator();
         let mut purge = |which: Which<'_>| {
             let report = apply::purge(root, which, settings, &|_| {})?;
             report.faults.iter().for_each(|fault| tracing::warn!("{fault}"));
-            let more = report.purged;
-            purged.checkpoints += more.checkpoints;
-            purged.bytes = purged.bytes.saturating_add(more.bytes);
-            Ok::<_, ApplyError>(more)
+            let purged = report.purged;
+            trash.absorb(report);
+            Ok::<_, ApplyError>(purged)
         };
         if upkeep {
             // A run of the policy keeps the trash in order, as `retain apply` does.
@@ -197,7 +196,7 @@ fn carry_out(
     });
     match report {
         Ok(report) => {
-            Ok(done(told::apply(plan, &report, (purged, &early), false), report.run.clone()))
+            Ok(done(told::apply(plan, &report, (&trash, &early), false), report.run.clone()))
         }
         Err(e) if e.kind() == Kind::Stale => {
             Ok(Progress { phase: Phase::Stale, ..Progress::default() })
@@ -206,7 +205,7 @@ fn carry_out(
             phase: Phase::Failed,
             fault: Some(format!("stopped: {why}. {restorable}")),
             run: report.run.clone(),
-            report: told::apply(plan, &report, (purged, &early), false),
+            report: told::apply(plan, &report, (&trash, &early), false),
             ..Progress::default()
         }),
         Err(e) => Err(e.to_string()),
