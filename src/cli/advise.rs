@@ -58,7 +58,7 @@ pub fn run(context: &Context, args: &AdviseArgs) -> Result<Exit, Failure> {
             human::size(args.fit)
         ));
     }
-    Ok(work::finish(context, &seen).and_if(!advice.fits, Exit::Unreachable))
+    Ok(work::finish(context, seen).and_if(!advice.fits, Exit::Unreachable))
 }
 
 /// The policy as a file: every setting is written out, so nothing depends on a default.

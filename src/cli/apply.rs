@@ -64,7 +64,7 @@ fn fresh(context: &Context, args: &ApplyArgs, told: &mut Told) -> Result<Exit, F
     if !args.consent.dry_run {
         remember::less(context, &config.root, &policy.policy, &mut seen, told.run());
     }
-    Ok(work::finish(context, &seen).and(exit))
+    Ok(work::finish(context, seen).and(exit))
 }
 
 fn saved(

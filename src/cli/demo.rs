@@ -112,7 +112,7 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
          retain undo last                  # everything back, then `retain plan` shows all of it\n  \
          retain pin nsmlteam/mnist/4 0     # or change policy.toml, and plan again"
     ));
-    Ok(work::finish(context, &seen).and(exit))
+    Ok(work::finish(context, seen).and(exit))
 }
 
 /// Checkpoints of one session go to the trash, so that the page has something to undo.

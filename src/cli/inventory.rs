@@ -35,5 +35,5 @@ pub fn run(context: &Context, args: &InventoryArgs) -> Result<Exit, Failure> {
                 .note(format!("wrote {shown}; `retain plan --inventory {shown}` decides about it"));
         }
     }
-    Ok(work::finish(context, &seen))
+    Ok(work::finish(context, seen))
 }

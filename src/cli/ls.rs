@@ -80,7 +80,7 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Exit, Failure> {
     } else {
         view.checkpoints(context, &picked)?;
     }
-    Ok(work::finish(context, &seen))
+    Ok(work::finish(context, seen))
 }
 
 /// Adds, to the error of a session that is not there, the run that emptied it.

@@ -137,7 +137,7 @@ pub fn change(
     }
     let nothing = !whole && failed.len() == chosen.folders.len();
     let exit = Exit::Done.and_if(!whole, if nothing { Exit::Error } else { Exit::Partly });
-    Ok(Marked { exit: work::finish(context, &seen).and(exit), whole })
+    Ok(Marked { exit: work::say_faults(context, &seen).and(exit), whole })
 }
 
 /// Where the marks of the target lie.

@@ -147,7 +147,7 @@ pub fn run(context: &Context, args: &MonitorArgs) -> Result<Exit, Failure> {
     let failed = deliveries.iter().any(|d| d.error.is_some());
     let too_much =
         |f: &Finding| f.level == Level::Over && f.advice.as_ref().is_some_and(|a| a.excess > 0);
-    Ok(work::finish(context, &seen)
+    Ok(work::finish(context, seen)
         .and_if(failed, Exit::Partly)
         .and_if(findings.iter().any(too_much), Exit::Unreachable))
 }

@@ -78,9 +78,11 @@ pub fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
         let path = context::shown(path);
         context.ui.note(format!("saved; `retain apply {path}` carries it out within 24 hours"));
     }
-    Ok(work::finish(context, &seen)
-        .and(work::plan_exit(&file))
-        .and_if(args.detailed_exitcode && file.totals.delete > 0, Exit::Deletes))
+    let exit = work::plan_exit(&file)
+        .and_if(args.detailed_exitcode && file.totals.delete > 0, Exit::Deletes);
+    // As what was seen: nobody needs it any more.
+    std::mem::forget(file);
+    Ok(work::finish(context, seen).and(exit))
 }
 
 fn save(path: &Path, file: &PlanFile) -> Result<(), Failure> {

@@ -70,7 +70,7 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
     for (s, c) in &judged.refused {
         explain_refusal(context, &seen.inventory.sessions[*s], *c, &job.plan);
     }
-    Ok(work::finish(context, &seen).and(exit).and_if(refused > 0, Exit::Refused))
+    Ok(work::finish(context, seen).and(exit).and_if(refused > 0, Exit::Refused))
 }
 
 fn explain_refusal(context: &Context, session: &Session, checkpoint: usize, plan: &PlanFile) {

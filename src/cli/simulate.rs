@@ -75,7 +75,7 @@ pub fn run(context: &Context, args: &SimulateArgs) -> Result<Exit, Failure> {
     } else {
         context.ui.out(&view.text(args.every))?;
     }
-    Ok(work::finish(context, &seen))
+    Ok(work::finish(context, seen))
 }
 
 /// So many runs are listed, the last ones.

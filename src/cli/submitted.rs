@@ -169,7 +169,7 @@ fn tidied(
             if !consent.dry_run {
                 remember::less(context, &config.root, &policy.policy, &mut seen, told.run());
             }
-            return Ok(work::finish(context, &seen).and(exit));
+            return Ok(work::finish(context, seen).and(exit));
         }
         attempt += 1;
         context.ui.note("something changed meanwhile; planning again");

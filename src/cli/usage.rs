@@ -111,7 +111,7 @@ pub fn run(context: &Context, args: &UsageArgs) -> Result<Exit, Failure> {
         timeline: &future.timeline,
     };
     put(context, args, &page)?;
-    Ok(work::finish(context, &seen))
+    Ok(work::finish(context, seen))
 }
 
 /// What is used, as the policy sees it.

@@ -44,7 +44,7 @@ pub fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
             } else {
                 context.ui.out(&gone.render(context))?;
             }
-            return Ok(work::finish(context, &seen));
+            return Ok(work::finish(context, seen));
         }
     };
     let (session, checkpoint) = (&inventory.sessions[s], &inventory.sessions[s].checkpoints[c]);
@@ -66,7 +66,7 @@ pub fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
         let sources = listing::metric_sources(checkpoint, &inventory.names);
         context.ui.out(&render(context, &why, checkpoint, &sources, decision.verdict(c)))?;
     }
-    Ok(work::finish(context, &seen))
+    Ok(work::finish(context, seen))
 }
 
 fn render(

@@ -167,7 +167,15 @@ pub fn explain(
 const FAULTS: usize = 10;
 
 /// Says what could not be read; the last thing a command does.
-pub fn finish(context: &Context, seen: &Seen) -> Exit {
+pub fn finish(context: &Context, seen: Seen) -> Exit {
+    let exit = say_faults(context, &seen);
+    // The process ends next: a million checkpoints need not be given back one by one.
+    std::mem::forget(seen);
+    exit
+}
+
+/// Says what could not be read.
+pub fn say_faults(context: &Context, seen: &Seen) -> Exit {
     let shown = if context.ui.verbose > 0 { usize::MAX } else { FAULTS };
     for fault in seen.faults.iter().take(shown) {
         context.ui.warn(fault);

@@ -72,7 +72,7 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Exit, Failure> {
         Format::Table | Format::Json => context.ui.json(&as_json(&changes, old, new))?,
     }
     let deletes = changes.iter().any(|c| c.deletes);
-    Ok(work::finish(context, &seen).and_if(args.detailed_exitcode && deletes, Exit::Deletes))
+    Ok(work::finish(context, seen).and_if(args.detailed_exitcode && deletes, Exit::Deletes))
 }
 
 fn changes(context: &Context, seen: &Seen, old: &Policy, new: &Policy) -> Vec<Change> {
