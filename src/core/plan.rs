@@ -5,10 +5,8 @@
 //! that justify it (witnesses), the policy's text, and a digest over all of that.
 
 mod build;
-mod reason;
 
 pub use build::{Input, brake, build, head};
-pub use reason::PlanReason;
 
 use super::model::Time;
 use serde::{Deserialize, Serialize};
@@ -145,6 +143,16 @@ pub struct PlanDecision {
     /// Hex; see [`super::model::Fingerprint`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+}
+
+/// A reason in words and in numbers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PlanReason {
+    pub kind: String,
+    pub text: String,
+    /// `rank`, `of`, `value`, ... whatever the kind has.
+    #[serde(flatten)]
+    pub data: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Why a text is not a plan that can be carried out.
