@@ -1,12 +1,14 @@
 //! Simulations against a slow replay that shares no code with them, and their laws.
 
 use crate::draws::{limited, sessions};
-use crate::support::{DAY, NOW, Root, best, checkpoint, edit, keeps, policy, rule};
+use crate::support::{DAY, NOW, Root, bare, best, checkpoint, edit, keeps, policy, rule};
 use proptest::prelude::*;
 use retain::core::decide::decide;
 use retain::core::decision::Verdict;
-use retain::core::model::{Inventory, Marks, Status, Time};
-use retain::core::policy::{MaxDelete, Policy, RuleKind};
+use retain::core::model::{Inventory, Marks, Space, Status, Time};
+use retain::core::policy::{
+    Across, Amount, Cap, MaxDelete, OnExceed, Policy, Quota, Rule, RuleKind, Safety,
+};
 use retain::core::simulate::{MAX_RUNS, SimulateError, Simulation, simulate};
 use std::collections::BTreeSet;
 
@@ -183,6 +185,78 @@ fn the_brake_stops_a_simulated_run_too() {
     braked.safety.max_delete = Some(MaxDelete::Count(0));
     let s = run(&root.0, &braked);
     assert!(s.deletions.is_empty() && s.runs.iter().any(|r| r.braked));
+}
+
+/// A brake is held against what is there at its run, not at the end.
+#[test]
+fn a_simulated_brake_is_a_part_of_what_was_there_then() {
+    // From the second run on there are two of 100 bytes, and one goes.
+    let root = daily(&[0.1, 0.2, 0.3]);
+    type Brake = fn(&mut Safety);
+    let brakes: [(Brake, bool); 6] = [
+        (|s| s.max_delete = Some(MaxDelete::Percent(49.0)), true),
+        (|s| s.max_delete = Some(MaxDelete::Percent(50.0)), false),
+        (|s| s.max_delete_bytes = Some(Amount::Bytes(99)), true),
+        (|s| s.max_delete_bytes = Some(Amount::Bytes(100)), false),
+        (|s| s.max_delete_bytes = Some(Amount::Percent(49.0)), true),
+        (|s| s.max_delete_bytes = Some(Amount::Percent(50.0)), false),
+    ];
+    for (n, (brake, stops)) in brakes.into_iter().enumerate() {
+        let mut braked = keeps(RuleKind::Last(1));
+        brake(&mut braked.safety);
+        let s = run(&root.0, &braked);
+        assert_eq!(s.runs[1].braked, stops, "{n}");
+        assert_eq!(s.runs[1].deleted, u64::from(!stops), "{n}");
+    }
+}
+
+#[test]
+fn what_is_typical_is_the_median_of_the_later_half() {
+    let s = run(&daily(&[0.1; 6]).0, &keeps(RuleKind::All));
+    let after: Vec<u64> = s.runs.iter().map(|r| r.after).collect();
+    assert_eq!(after, [100, 200, 300, 400, 500, 600, 600]);
+    assert_eq!((s.steady, s.undated), (600, 0));
+}
+
+#[test]
+fn checkpoints_without_any_time_are_counted() {
+    let mut root = daily(&[0.1, 0.2, 0.3, 0.4]);
+    for c in &mut root.last().checkpoints[..2] {
+        c.saved_at = None;
+    }
+    root.last().checkpoints[2].last_write = root.last().checkpoints[2].saved_at.take();
+    assert_eq!(run(&root.0, &keeps(RuleKind::All)).undated, 2);
+}
+
+/// The free space of an earlier run is that of the end and what was not there yet.
+#[test]
+fn an_earlier_run_had_the_room_of_what_came_later() {
+    let mut root = daily(&[0.1; 5]);
+    root.0.space = Some(Space { total: 1000, free: 0 });
+    let mut roomy = policy(Vec::new());
+    let cap = Cap::MinFree { min: Amount::Bytes(200), low: Amount::Bytes(200) };
+    let (name, on_exceed) = ("room".into(), OnExceed::Evict);
+    roomy.quotas.push(Quota { name, cap, on_exceed, evict_unreachable: false });
+    let s = run(&root.0, &roomy);
+    let gone: Vec<_> = s.deletions.iter().map(|d| (d.run, d.checkpoint)).collect();
+    assert_eq!(gone, [(3, 0), (4, 1)]);
+    assert_eq!((s.peak, s.left), (400, (300, 3)));
+}
+
+/// A session that a run emptied is no session any more: it has no say in what a group goes by.
+#[test]
+fn a_session_that_was_emptied_is_not_seen_again() {
+    let last = bare(vec![Rule { across: Across::Folder, ..rule(RuleKind::Last(1)) }]);
+    // The newer one comes at a run between, or at the last.
+    for age in [3 * DAY, DAY / 2] {
+        let list = vec![checkpoint("old", Some(12), 5 * DAY), checkpoint("new", None, age)];
+        let mut root = Root::new().session("o/d/1", list);
+        root.last().layout = Some("nsml".into());
+        let root = root.session("o/d/2", vec![checkpoint("x", None, 6 * DAY)]);
+        let s = run(&root.0, &last);
+        let gone: Vec<_> = s.deletions.iter().map(|d| (d.session, d.checkpoint)).collect();
+        assert_eq!(gone, [(1, 0), (0, 0)], "{age}");
+    }
 }
 
 #[test]
