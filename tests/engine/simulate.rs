@@ -187,12 +187,13 @@ fn the_brake_stops_a_simulated_run_too() {
     assert!(s.deletions.is_empty() && s.runs.iter().any(|r| r.braked));
 }
 
+type Brake = fn(&mut Safety);
+
 /// A brake is held against what is there at its run, not at the end.
 #[test]
 fn a_simulated_brake_is_a_part_of_what_was_there_then() {
     // From the second run on there are two of 100 bytes, and one goes.
     let root = daily(&[0.1, 0.2, 0.3]);
-    type Brake = fn(&mut Safety);
     let brakes: [(Brake, bool); 6] = [
         (|s| s.max_delete = Some(MaxDelete::Percent(49.0)), true),
         (|s| s.max_delete = Some(MaxDelete::Percent(50.0)), false),
