@@ -345,6 +345,26 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_may_be_carried_out_for_a_day() {
+        let now = Time::parse("2026-11-28T12:00:00Z").unwrap();
+        for (made, wanted) in [
+            ("2026-11-28T12:00:00Z", "ok"),
+            ("2026-11-28T10:59:00Z", "ok"),
+            ("2026-11-27T12:00:00Z", "ok"),
+            (
+                "2026-11-27T11:59:59Z",
+                "the plan is of 2026-11-27T11:59:59Z; plans are carried out within 24 hours",
+            ),
+            ("2026-11-28T12:00:01Z", "the plan is of 2026-11-28T12:00:01Z, which is in the future"),
+            ("yesterday", "the plan's time `yesterday` is not a time"),
+        ] {
+            let plan = PlanFile { now: made.to_owned(), ..PlanFile::default() };
+            let told = plan.check_age(now).map_or_else(|e| e.to_string(), |_| "ok".to_owned());
+            assert_eq!(told, wanted);
+        }
+    }
+
+    #[test]
     fn the_digest_is_that_of_the_plan_without_it() {
         for (many, name) in [(0, ""), (1, "s"), (500, "t/\"x\"\u{1b}"), (3000, "세션")] {
             let one = PlanDecision { session: name.to_owned(), ..PlanDecision::default() };
