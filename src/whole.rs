@@ -1,4 +1,4 @@
-//! Small files of retain's own, replaced in one step: who reads one sees the old or the new.
+//! Files of retain's own, replaced in one step: who reads one sees the old or the new.
 //!
 //! Marks, the history of usage, reports, the index of the last scan. Nothing here knows a checkpoint.
 
@@ -19,9 +19,18 @@ pub struct Whole<'a> {
     pub temporary: &'a OsStr,
     /// Who may read it; the umask says whether they really may.
     pub mode: u32,
-    /// On disk before it takes its place, and its place as well. Without, a crash may leave anything
-    /// of it: for what says itself whether it is whole.
-    pub synced: bool,
+    pub synced: Synced,
+}
+
+/// What a power cut cannot take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synced {
+    /// A crash may leave anything of it: for what says itself whether it is whole.
+    Nothing,
+    /// There is the old one or all of the new one.
+    Content,
+    /// Once it is replaced, there is the new one.
+    Place,
 }
 
 impl Whole<'_> {
@@ -42,14 +51,14 @@ impl Whole<'_> {
         };
         let mut file = File::from(fd?);
         let written = write(&mut file)
-            .and_then(|()| if synced { file.sync_all() } else { Ok(()) })
+            .and_then(|()| if synced == Synced::Nothing { Ok(()) } else { file.sync_all() })
             .and_then(|()| Ok(fs::renameat(dir, temporary, dir, name)?));
         if let Err(e) = written {
             // The first error is the one to tell; a file left behind harms nobody.
             let _ = remove();
             return Err(e);
         }
-        if synced { Ok(fs::fsync(dir)?) } else { Ok(()) }
+        if synced == Synced::Place { Ok(fs::fsync(dir)?) } else { Ok(()) }
     }
 }
 
@@ -87,7 +96,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let (name, temporary) = (OsStr::new("report"), hidden(OsStr::new("report"), "new"));
         assert_eq!(temporary, ".report.new");
-        for synced in [false, true] {
+        for synced in [Synced::Nothing, Synced::Content, Synced::Place] {
             let new = Whole { dir: dir.as_fd(), name, temporary: &temporary, mode: 0o600, synced };
             new.replace(|file| file.write_all(b"one")).unwrap();
             assert_eq!(

@@ -149,7 +149,10 @@ impl PurgeReport {
         }
         self.purged.absorb(more.purged);
         self.kept.extend(more.kept);
-        self.faults.extend(more.faults);
+        // A home that is closed is met by each of them.
+        let new: Vec<String> =
+            more.faults.into_iter().filter(|fault| !self.faults.contains(fault)).collect();
+        self.faults.extend(new);
         self.stopped = self.stopped.take().or(more.stopped);
     }
 }

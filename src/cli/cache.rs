@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::core::declared::Definition;
 use crate::core::model::hex;
 use crate::scan::index::{GRAIN, Index, Key, Memory};
-use crate::whole::{self, Whole};
+use crate::whole::{self, Synced, Whole};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{self, FileType, Mode, OFlags, Stat};
 use std::ffi::OsStr;
@@ -163,8 +163,9 @@ impl Cache {
     fn replace(&self, memory: &Memory, used: &Index) -> io::Result<()> {
         let name = OsStr::new(&self.name);
         let temporary = &whole::temporary(name)?;
+        let synced = Synced::Nothing;
         // What a crash leaves of it has another digest than it says.
-        let new = Whole { dir: self.dir.as_fd(), name, temporary, mode: 0o600, synced: false };
+        let new = Whole { dir: self.dir.as_fd(), name, temporary, mode: 0o600, synced };
         new.replace(|file| {
             let mut out = io::BufWriter::with_capacity(1 << 20, file);
             memory.write(used, &mut out)?;

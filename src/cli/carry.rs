@@ -43,7 +43,7 @@ pub struct Carried {
     /// What the upkeep took from the trash of earlier runs, and what it left there although its time
     /// was over.
     pub trash: PurgeReport,
-    /// What of that was within its grace; in a dry run, what would be taken.
+    /// What it took within its grace; in a dry run, what it would take.
     pub early: Early,
 }
 
@@ -87,6 +87,7 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
         carried.early = space::foreseen(context, &carried.root, &job.plan, job.purge)?;
     }
     if job.consent.dry_run || nothing {
+        say_stopped(context, carried);
         if ui.json {
             ui.json(&carried.json(job, job.consent.dry_run))?;
         } else if job.consent.dry_run && !nothing {
@@ -253,10 +254,7 @@ fn say(context: &Context, job: &Job, carried: &Carried) -> Result<(), Failure> {
     for fault in &report.faults {
         ui.warn(fault);
     }
-    if let Some(why) = &report.stopped {
-        let why = if context.signals.late() { "the deadline passed" } else { why };
-        ui.warn(format!("stopped before the end: {why}; what was not reached is kept"));
-    }
+    say_stopped(context, carried);
     if ui.json {
         return ui.json(&carried.json(job, false));
     }
@@ -289,6 +287,14 @@ fn say(context: &Context, job: &Job, carried: &Carried) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Why not all was done, if the run was told to stop.
+fn say_stopped(context: &Context, carried: &Carried) {
+    if let Some(why) = carried.report.stopped.as_ref().or(carried.trash.stopped.as_ref()) {
+        let why = if context.signals.late() { "the deadline passed" } else { why };
+        context.ui.warn(format!("stopped before the end: {why}; what was not reached is kept"));
+    }
 }
 
 /// One line for each session or checkpoint that was left alone.

@@ -2,7 +2,7 @@
 
 use super::{FILE, HistoryError};
 use crate::core::model::Time;
-use crate::whole::{self, Whole};
+use crate::whole::{self, Synced, Whole};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -85,10 +85,10 @@ fn check(ours: BorrowedFd<'_>) -> Result<(), HistoryError> {
 
 /// Replaces the file in one step, after it has reached the disk; under the lock.
 pub fn replace(ours: BorrowedFd<'_>, content: &[u8]) -> io::Result<()> {
-    let name = OsStr::new(FILE);
+    let (name, synced) = (OsStr::new(FILE), Synced::Place);
     let temporary = &whole::hidden(name, "new");
     // The web page of another user may show it.
-    let new = Whole { dir: ours, name, temporary, mode: 0o644, synced: true };
+    let new = Whole { dir: ours, name, temporary, mode: 0o644, synced };
     new.replace(|file| file.write_all(content))
 }
 

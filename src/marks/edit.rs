@@ -3,7 +3,7 @@
 use super::{DIRECTORY, FILE, MarksError, MarksFile, parse, render};
 use crate::store::local::LocalDir;
 use crate::store::read_metadata;
-use crate::whole::{self, Whole};
+use crate::whole::{self, Synced, Whole};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -66,10 +66,10 @@ fn lock(dir: &OwnedFd) -> Result<(), MarksError> {
 }
 
 fn replace(dir: &OwnedFd, content: &[u8]) -> io::Result<()> {
-    let name = OsStr::new(FILE);
+    let (name, synced) = (OsStr::new(FILE), Synced::Place);
     let temporary = &whole::temporary(name)?;
     // Others may read what is protected.
-    let new = Whole { dir: dir.as_fd(), name, temporary, mode: 0o644, synced: true };
+    let new = Whole { dir: dir.as_fd(), name, temporary, mode: 0o644, synced };
     new.replace(|file| file.write_all(content))
 }
 

@@ -1,7 +1,7 @@
 //! Reports as files: each whole or not at all.
 
 use super::NotDelivered;
-use crate::whole::{self, Whole};
+use crate::whole::{self, Synced, Whole};
 use rustix::fd::AsFd as _;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
@@ -22,9 +22,10 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), NotDelivered> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = fs::open(folder, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
-    // One monitor is at work at a time.
-    let temporary = &whole::hidden(name, "new");
-    let new = Whole { dir: dir.as_fd(), name, temporary, mode: 0o644, synced: true };
+    // One monitor of a root is at work at a time. The next report replaces what a power cut brings back,
+    // and not every file system that holds reports can sync a directory.
+    let (temporary, synced) = (&whole::hidden(name, "new"), Synced::Content);
+    let new = Whole { dir: dir.as_fd(), name, temporary, mode: 0o644, synced };
     new.replace(|file| file.write_all(content)).map_err(failed)
 }
 

@@ -64,7 +64,7 @@ pub fn apply(
         "restorable": report.moved.checkpoints.saturating_sub(report.purged.checkpoints),
         "gone": report.gone,
         "skipped": skipped(&report.skipped),
-        "stopped": report.stopped,
+        "stopped": report.stopped.as_ref().or(upkeep.stopped.as_ref()),
         "faults": faults,
     })
 }

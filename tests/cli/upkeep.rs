@@ -37,20 +37,32 @@ fn an_apply_purges_what_is_past_its_grace() {
 /// I33: space that an apply was to free and did not is no success, whether or not it moves anything.
 #[test]
 fn trash_past_its_grace_that_cannot_be_found_makes_an_apply_end_with_3_once() {
-    let too_few = LAST_TWO.replace("last = 2", "last = 1");
-    for more in [LAST_TWO, &too_few] {
+    let last_one = LAST_TWO.replace("last = 2", "last = 1");
+    for (rules, moves) in [(LAST_TWO, 0), (&last_one, 1)] {
         let (tree, world, _) = applied();
         let folder = tree.at(SESSION).join("nsml_model");
         fs::rename(folder.join(".retain/trash"), world.home().join("taken")).unwrap();
         let next_day = nsml::world(&tree).at_time("2040-06-16T08:00:01Z");
-        let policy = nsml::policy(&world, more);
+        let policy = nsml::policy(&world, rules);
         let run = next_day.run(["apply", "--yes", "--json", "--policy", &policy]).code(3);
         let json = run.clone().warns("7 cannot be found").json();
         assert_eq!(json["purged"]["checkpoints"], 0, "{json}");
         assert!(json["faults"][0].as_str().unwrap().contains("7 cannot be found"), "{json}");
-        assert_eq!(json["moved"]["checkpoints"], u64::from(more != LAST_TWO), "{json}");
+        assert_eq!(json["moved"]["checkpoints"], moves, "{json}");
         next_day.run(["apply", "--yes", "--policy", &policy]).ok();
     }
+}
+
+/// The same of trash that was not reached, where there is nothing to move.
+#[test]
+fn an_upkeep_that_is_cut_off_says_so_and_is_done_the_next_time() {
+    let (tree, world, policy) = applied();
+    let next_day = nsml::world(&tree).at_time("2040-06-16T08:00:01Z");
+    let late = ["apply", "--yes", "--json", "--policy", &policy, "--deadline", "0s"];
+    let run = next_day.run(late).code(3).warns("the deadline passed; what was not reached is kept");
+    assert!(!run.json()["stopped"].is_null());
+    assert_eq!(in_trash(&world), 7);
+    next_day.run(["apply", "--yes", "--policy", &policy]).ok().warns("purged 7 checkpoints");
 }
 
 /// A policy that keeps the last two and wants so much free space.

@@ -11,8 +11,8 @@ TOP = Path(__file__).resolve().parent.parent.parent
 WORK = TOP / "target/mutants"
 KEPT = ["core", "whole", "store", "format", "marks", "apply", "history", "report"]
 TESTS = ["apply", "engine", "policies", "policies.rs", "simulation", "support", "data"]
-# Errors that a mutant would have alone too: it has no such type, trait or method.
-NOWHERE = ("E0277", "E0308", "E0369", "E0599", "E0600")
+# Errors that a mutant would have alone too: there is no such type, trait, method or argument.
+NOWHERE = ("E0061", "E0277", "E0308", "E0369", "E0433", "E0599", "E0600")
 # `a | b` and `a ^ b` are the same where the two share no bit. Only for names of flags of these types
 # on both sides: each is a bit of its own in every one of them.
 FLAG = r"(?:OFlags|ResolveFlags|AtFlags|StatxFlags|RenameFlags|FallocateFlags|Access|Mode)::[A-Z_]+"
@@ -343,16 +343,19 @@ def many(all_mutants):
         errors = [m["message"] for m in messages if m["reason"] == "compiler-message"]
         errors = [e for e in errors if e["level"] == "error" and e["spans"]]
         before, stale = len(hosted), set()
-        for error in errors:
-            blame(error, hosted, ranges, refused, stale, const)
+        # Those of an error that is nowhere in one only when no other is left: it may be another's doing.
+        for near in (False, True):
+            for error in [] if stale else errors:
+                blame(error, hosted, ranges, refused, stale, const, near)
         log(f"check {attempt}: {len(errors)} errors, {before - len(hosted)} mutants taken out")
         if not stale:
             die("\n".join(e["rendered"] for e in errors[:5]))
     die("the copy does not compile")
 
 
-def blame(error, hosted, ranges, refused, stale, const):
-    """Takes out the mutants that an error of the compiler is about, with its code if it is their own."""
+def blame(error, hosted, ranges, refused, stale, const, near):
+    """Takes out the mutants that an error of the compiler is about, with its code if it is their own;
+    of one that is in none, with `near`, those of the function that it is in."""
     spans = sorted(error["spans"], key=lambda s: not s["is_primary"])
     spans += [s for child in error["children"] for s in child["spans"]]
     if (error["code"] or {}).get("code") == "E0015":
@@ -374,10 +377,10 @@ def blame(error, hosted, ranges, refused, stale, const):
         direct = False
         # Nowhere in one: all of the function that it is in.
         at, file = spans[0]["line_start"], spans[0]["file_name"]
-        near = [(abs(lines.start - at), i) for i, lines in ranges.get(file, {}).items() if i in hosted]
+        around = [(abs(lines.start - at), i) for i, lines in ranges.get(file, {}).items() if i in hosted]
         guilty = []
-        if near:
-            function = hosted[min(near)[1]]["function"]
+        if near and around:
+            function = hosted[min(around)[1]]["function"]
             guilty = [i for i, m in hosted.items() if m["file"] == file and m["function"] == function]
     for i in guilty:
         refused[i] = (error["code"] or {}).get("code") if direct else None
