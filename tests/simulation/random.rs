@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use rustix::io::Errno;
 
 /// In all, what fits into three minutes of two cores.
-const SEEDS: u64 = 6_000;
+const SEEDS: u64 = 3_000;
 const PARTS: u64 = 6;
 
 /// SplitMix64: the same numbers everywhere, for ever.
