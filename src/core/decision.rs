@@ -48,6 +48,8 @@ pub enum Reason {
     Needed { session: u32, checkpoint: u32 },
     /// Unfinished, or being written.
     Incomplete,
+    /// Unfinished for longer than `incomplete-for`, as is all of its session that could be counted.
+    NothingWhole,
     /// The session could not be read whole.
     Tainted,
     Ambiguous,
@@ -132,6 +134,7 @@ impl Reason {
                 | Reason::NamedLastOrBest
                 | Reason::Needed { .. }
                 | Reason::Incomplete
+                | Reason::NothingWhole
                 | Reason::Tainted
                 | Reason::Ambiguous
                 | Reason::Conflict

@@ -158,6 +158,9 @@ impl Explainer<'_> {
                 say("needed", text, json!({"session": other.name, "checkpoint": id}))
             }
             Reason::Incomplete => say("incomplete", "unfinished or being written", none()),
+            Reason::NothingWhole => {
+                say("incomplete", "unfinished, and nothing finished in its session", none())
+            }
             Reason::Tainted => {
                 let why = session.tainted.first().map_or("", |t| t);
                 say("tainted", format!("its session could not be read whole: {why}"), none())
@@ -171,8 +174,13 @@ impl Explainer<'_> {
             }
             Reason::Running => say("running", "newest of a running session", none()),
             Reason::Restarted { later } => {
-                let id = session.checkpoints.get(later as usize).map_or("", |c| &c.id);
-                let text = format!("two runs in one folder: {id} was saved later at a lower step");
+                let later = session.checkpoints.get(later as usize);
+                let id = later.map_or("", |c| &c.id);
+                let text = if later.is_some_and(|c| c.step.is_none() && c.epoch.is_some()) {
+                    format!("steps and epochs in one folder: {id} has an epoch only")
+                } else {
+                    format!("two runs in one folder: {id} was saved later at a lower step")
+                };
                 say("restarted", text, json!({"later": id}))
             }
             _ => return None,

@@ -94,7 +94,9 @@ const COPY_NANOS_PER_BYTE: u64 = 2;
 /// of a run that was started again in the same folder.
 ///
 /// Returns the index of the later-saved checkpoint with the lower step. Sessions without steps are
-/// compared by epoch. Times that are unknown or later than `now` say nothing.
+/// compared by epoch. Times that are unknown or later than `now` say nothing. Where some have a step
+/// and others an epoch only, the order of the two kinds is told by nothing but their times: unless
+/// what has an epoch only was clearly saved first, as it is ranked, it is returned (I5).
 pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
     let at = |i: u32| &session.checkpoints[i as usize];
     let has_steps = members.iter().any(|&i| at(i).step.is_some());
@@ -111,6 +113,9 @@ pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
     let mut points: Vec<(Step, Time, u32)> =
         members.iter().filter_map(|&i| known(i).map(|(step, time)| (step, time, i))).collect();
     points.sort_unstable_by_key(|p| (p.0, p.1));
+    if let Some(mixed) = mixed(session, members, now) {
+        return Some(mixed);
+    }
 
     let times = || points.iter().map(|p| p.1);
     let spread = times().max()?.since(times().min()?);
@@ -138,6 +143,22 @@ pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
         }
     }
     None
+}
+
+/// The last saved of those with an epoch and no step, unless all of them were clearly saved before
+/// all that have a step.
+fn mixed(session: &Session, members: &[u32], now: Time) -> Option<u32> {
+    let at = |i: u32| &session.checkpoints[i as usize];
+    let time = |i: u32| at(i).saved_at.filter(|t| *t <= now);
+    let (keyed, odd): (Vec<u32>, Vec<u32>) = members
+        .iter()
+        .copied()
+        .filter(|&i| at(i).step.is_some() || at(i).epoch.is_some())
+        .partition(|&i| at(i).step.is_some());
+    let last = odd.iter().copied().max_by_key(|&i| (time(i).is_none(), time(i), i))?;
+    let first = keyed.into_iter().map(time).min()?;
+    let is_older = time(last).zip(first).is_some_and(|(t, first)| first.since(t) > RESOLUTION);
+    (!is_older).then_some(last)
 }
 
 #[cfg(test)]
@@ -191,5 +212,12 @@ mod tests {
         assert_eq!(check(&[s(10, 102), s(20, 100), s(30, 110)], 1), None, "two seconds");
         assert_eq!(check(&[s(10, 103), s(20, 100), s(30, 110)], 1), Some(0), "three seconds");
         assert_eq!(check(&[s(10, 1), s(20, 0)], 1), None, "one second in all");
+        assert_eq!(check(&[s(100, 10), s(200, 20), e(5, 30)], 1), Some(2), "an epoch after steps");
+        assert_eq!(check(&[e(1, 15), s(100, 10), e(2, 25), s(200, 20)], 1), Some(2), "interleaved");
+        assert_eq!(check(&[e(1, 10), e(2, 20), s(100, 30)], 1), None, "steps after epochs");
+        assert_eq!(check(&[e(1, 10), s(100, 12)], 1), Some(0), "times that tell nothing");
+        assert_eq!(check(&[e(1, 2_000_000), s(100, 12)], 1), Some(0), "a time in the future");
+        let neither = (None, None, 90);
+        assert_eq!(check(&[s(100, 10), s(200, 20), neither], 1), None, "neither step nor epoch");
     }
 }

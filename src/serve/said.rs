@@ -174,8 +174,8 @@ max-bytes = "1GiB"
         vec![
             NoPolicy, Protected { protection: 0 }, Pinned, Young { age: 5 }, Young { age: -day },
             UnknownAge, Pointer { index: 0 }, MarkedLatest, MarkedBest, NamedLastOrBest,
-            Needed { session: 0, checkpoint: 0 }, Incomplete, Tainted, Ambiguous, Conflict,
-            Running, Restarted { later: 0 }, MinKeep { rank: 1, of: 2 },
+            Needed { session: 0, checkpoint: 0 }, Incomplete, NothingWhole, Tainted, Ambiguous,
+            Conflict, Running, Restarted { later: 0 }, MinKeep { rank: 1, of: 2 },
             Discarded { discard: 0 }, Discarded { discard: 1 }, Discarded { discard: 2 },
             Last { rule: 0, rank: 1, of: 2 }, First { rule: 0, rank: 1, of: 2 },
             Best { rule: 1, metric, rank: 1 }, NoValueYet { rule: 1, metric }, NoMetric { rule: 1 },

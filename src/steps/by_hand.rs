@@ -101,7 +101,7 @@ fn forbids(reason: &Reason, running: bool) -> bool {
         | Reason::Pinned
         | Reason::Ambiguous
         | Reason::Running => true,
-        Reason::Incomplete => running,
+        Reason::Incomplete | Reason::NothingWhole => running,
         _ => false,
     }
 }
@@ -114,6 +114,7 @@ fn warns(reason: &Reason) -> bool {
             | Reason::MarkedBest
             | Reason::Needed { .. }
             | Reason::Incomplete
+            | Reason::NothingWhole
     )
 }
 

@@ -5,7 +5,9 @@ use retain::core::calendar::Span;
 use retain::core::decision::{Reason, Verdict};
 use retain::core::explain::Explainer;
 use retain::core::model::{Marks, Pin, Pointer, Status};
-use retain::core::policy::{Discard, Match, Policy, Protection, Restarted, Rule, RuleKind};
+use retain::core::policy::{
+    Discard, Match, Policy, Protection, Restarted, Rule, RuleKind, SessionPolicy,
+};
 use retain::core::select::{Globs, Scope};
 
 fn last1() -> Policy {
@@ -120,6 +122,33 @@ fn incomplete_ones_are_given_up_by_their_own_rule_only() {
     assert_eq!(root.kept(&discard(Discard::IncompleteFor(Span::parse("13d").unwrap()))), "1 3");
     root.last().checkpoints[0].marks.set(Marks::PINNED);
     assert_eq!(root.kept(&discard(Discard::IncompleteFor(Span::hours(1)))), "1 3");
+}
+
+/// A file that all of them lack is no save that was cut off: there would be nothing left.
+#[test]
+fn where_nothing_is_whole_nothing_is_given_up() {
+    let give_up = |p: &mut SessionPolicy| p.discard = vec![Discard::IncompleteFor(Span::hours(1))];
+    let mut root = Root::new().session("o/d/1", steps(3));
+    for c in &mut root.last().checkpoints {
+        c.complete = false;
+    }
+    assert_eq!(root.kept(&edit(last1(), give_up)), "1 2 3");
+    let outcome = root.decide(&edit(last1(), give_up));
+    assert_eq!(outcome.sessions[0].reasons(0), [Reason::NothingWhole]);
+    // What contradicts itself proves nothing either.
+    root.last().checkpoints[2].complete = true;
+    root.last().checkpoints[2].marks.set(Marks::AMBIGUOUS);
+    assert_eq!(root.kept(&edit(last1(), give_up)), "1 2 3");
+    root.last().checkpoints[1].complete = true;
+    assert_eq!(root.kept(&edit(last1(), give_up)), "2 3");
+    // A session that may go empty is rid of them.
+    root.last().checkpoints[1].complete = false;
+    root.last().status = Status::Exited;
+    let may_go_empty = edit(last1(), |p| {
+        give_up(p);
+        (p.min_keep, p.session_may_go_empty) = (0, true);
+    });
+    assert_eq!(root.kept(&may_go_empty), "3");
 }
 
 #[test]

@@ -135,6 +135,12 @@ fn what_holds_against_every_rule() {
         ),
         (Reason::Incomplete, "incomplete", "unfinished or being written", json!({})),
         (
+            Reason::NothingWhole,
+            "incomplete",
+            "unfinished, and nothing finished in its session",
+            json!({}),
+        ),
+        (
             Reason::Tainted,
             "tainted",
             "its session could not be read whole: a/b: Permission denied",

@@ -29,7 +29,8 @@ pub fn protections(view: &SessionView<'_>, index: u32, reasons: &mut Vec<Reason>
         reasons.push(Reason::Needed { session, checkpoint });
     }
     if !c.complete && given_up(view, c).is_none() {
-        reasons.push(Reason::Incomplete);
+        let due = overdue(view, c).is_some();
+        reasons.push(if due { Reason::NothingWhole } else { Reason::Incomplete });
     }
     if c.marks.has(Marks::AMBIGUOUS) {
         reasons.push(Reason::Ambiguous);
@@ -89,7 +90,15 @@ fn pointers(view: &SessionView<'_>, c: &Checkpoint, reasons: &mut Vec<Reason>) {
 }
 
 /// The `incomplete-for` entry that gives an unfinished checkpoint up, if one does.
+///
+/// None is given up where nothing finished is left beside it: a file that all of them lack is not
+/// what a save that was cut off looks like, and `min-keep` would have nothing to hold on to.
 pub fn given_up(view: &SessionView<'_>, c: &Checkpoint) -> Option<u16> {
+    overdue(view, c).filter(|_| !view.members.is_empty() || view.may_go_empty)
+}
+
+/// The first `incomplete-for` entry whose time is over.
+fn overdue(view: &SessionView<'_>, c: &Checkpoint) -> Option<u16> {
     if c.complete || view.session.status == Status::Running {
         return None;
     }

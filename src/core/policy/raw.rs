@@ -287,7 +287,7 @@ pub struct Rule {
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct Discard {
-    /// Unfinished, not written for that long, and not in a running session.
+    /// Unfinished, not written for that long, not in a running session, and beside something finished.
     pub incomplete_for: Option<Duration>,
     /// Globs on the id: `*` is any characters, `?` one.
     pub id: Option<OneOrMany<String>>,

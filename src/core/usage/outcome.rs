@@ -114,7 +114,7 @@ fn protection(reason: &Reason) -> Option<Fate> {
         | Reason::MarkedBest
         | Reason::NamedLastOrBest => "named latest or best",
         Reason::Needed { .. } => "needed by another",
-        Reason::Incomplete => "unfinished",
+        Reason::Incomplete | Reason::NothingWhole => "unfinished",
         Reason::Tainted => "session not read whole",
         Reason::Ambiguous => "ambiguous",
         Reason::Conflict => "metrics disagree",
@@ -166,6 +166,7 @@ mod tests {
             (Reason::NamedLastOrBest, "named latest or best"),
             (needed, "needed by another"),
             (Reason::Incomplete, "unfinished"),
+            (Reason::NothingWhole, "unfinished"),
             (Reason::Tainted, "session not read whole"),
             (Reason::Ambiguous, "ambiguous"),
             (Reason::Conflict, "metrics disagree"),

@@ -85,6 +85,7 @@ impl Speaker<'_> {
                 format!("{} 세션의 {id} 체크포인트에 필요함", other.name)
             }
             Reason::Incomplete => "미완료이거나 기록 중임".to_owned(),
+            Reason::NothingWhole => "미완료이며, 세션에 완료된 체크포인트가 없음".to_owned(),
             Reason::Tainted => {
                 let why = session.tainted.first().map_or("", |t| t);
                 format!("세션을 온전히 읽을 수 없음: {}", phrases::fault(why))
@@ -96,10 +97,15 @@ impl Speaker<'_> {
             }
             Reason::Running => "실행 중인 세션의 최신 체크포인트".to_owned(),
             Reason::Restarted { later } => {
-                let id = session.checkpoints.get(later as usize).map_or("", |c| &c.id);
-                format!(
-                    "한 폴더에 실행이 두 번 있음: step이 더 낮은 {id} 체크포인트가 나중에 저장됨"
-                )
+                let later = session.checkpoints.get(later as usize);
+                let id = later.map_or("", |c| &c.id);
+                if later.is_some_and(|c| c.step.is_none() && c.epoch.is_some()) {
+                    format!("한 폴더에 step과 epoch가 섞여 있음: {id} 체크포인트에는 epoch만 있음")
+                } else {
+                    format!(
+                        "한 폴더에 실행이 두 번 있음: step이 더 낮은 {id} 체크포인트가 나중에 저장됨"
+                    )
+                }
             }
             Reason::MinKeep { rank, of } => format!("최소 보존(min-keep) {rank}/{of}"),
             Reason::Discarded { discard } => {
