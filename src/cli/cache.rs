@@ -34,7 +34,9 @@ pub struct Cache {
     name: String,
 }
 
-/// The index of a root, and where the next one goes; `None` if there is no safe place for one.
+/// The index of a root, and where the next one goes; `None` if there is no safe place for one, or if
+/// the policy in force goes by bytes: a file that was rewritten in place, punched or linked elsewhere
+/// since is not noticed in it, and other checkpoints would go for bytes that are not there.
 ///
 /// # Errors
 /// A declared layout is wrong; the scan would be refused as well.
@@ -43,7 +45,7 @@ pub fn open(
     config: &Config,
     root: &Root,
 ) -> Result<Option<(Cache, Index)>, Failure> {
-    if context.no_index {
+    if context.no_index || context.counts_bytes(config)? {
         return Ok(None);
     }
     let declared = context.declared(config)?;

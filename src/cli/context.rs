@@ -256,6 +256,15 @@ impl Context {
         })
     }
 
+    /// Whether the policy in force goes by bytes. A policy that is faulty does not: it decides nothing.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn counts_bytes(&self, config: &Config) -> Result<bool, Failure> {
+        let (_, text) = self.text_in_force(config)?;
+        Ok(policy::load(&text).policy.is_some_and(|policy| policy.counts_bytes()))
+    }
+
     /// Draws the faults of a file that declares layouts.
     fn faulty(&self, source: &str, text: &str, faults: &[policy::Diagnostic]) -> Failure {
         self.ui.err(&diagnostic::render(&sanitize::terminal(source), text, faults, true));

@@ -70,6 +70,14 @@ pub struct Policy {
     pub grace: Span,
 }
 
+impl Policy {
+    /// Whether what goes depends on how many bytes something takes: not only what is deleted has to
+    /// be measured then, but all that counts.
+    pub fn counts_bytes(&self) -> bool {
+        !self.quotas.is_empty() || self.policies.iter().any(|p| p.limit.max_bytes.is_some())
+    }
+}
+
 /// `[[protect]]`.
 #[derive(Clone, Debug)]
 pub struct Protection {
@@ -275,7 +283,7 @@ pub struct Bucket {
 /// One entry of `discard`.
 #[derive(Clone, Debug)]
 pub enum Discard {
-    /// Incomplete, not written for that long, and not in a running session.
+    /// Incomplete, not written for that long, not in a running session, and beside something complete.
     IncompleteFor(Span),
     Id(Globs),
     Tag(Vec<Box<str>>),

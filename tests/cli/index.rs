@@ -103,3 +103,42 @@ fn apply_notices_what_the_index_cannot_see() {
     assert!(format!("{run}").contains("has changed"), "{run}");
     assert!(tree.at("run/checkpoint-1/model.safetensors").exists());
 }
+
+/// A second link elsewhere, or a hole, changes what a file takes and no directory.
+#[test]
+fn where_bytes_decide_it_is_not_used() {
+    let (tree, world) = storage();
+    let keep = "min-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{ all = true }]\n";
+    let all = policy(&world, keep);
+    let totals = |run: crate::support::Run| run.json()["totals"].clone();
+    let before = totals(world.run(["plan", "--json", "--policy", &all]).ok());
+    assert_eq!(indexes(&world).len(), 1);
+    for step in 1..=4 {
+        let (old, new) = (
+            tree.at(&format!("run/checkpoint-{step}")),
+            tree.at(&format!("copy/checkpoint-{step}")),
+        );
+        fs::create_dir_all(&new).unwrap();
+        for entry in fs::read_dir(&old).unwrap() {
+            let entry = entry.unwrap();
+            fs::hard_link(entry.path(), new.join(entry.file_name())).unwrap();
+        }
+    }
+    let bytes = before["bytes"].as_u64().unwrap();
+    let quota = format!(
+        "[[quota]]\nname = \"q\"\nper = \"root\"\nmax-bytes = \"{}B\"\n",
+        bytes + bytes / 2
+    );
+    // The index would count both copies: two files of one inode, of which it saw one link.
+    let quota = policy(
+        &world,
+        &format!("min-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{{ last = 4 }}]\n{quota}"),
+    );
+    let fresh = totals(world.run(["plan", "--json", "--no-index", "--policy", &quota]).ok());
+    assert_eq!(fresh["delete"], 0);
+    let planned = totals(world.run(["plan", "--json", "--policy", &quota]).ok());
+    assert_eq!(planned, fresh);
+    let before = Snapshot::of(tree.at("run"));
+    world.run(["apply", "--yes", "--policy", &quota]).ok();
+    before.assert_same(&Snapshot::of(tree.at("run")));
+}
