@@ -99,6 +99,10 @@ pub trait Store: Sync {
 
     /// What absolute symlinks call the top directory, if it is called anything.
     fn absolute(&self) -> Option<&[u8]>;
+
+    /// Where below the top directory that lies to which a path below it leads, by whatever way.
+    /// `None`: elsewhere, nowhere, or nobody can tell.
+    fn whereabouts(&self, path: &[u8]) -> Option<Vec<u8>>;
 }
 
 /// A directory. Names are single components.

@@ -14,7 +14,7 @@ use super::work::{Place, SessionWork};
 use crate::core::lead::{self, Ground};
 use crate::core::model::Time;
 use crate::core::name;
-use crate::store::unit;
+use crate::store::{local, unit};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{self, AtFlags, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
@@ -70,7 +70,8 @@ impl Pointed {
         Ok(Pointed {
             links: links.into_iter().flatten().collect(),
             unread: unread.map(|(at, e)| (at, e.to_string())).collect(),
-            root: root.path.as_os_str().as_bytes().to_vec(),
+            root: local::absolute(root.fd())
+                .unwrap_or_else(|| root.path.as_os_str().as_bytes().to_vec()),
         })
     }
 
@@ -97,7 +98,8 @@ impl Pointed {
             }
         }
         let mut known: HashMap<&str, HashSet<Vec<u8>>> = HashMap::new();
-        for (path, (place, (session, id)), way) in self.leading(&goals, |p| inode(root, p)) {
+        let look = |p: &Place| inode(root, p);
+        for (path, (place, (session, id)), way) in self.leading(root, &goals, look) {
             let known = known.entry(&session.session).or_insert_with(|| {
                 session.witnesses.iter().flat_map(|w| &w.parts).map(path_of).collect()
             });
@@ -126,7 +128,7 @@ impl Pointed {
             }
             goals.insert(path_of(place), (place, n));
         }
-        for (path, (place, n), way) in self.leading(&goals, |_| None) {
+        for (path, (place, n), way) in self.leading(root, &goals, |_| None) {
             if moved.is_none_or(|moved| self.is_new(root, place, &way, moved)) {
                 out.insert(n, format!("`{}` leads to it by now", name::encode(path)));
             }
@@ -162,6 +164,7 @@ impl Pointed {
     /// included.
     fn leading<'a, I: Copy>(
         &'a self,
+        root: &'a Root,
         goals: &'a HashMap<Vec<u8>, (&'a Place, I)>,
         inode: impl Fn(&Place) -> Option<u64>,
     ) -> impl Iterator<Item = (&'a Vec<u8>, (&'a Place, I), Vec<Vec<u8>>)> {
@@ -177,9 +180,22 @@ impl Pointed {
             let led = lead::walk(&ground, lead::parent(path), &link.target, |met| {
                 way.push(met.to_vec());
             });
-            let goal = led.ok().or_else(|| inodes.get(&link.end?).copied())?;
+            let leaves = matches!(led, Err(None));
+            let by_inode = || inodes.get(&link.end?).copied();
+            // By another way into the root: the kernel knows where that leads.
+            let by_kernel = || {
+                let real = leaves.then(|| self.whereabouts(root, &link.place)).flatten()?;
+                lead::walk(&ground, b"", &real, |_| {}).ok()
+            };
+            let goal = led.ok().or_else(by_inode).or_else(by_kernel)?;
             Some((path, goal, way))
         })
+    }
+
+    /// Where below the root that lies to which a link leads.
+    fn whereabouts(&self, root: &Root, link: &Place) -> Option<Vec<u8>> {
+        let dir = dir::open(root.fd(), &link.dir, dir::how()).ok()?;
+        local::leads_below(dir.as_fd(), link.name.to_bytes(), &self.root)
     }
 
     /// Whether a link of `way`, or a folder that holds one, was made or moved since `time`. A folder

@@ -2,7 +2,7 @@
 //!
 //! A link is never followed into a directory. Where it leads is computed from the texts of the
 //! links the scan saw; only if that does not tell is the kernel asked what lies at its end, and
-//! the answer compared by inode. A link among checkpoints that leads nowhere and looks like a
+//! the answer compared by inode, or by where it lies if the text left the root by another way in. A link among checkpoints that leads nowhere and looks like a
 //! pointer keeps its session: nobody knows what it was meant to protect (I6).
 
 use super::draft::Draft;
@@ -106,7 +106,13 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
     let mut found = Vec::new();
     let mut lost = Vec::new();
     for link in links {
-        let by_text = map.resolve(link);
+        let walked = map.walk(parent_of(&link.path), &link.target);
+        // By another way into the root: the text leaves it, and the kernel knows better.
+        let leaves = matches!(walked, Err(None)) && !matches!(link.end, End::Nothing);
+        let by_kernel = || {
+            let real = leaves.then(|| store.whereabouts(&link.path)).flatten()?;
+            map.walk(b"", &real).ok()
+        };
         let by_inode = || match link.end {
             End::Object { inode, device: d } if Some(d) == device => {
                 map.inodes.get(&inode).copied()
@@ -118,7 +124,7 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
             End::Nothing if link.among_checkpoints => map.in_same_folder(drafts, link),
             _ => None,
         };
-        match by_text.or_else(by_inode).or_else(by_name) {
+        match walked.ok().or_else(by_inode).or_else(by_kernel).or_else(by_name) {
             Some(place) => found.push((place, link)),
             None if matches!(link.end, End::Nothing) && link.among_checkpoints => lost.push(link),
             None => {}
@@ -186,10 +192,6 @@ impl<'l> Map<'l> {
         inodes.remove(&0);
         let links = links.iter().map(|l| (&*l.path, l)).collect();
         Map { links, units, inodes, absolute: store.absolute().map(<[u8]>::to_vec) }
-    }
-
-    fn resolve(&self, link: &Link) -> Option<Place> {
-        self.walk(parent_of(&link.path), &link.target).ok()
     }
 
     /// All checkpoints by the paths of their entries below the root.

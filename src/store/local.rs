@@ -44,9 +44,7 @@ pub struct LocalStore {
 impl LocalStore {
     /// The tree below an open directory.
     pub fn new(root: OwnedFd) -> LocalStore {
-        use std::os::fd::AsRawFd as _;
-        let link = format!("/proc/self/fd/{}", root.as_raw_fd());
-        let absolute = fs::readlink(link, Vec::new()).ok().map(CString::into_bytes);
+        let absolute = absolute(root.as_fd());
         LocalStore { root, absolute, spare: spare_descriptors(false) }
     }
 
@@ -72,6 +70,28 @@ impl Store for LocalStore {
     fn absolute(&self) -> Option<&[u8]> {
         self.absolute.as_deref()
     }
+
+    fn whereabouts(&self, path: &[u8]) -> Option<Vec<u8>> {
+        leads_below(self.root.as_fd(), path, self.absolute()?)
+    }
+}
+
+/// The path by which the kernel knows what is open, without links.
+pub fn absolute(fd: BorrowedFd<'_>) -> Option<Vec<u8>> {
+    use std::os::fd::AsRawFd as _;
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    fs::readlink(link, Vec::new()).ok().map(CString::into_bytes)
+}
+
+/// Where below `top`, an absolute path, that lies to which a path from `dir` leads. It is found by
+/// the kernel through whatever links there are, and neither opened nor waited for.
+pub fn leads_below(dir: BorrowedFd<'_>, path: &[u8], top: &[u8]) -> Option<Vec<u8>> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let fd = retry_on_intr(|| fs::openat(dir, path, flags, Mode::empty())).ok()?;
+    let real = absolute(fd.as_fd())?;
+    let below = real.strip_prefix(top)?;
+    let below = if top.ends_with(b"/") { below } else { below.strip_prefix(b"/")? };
+    (!below.is_empty()).then(|| below.to_vec())
 }
 
 /// Opens a directory below `root`, component by component, never through a symlink.

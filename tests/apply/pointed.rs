@@ -56,6 +56,26 @@ const CASES: &[Case] = &[
         Some("`exports/final` leads to 30 by now"),
     ),
     (
+        "into it by another name of the root",
+        nothing,
+        |s| {
+            let alias = s.dir.path().join("alias");
+            symlink(&s.top, &alias).unwrap();
+            link(s, "exports/w.bin", alias.join("a/mnist/1/checkpoint-20/opt/a/rank0"));
+        },
+        Some("`exports/w.bin` leads to 20 by now"),
+    ),
+    (
+        "out of the root and back",
+        nothing,
+        |s| {
+            let top = s.top.file_name().unwrap().to_owned();
+            let back = Path::new("../..").join(top).join("a/mnist/1/checkpoint-20");
+            link(s, "exports/w.bin", back);
+        },
+        Some("`exports/w.bin` leads to 20 by now"),
+    ),
+    (
         "in the checkpoint of another session",
         nothing,
         |s| link(s, "b/mnist/2/new/checkpoint-99/base", "../../../../../a/mnist/1/checkpoint-10"),

@@ -1,4 +1,7 @@
 use crate::tree::{Tree, brief};
+use retain::scan::{ScanOptions, scan};
+use retain::store::local::LocalStore;
+use std::fs::File;
 
 #[test]
 fn symlinks_protect_what_they_lead_to() {
@@ -19,6 +22,33 @@ fn symlinks_protect_what_they_lead_to() {
         checkpoint-1 best <- best <- through (external)\n  \
         checkpoint-2 latest <- logs/last <- release (external)\n  \
         checkpoint-3 <- by-path (external)\n"
+    );
+}
+
+/// Scratch space is often reached by a link, and its users link by that name.
+#[test]
+fn a_link_by_another_way_into_the_root_protects_what_lies_there() {
+    let tree = Tree::new();
+    for step in 1..=4 {
+        tree.hf(&format!("runs/r/checkpoint-{step}"), step);
+    }
+    tree.dir("serve").link("alias", ".").link("other", "runs");
+    let alias = tree.at("alias");
+    // The root is `runs`: all these leave it.
+    tree.link("runs/file", alias.join("runs/r/checkpoint-1/model.safetensors").to_str().unwrap())
+        .link("runs/deep/dir", alias.join("runs/r/checkpoint-2").to_str().unwrap())
+        .link("runs/deep/back", "../../runs/r/checkpoint-3/model.safetensors")
+        .link("runs/deep/round", "../../other/r/checkpoint-4")
+        .link("runs/out", "../serve")
+        .link("runs/gone", "../nowhere/r/checkpoint-1");
+    let store = LocalStore::new(File::open(tree.at("runs")).unwrap().into());
+    assert_eq!(
+        brief(&scan(&store, &ScanOptions::default(), &|_| {})),
+        "r\n  \
+        checkpoint-1 <- file (external)\n  \
+        checkpoint-2 <- deep/dir (external)\n  \
+        checkpoint-3 <- deep/back (external)\n  \
+        checkpoint-4 <- deep/round (external)\n"
     );
 }
 

@@ -89,6 +89,10 @@ impl Store for Liar {
     fn absolute(&self) -> Option<&[u8]> {
         self.inner.absolute()
     }
+
+    fn whereabouts(&self, path: &[u8]) -> Option<Vec<u8>> {
+        self.inner.whereabouts(path)
+    }
 }
 
 impl Dir for LiarDir {
