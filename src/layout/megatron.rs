@@ -2,12 +2,13 @@
 //!
 //! A directory holds either a folder for each model-parallel rank or the shards of a distributed
 //! checkpoint. `latest_checkpointed_iteration.txt` is written after the save: a higher iteration
-//! than it says is unfinished, whatever the directory looks like. Megatron records no metrics.
+//! than it says is unfinished. Whoever wants to start again from an earlier one sets the number back,
+//! and the higher ones are whole: one that looks so is kept. Megatron records no metrics.
 
 use super::folder::{Folder, Peek, cannot_read};
 use super::torch_dcp::{has_metadata, has_shards};
 use super::{About, Claim, Layout, Notes, Series, pointer};
-use crate::core::model::Step;
+use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::store::{self, Entry, Kind};
 
@@ -24,7 +25,7 @@ const ABOUT: About = About {
     metrics: "sidecar",
     pointers: "the file beside",
     unfinished: "above the pointer; a rank without state; no `.metadata`",
-    traps: "`release/` and `non_persistent/` are never candidates",
+    traps: "above the pointer and whole: unfinished, or the pointer was set back, ambiguous. `release/` and `non_persistent/` are never candidates",
 };
 
 impl Layout for Megatron {
@@ -100,6 +101,9 @@ impl Layout for Megatron {
         let mut found = false;
         for claim in &mut series.claims {
             if claim.step > Some(Step::Whole(latest)) {
+                if claim.complete {
+                    claim.marks.set(Marks::AMBIGUOUS);
+                }
                 claim.complete = false;
             } else if claim.step == Some(Step::Whole(latest)) {
                 pointer::attach(claim, "latest_checkpointed_iteration.txt");

@@ -24,13 +24,15 @@ fn what_is_above_the_pointer_is_unfinished() {
         .dir("run/iter_0000015/mp_rank_01");
     tree.file("run/iter_0000016/__0_0.distcp", "").file("run/iter_0000016/common.pt", "");
     tree.dir("run/iter_0000017").dir("run/iter_5");
+    tree.file("run/iter_0000040/__0_0.distcp", "").file("run/iter_0000040/common.pt", "");
     tree.file("run/latest_checkpointed_iteration.txt", "20\n")
         .file("run/progress.txt", "")
         .dir("run/tensorboard");
     assert_eq!(
         brief(&tree.scan()),
         "run\n  iter_0000010\n  iter_0000015 incomplete\n  iter_0000016 incomplete\n  \
-        iter_0000020 latest <- latest_checkpointed_iteration.txt\n  iter_0000030 incomplete\n"
+        iter_0000020 latest <- latest_checkpointed_iteration.txt\n  iter_0000030 incomplete ambiguous\n  \
+        iter_0000040 incomplete\n"
     );
 }
 
