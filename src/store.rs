@@ -142,6 +142,15 @@ pub trait Dir: Send + Sync {
     /// Whatever the storage says.
     fn stat_entry(&self, name: &[u8]) -> io::Result<Stat>;
 
+    /// How long a file is. It will be measured with all the others: it is looked at once, and the next
+    /// scan does not go by it.
+    ///
+    /// # Errors
+    /// As [`Dir::file`].
+    fn len_of(&self, name: &[u8]) -> io::Result<u64> {
+        Ok(self.file(name)?.len())
+    }
+
     /// What a symlink leads to in the end; opens nothing.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ pub enum Reason {
     /// The session could not be read whole.
     Tainted,
     Ambiguous,
-    /// Its metric sources disagree.
+    /// Its metric sources disagree, or something else about it is doubtful.
     Conflict,
     /// Newest complete checkpoint of a running session, or newer than that.
     Running,

@@ -170,7 +170,7 @@ impl Explainer<'_> {
             }
             Reason::Conflict => {
                 let why = c.conflicts().first().map_or("", |t| t);
-                say("conflict", format!("its metric sources disagree: {why}"), none())
+                say("conflict", format!("it is in doubt: {why}"), none())
             }
             Reason::Running => say("running", "newest of a running session", none()),
             Reason::Restarted { later } => {

@@ -14,14 +14,20 @@ use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::store::{Dir, Entry, Kind, read_metadata};
 use std::fmt::Display;
+use std::io;
 
 mod state;
+mod weights;
 
 use state::Logged;
 
 pub struct HfTrainer;
 
 const STATE_SHOWN: &str = "trainer_state.json";
+/// Stands in what is being saved.
+const MARKER: &[u8] = b"checkpoint-is-incomplete.txt";
+const TOO_LARGE: &str =
+    "take old entries out of its log_history, or name the checkpoint in `exclude` of retain.toml";
 const STATE: &[u8] = STATE_SHOWN.as_bytes();
 /// Each start of a run logs into a folder of its own in it.
 const RUNS: &[u8] = b"runs";
@@ -39,7 +45,7 @@ const ABOUT: About = About {
     metrics: "own and newest `trainer_state.json`: `eval_*` and `loss` logged at that step; event files for what was evaluated later",
     pointers: "`best_model_checkpoint` of the newest state",
     unfinished: "no `trainer_state.json`; `checkpoint-is-incomplete.txt`; `tmp-checkpoint-*`",
-    traps: "`global_step` another step, or a step padded with zeros: ambiguous. `checkpoint-1e3` with a Trainer's files is neither claimed nor entered",
+    traps: "`global_step` another step, or a step padded with zeros: ambiguous. So is what lacks weights: a shard that an index names missing or empty, or none at all beside others that have some; and weights without a state, older than a finished one: thinned out by hand. `checkpoint-1e3` with a Trainer's files is neither claimed nor entered",
 };
 
 impl Layout for HfTrainer {
@@ -110,7 +116,8 @@ impl Layout for HfTrainer {
 
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
         let mut newest: Option<State> = None;
-        for claim in &mut series.claims {
+        let mut thinned = Vec::new();
+        for (i, claim) in series.claims.iter_mut().enumerate() {
             match read_state(folder, claim) {
                 Ok(Read::State(state)) => {
                     if newest.as_ref().is_none_or(|n| state.step > n.step) {
@@ -120,10 +127,23 @@ impl Layout for HfTrainer {
                 // Its history is not to be trusted either.
                 Ok(Read::OfAnotherStep) => claim.marks.set(Marks::AMBIGUOUS),
                 Ok(Read::Unfinished) => claim.complete = false,
+                Ok(Read::OnlyWeights) => {
+                    claim.complete = false;
+                    thinned.push(i);
+                }
                 Err(text) => {
                     claim.complete = false;
                     notes.fault(folder.join(claim.name()), text);
                 }
+            }
+        }
+        look_for_weights(folder, &mut series.claims);
+        // A save that was cut short is the newest; an older one was finished, and thinned out since.
+        let finished = series.claims.iter().filter(|c| c.complete).map(|c| c.step).max();
+        for i in thinned {
+            let claim = &mut series.claims[i];
+            if finished > Some(claim.step) {
+                claim.marks.set(Marks::AMBIGUOUS);
             }
         }
         let Some(newest) = newest else { return };
@@ -147,6 +167,29 @@ impl Layout for HfTrainer {
     }
 }
 
+/// Marks what has a state and lacks weights: not to be counted, and, as nobody knows why, not to be
+/// given up.
+fn look_for_weights(folder: &Folder<'_>, claims: &mut [Claim]) {
+    // What cannot be looked into was said when its state was read.
+    let has_any = |c: &Claim| match folder.peek(c.name()) {
+        Ok(peek) => weights::any(&peek),
+        Err(_) => true,
+    };
+    let some_have = claims.iter().any(has_any);
+    for claim in claims.iter_mut().filter(|c| c.complete) {
+        let missing = match folder.peek(claim.name()) {
+            Ok(peek) if some_have && !weights::any(&peek) => Some("it has no weights".to_owned()),
+            Ok(peek) => weights::missing(&peek),
+            Err(_) => None,
+        };
+        if let Some(missing) = missing {
+            claim.complete = false;
+            claim.marks.set(Marks::AMBIGUOUS);
+            claim.metrics.conflicts.push(missing);
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Evidence {
     /// A file that only the Trainer writes.
@@ -160,14 +203,7 @@ fn evidence(peek: &Peek<'_>) -> Evidence {
     if peek.entry(STATE).is_some() || peek.has_file(b"training_args.bin") {
         return Evidence::Trainer;
     }
-    let is_weights = |name: &[u8]| {
-        let stem = [&b"model"[..], b"pytorch_model", b"adapter_model"].iter().any(|s| {
-            name.strip_prefix(*s)
-                .is_some_and(|rest| rest.starts_with(b".") || rest.starts_with(b"-"))
-        });
-        stem && (name.ends_with(b".safetensors") || name.ends_with(b".bin"))
-    };
-    if peek.entries().iter().any(|e| is_weights(&e.name)) {
+    if peek.entries().iter().any(|e| weights::is_known(&e.name)) {
         Evidence::Weights
     } else {
         Evidence::None
@@ -201,22 +237,33 @@ enum Read {
     /// The name says one step and the content another.
     OfAnotherStep,
     Unfinished,
+    /// Unfinished, or finished once.
+    OnlyWeights,
 }
 
 /// Reads a checkpoint's own state, and offers it what was logged at its step.
 fn read_state(folder: &Folder<'_>, claim: &mut Claim) -> Result<Read, String> {
     let peek = folder.peek(claim.name()).map_err(|e| cannot_read(&encode(claim.name()), &e))?;
+    let is_marked = peek.entry(MARKER).is_some();
     if !claim.complete || peek.entry(STATE).is_none() {
-        return Ok(Read::Unfinished);
+        let maybe_thinned = claim.complete && !is_marked && weights::any(&peek);
+        return Ok(if maybe_thinned { Read::OnlyWeights } else { Read::Unfinished });
     }
-    let bytes = peek.dir().and_then(|dir| read_metadata(&*dir, STATE));
-    let bytes = bytes.map_err(|e| cannot_read(STATE_SHOWN, &e))?;
+    let dir = peek.dir().map_err(|e| cannot_read(STATE_SHOWN, &e))?;
+    let bytes = read_metadata(&*dir, STATE).map_err(|e| match e.kind() {
+        io::ErrorKind::FileTooLarge => {
+            format!("{}; {TOO_LARGE}", cannot_read(STATE_SHOWN, &e))
+        }
+        _ => cannot_read(STATE_SHOWN, &e),
+    })?;
+    // It is written last. Evaluations and merged weights are added to old ones, at any time.
+    claim.saved_at = dir.stat_entry(STATE).ok().and_then(|s| s.modified);
     let damaged = |what: &dyn Display| format!("trainer_state.json is damaged: {what}");
     let state = state::read_own(&bytes).map_err(|e| damaged(&e))?;
     let step = state.step.map_err(|what| damaged(&what))?;
     let best = state.best?;
     let own = state.history.map_err(|what| damaged(&what))?;
-    if peek.entry(b"checkpoint-is-incomplete.txt").is_some() {
+    if is_marked {
         claim.complete = false;
     }
     if claim.step != Some(Step::Whole(step)) {

@@ -152,6 +152,10 @@ impl Dir for LocalDir {
         Ok(facts(&self.0.stat(name)?))
     }
 
+    fn len_of(&self, name: &[u8]) -> io::Result<u64> {
+        Ok(self.0.glance(name)?.stx_size)
+    }
+
     fn stat_target(&self, name: &[u8]) -> io::Result<Stat> {
         let stat = stat_at(self.0.fd()?.as_fd(), component(name)?, AtFlags::empty());
         self.0.remember_target(name, stat.as_ref().ok().map(object));

@@ -97,7 +97,7 @@ fn notices_in_words() {
     assert_eq!(
         texts,
         [
-            "restarted o/d/1: holds two runs: a later save has a lower step; it is kept whole until the policy says restarted = \"by-time\" or \"by-step\"",
+            "restarted o/d/1: holds two runs: a later save has a lower step; it is kept whole until the policy says restarted = \"by-time\", if the run was started again, or \"by-step\", if files were only added or touched later",
             "no-metric o/d/1: has no finite value of loss, acc; it is kept whole",
             "limit-unreachable o/d/1: limit max-count cannot be met: 3 checkpoints too much; in the way: 4 protected",
         ]

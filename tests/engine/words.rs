@@ -147,7 +147,7 @@ fn what_holds_against_every_rule() {
             json!({}),
         ),
         (Reason::Ambiguous, "ambiguous", "its name and content contradict each other", json!({})),
-        (Reason::Conflict, "conflict", "its metric sources disagree: 0.5 or 0.7", json!({})),
+        (Reason::Conflict, "conflict", "it is in doubt: 0.5 or 0.7", json!({})),
         (Reason::Running, "running", "newest of a running session", json!({})),
         (
             Reason::Restarted { later: 1 },

@@ -1,5 +1,7 @@
 use crate::tree::{Tree, brief, full};
 use retain::core::model::Marks;
+use retain::core::select::{Globs, Scope};
+use retain::scan::ScanOptions;
 
 #[test]
 fn real_trees() {
@@ -62,7 +64,8 @@ fn a_state_of_another_step_is_ambiguous() {
     let state = r#"{"global_step": 7, "best_model_checkpoint": "gone/checkpoint-3",
         "log_history": [{"step": 5, "eval_loss": 1.0}]}"#;
     tree.hf("run/checkpoint-4", 4).hf("run/checkpoint-5", 5);
-    tree.file("run/checkpoint-6/trainer_state.json", state);
+    tree.file("run/checkpoint-6/trainer_state.json", state)
+        .file("run/checkpoint-6/model.safetensors", "w");
     let scan = tree.scan();
     assert_eq!(brief(&scan), "run\n  checkpoint-4\n  checkpoint-5\n  checkpoint-6 ambiguous\n");
     assert!(scan.inventory.sessions[0].checkpoints.iter().all(|c| c.metrics.is_empty()));
@@ -121,4 +124,145 @@ fn the_best_of_the_newest_state_is_found_by_its_name() {
         assert_eq!(scan.faults.len(), 1);
         assert!(session.checkpoints.iter().all(|c| !c.marks.has(Marks::AMBIGUOUS)));
     }
+}
+
+/// A state and shards of these contents, of three that the index names.
+fn sharded(tree: &Tree, path: &str, step: u64, shards: &[&str]) {
+    let shard = |n: usize| format!("model-{n:05}-of-00003.safetensors");
+    let map: serde_json::Value =
+        (1..=3).map(|n| (format!("layer.{n}"), serde_json::Value::from(shard(n)))).collect();
+    tree.file(&format!("{path}/trainer_state.json"), format!(r#"{{"global_step": {step}}}"#));
+    let index = serde_json::json!({ "metadata": {}, "weight_map": map });
+    tree.file(&format!("{path}/model.safetensors.index.json"), index.to_string());
+    for (n, content) in (1..).zip(shards) {
+        tree.file(&format!("{path}/{}", shard(n)), content);
+    }
+}
+
+#[test]
+fn what_lacks_weights_is_neither_counted_nor_given_up() {
+    let tree = Tree::new();
+    let state = |path: &str, step: u64| {
+        tree.file(&format!("{path}/trainer_state.json"), format!(r#"{{"global_step": {step}}}"#));
+    };
+    sharded(&tree, "run/checkpoint-1", 1, &["w", "w", "w"]);
+    sharded(&tree, "run/checkpoint-2", 2, &["w", "w"]);
+    sharded(&tree, "run/checkpoint-3", 3, &["w", "", "w"]);
+    sharded(&tree, "run/checkpoint-4", 4, &["w", "w", "w"]);
+    tree.file("run/checkpoint-4/model.safetensors.index.json", "");
+    tree.hf("run/checkpoint-5", 5).file("run/checkpoint-5/model.safetensors", "");
+    state("run/checkpoint-6", 6);
+    tree.file("run/checkpoint-6/optimizer.pt", "o").file("run/checkpoint-6/rng_state_0.pth", "r");
+    state("run/checkpoint-7", 7);
+    tree.file("run/checkpoint-7/global_step7/mp_rank_00_model_states.pt", "w");
+    let scan = tree.scan();
+    let doubt = " incomplete ambiguous";
+    assert_eq!(
+        brief(&scan),
+        format!(
+            "run\n  checkpoint-1\n  checkpoint-2{doubt}\n  checkpoint-3{doubt}\n  \
+            checkpoint-4{doubt}\n  checkpoint-5{doubt}\n  checkpoint-6{doubt}\n  checkpoint-7\n"
+        )
+    );
+    let said: Vec<_> = scan.inventory.sessions[0]
+        .checkpoints
+        .iter()
+        .flat_map(|c| c.conflicts().iter().map(ToString::to_string))
+        .collect();
+    let named = "which `model.safetensors.index.json` names, is missing or empty";
+    assert_eq!(
+        said,
+        [
+            format!("`model-00003-of-00003.safetensors`, {named}"),
+            "`model-00002-of-00003.safetensors` is empty".to_owned(),
+            "nobody knows which shards there should be: `model.safetensors.index.json` cannot be read"
+                .to_owned(),
+            "`model.safetensors` is empty".to_owned(),
+            "it has no weights".to_owned(),
+        ]
+    );
+    // Where none has any, they lie elsewhere.
+    let bare = Tree::new();
+    bare.file("run/checkpoint-1/trainer_state.json", r#"{"global_step": 1}"#);
+    bare.file("run/checkpoint-2/trainer_state.json", r#"{"global_step": 2}"#);
+    assert_eq!(brief(&bare.scan()), "run\n  checkpoint-1\n  checkpoint-2\n");
+}
+
+#[test]
+fn weights_without_a_state_are_unfinished_only_after_all_that_are_finished() {
+    let tree = Tree::new();
+    tree.file("run/checkpoint-1/model.safetensors", "w")
+        .file("run/checkpoint-2/model.safetensors", "w")
+        .file("run/checkpoint-2/checkpoint-is-incomplete.txt", "")
+        .file("run/tmp-checkpoint-3/model.safetensors", "w")
+        .file("run/checkpoint-4/training_args.bin", "a")
+        .hf("run/checkpoint-5", 5)
+        .file("run/checkpoint-6/model.safetensors", "w");
+    assert_eq!(
+        brief(&tree.scan()),
+        "run\n  checkpoint-1 incomplete ambiguous\n  checkpoint-2 incomplete\n  \
+        checkpoint-4 incomplete\n  checkpoint-5\n  checkpoint-6 incomplete\n  \
+        tmp-checkpoint-3 incomplete\n"
+    );
+}
+
+#[test]
+fn what_was_added_later_does_not_make_it_newer() {
+    let tree = Tree::new();
+    tree.hf("run/checkpoint-1", 1).hf("run/checkpoint-2", 2);
+    tree.file("run/checkpoint-1/lm_eval.json", "{}");
+    let at = |path: &str, day: u64| {
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(day * 86_400);
+        std::fs::File::open(tree.at(path)).unwrap().set_modified(time).unwrap();
+    };
+    for file in ["trainer_state.json", "model.safetensors", "training_args.bin"] {
+        at(&format!("run/checkpoint-1/{file}"), 100);
+        at(&format!("run/checkpoint-2/{file}"), 101);
+    }
+    at("run/checkpoint-1/lm_eval.json", 200);
+    let scan = tree.scan();
+    let saved: Vec<_> = scan.inventory.sessions[0]
+        .checkpoints
+        .iter()
+        .map(|c| c.saved_at.unwrap().nanos() / 86_400_000_000_000)
+        .collect();
+    assert_eq!(saved, [100, 101]);
+    assert!(
+        scan.inventory.sessions[0].checkpoints[0].last_write
+            > scan.inventory.sessions[0].checkpoints[0].saved_at
+    );
+}
+
+#[test]
+fn a_state_that_is_too_large_is_told_with_a_remedy() {
+    let tree = Tree::new();
+    let long = format!(r#"{{"global_step": 2, "x": "{}"}}"#, "x".repeat(17 << 20));
+    tree.hf("run/checkpoint-1", 1).file("run/checkpoint-2/trainer_state.json", long);
+    let scan = tree.scan();
+    let want = "run/checkpoint-2: trainer_state.json cannot be read: larger than the 16 MiB that \
+        metadata may have; take old entries out of its log_history, or name the checkpoint in \
+        `exclude` of retain.toml";
+    assert_eq!(*scan.inventory.sessions[0].tainted, [want.into()]);
+    let exclude = Globs::new(["run/checkpoint-2"], Scope::Path).unwrap();
+    let options = ScanOptions { exclude: Some(exclude), ..ScanOptions::default() };
+    assert_eq!(brief(&tree.scan_with(&options)), "run\n  checkpoint-1\n");
+}
+
+#[test]
+fn a_run_or_a_mark_inside_a_checkpoint_keeps_it() {
+    let tree = Tree::new();
+    tree.hf("sft/checkpoint-1", 1).hf("sft/checkpoint-2", 2).hf("sft/checkpoint-3", 3);
+    tree.hf("sft/checkpoint-1/dpo/checkpoint-10", 10).hf("sft/checkpoint-1/dpo/checkpoint-20", 20);
+    tree.file("sft/checkpoint-2/dpo/.retain/marks.toml", "");
+    // As Ray saves it, and a directory that is only called so.
+    tree.file("sft/checkpoint-3/checkpoint/trainer_state.json", "{}")
+        .file("sft/checkpoint-3/checkpoint-7/notes.txt", "");
+    let scan = tree.scan();
+    assert_eq!(
+        brief(&scan),
+        "sft\n  checkpoint-1 ambiguous\n  checkpoint-2 ambiguous\n  checkpoint-3\n"
+    );
+    let said = |i: usize| scan.inventory.sessions[0].checkpoints[i].conflicts()[0].to_string();
+    assert_eq!(said(0), "`checkpoint-1/dpo/checkpoint-10` in it is of a run of its own");
+    assert_eq!(said(1), "`checkpoint-2/dpo/.retain` lies in it: something there was marked");
 }

@@ -84,7 +84,8 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
             "restarted",
             session_at(*session),
             "holds two runs: a later save has a lower step; it is kept whole until the policy says \
-             restarted = \"by-time\" or \"by-step\""
+             restarted = \"by-time\", if the run was started again, or \"by-step\", if files were \
+             only added or touched later"
                 .to_owned(),
         ),
         Notice::RuleIsSilent { session, rule } => in_session(

@@ -93,7 +93,7 @@ impl Speaker<'_> {
             Reason::Ambiguous => "이름과 내용이 서로 맞지 않음".to_owned(),
             Reason::Conflict => {
                 let why = c.conflicts().first().map_or("", |t| t);
-                format!("지표의 출처들이 서로 다름: {}", phrases::fault(why))
+                format!("의심스러운 점이 있음: {}", phrases::fault(why))
             }
             Reason::Running => "실행 중인 세션의 최신 체크포인트".to_owned(),
             Reason::Restarted { later } => {

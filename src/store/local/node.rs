@@ -10,7 +10,7 @@ use crate::store::{Entry, Fact, Identity, Kind, Name, Observation, listing};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, RawDir, Statx};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,6 +72,8 @@ enum Listing {
 struct Seen {
     dirs: BTreeMap<Name, Arc<Node>>,
     others: BTreeMap<Name, Box<Statx>>,
+    /// Those of them that will only be measured, and of which no account is kept.
+    glanced: BTreeSet<Name>,
     /// Where symlinks lead to.
     targets: BTreeMap<Name, Option<(u64, (u32, u32))>>,
     /// Of what was measured, and forgotten.
@@ -247,11 +249,27 @@ impl Node {
 
     /// An entry as it was when it was first asked for.
     pub fn stat(&self, name: &[u8]) -> io::Result<Statx> {
+        {
+            let mut seen = self.seen();
+            if let Some(known) = seen.others.get(name).map(|known| **known) {
+                seen.glanced.remove(name);
+                return Ok(known);
+            }
+        }
+        let stat = self.stat_now(name)?;
+        self.remember(name, &stat);
+        Ok(stat)
+    }
+
+    /// The same of what is going to be measured, and is not to be looked at again for the next scan.
+    pub fn glance(&self, name: &[u8]) -> io::Result<Statx> {
         if let Some(known) = self.seen().others.get(name) {
             return Ok(**known);
         }
         let stat = self.stat_now(name)?;
-        self.remember(name, &stat);
+        let mut seen = self.seen();
+        seen.others.insert(name.into(), Box::new(stat));
+        seen.glanced.insert(name.into());
         Ok(stat)
     }
 
@@ -285,7 +303,9 @@ impl Node {
 
     /// What [`Node::stat`] answers from now on.
     pub fn remember(&self, name: &[u8], stat: &Statx) {
-        self.seen().others.insert(name.into(), Box::new(*stat));
+        let mut seen = self.seen();
+        seen.glanced.remove(name);
+        seen.others.insert(name.into(), Box::new(*stat));
     }
 
     /// Where a symlink leads to in the end; `None` for nowhere that can be told.
@@ -306,7 +326,8 @@ impl Node {
         };
         out.push(Observation { path: path.to_vec(), fact: Fact::Is(identity(&self.stat)) });
         let seen = self.seen();
-        let others = seen.others.iter().map(|(name, stat)| (name, Fact::Is(identity(stat))));
+        let accounted = seen.others.iter().filter(|(name, _)| !seen.glanced.contains(*name));
+        let others = accounted.map(|(name, stat)| (name, Fact::Is(identity(stat))));
         let targets = seen.targets.iter().map(|(name, to)| (name, Fact::LeadsTo(*to)));
         out.extend(others.chain(targets).map(|(n, fact)| Observation { path: join(n), fact }));
         out.extend(seen.measured.iter().map(|o| Observation { path: join(&o.path), fact: o.fact }));

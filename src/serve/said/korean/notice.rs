@@ -61,7 +61,8 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
             format!("{wanted} 지표의 유한한 값이 없어 전부 보존합니다.")
         }
         Notice::Restarted { .. } => "실행이 두 번 들어 있습니다. 나중에 저장된 체크포인트의 step이 더 \
-             낮습니다. 정책에 restarted = \"by-time\" 또는 \"by-step\"을 쓰기 전까지 전부 보존합니다."
+             낮습니다. 정책에 restarted를 쓰기 전까지 전부 보존합니다. 실행을 다시 시작했으면 \"by-time\", \
+             나중에 파일만 추가되었거나 수정되었으면 \"by-step\"이 맞습니다."
             .to_owned(),
         Notice::RuleIsSilent { rule, .. } => format!(
             "보존 규칙 {}번은 여기에 해당하지 않습니다. 그 규칙의 기준이 되는 정보가 있는 체크포인트가 없습니다.",
