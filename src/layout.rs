@@ -72,6 +72,11 @@ pub trait Layout: Send + Sync {
         &[]
     }
 
+    /// Whether whoever trains decides what is in a checkpoint, be it a directory of another framework.
+    fn holds_anything(&self) -> bool {
+        false
+    }
+
     /// Reads what the framework recorded about a series: metrics, pointers, completeness.
     fn enrich(&self, folder: &Folder<'_>, series: &mut Series, notes: &mut Notes);
 }

@@ -168,7 +168,7 @@ impl Marks {
     pub const LATEST: Marks = Marks(4);
     /// Named as the best by a pointer, or a copy of the best.
     pub const BEST: Marks = Marks(8);
-    /// Two layouts claim it, or its name and its content contradict each other.
+    /// Two layouts claim it, its name and its content contradict each other, or a run lies in it.
     pub const AMBIGUOUS: Marks = Marks(16);
 
     const NAMES: [(Marks, &'static str); 5] = [

@@ -70,6 +70,10 @@ impl Layout for Determined {
         vec![Series { claims, ..Series::default() }]
     }
 
+    fn holds_anything(&self) -> bool {
+        true
+    }
+
     fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
         (is_uuid(&entry.name) && entry.kind == Kind::Dir)
             .then(|| "no metadata.json with steps_completed in it or in any beside it".to_owned())

@@ -118,6 +118,10 @@ impl Layout for Generic {
         vec![Series { claims, ..Series::default() }]
     }
 
+    fn holds_anything(&self) -> bool {
+        true
+    }
+
     fn explain(&self, _: &Folder<'_>, entry: &Entry) -> Option<String> {
         let Ok(name) = std::str::from_utf8(&entry.name) else {
             return Some("its name is not UTF-8".to_owned());

@@ -82,6 +82,10 @@ impl Layout for Nsml {
         vec![Series { claims, own_components: usize::from(server), ..Series::default() }]
     }
 
+    fn holds_anything(&self) -> bool {
+        true
+    }
+
     fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
         if entry.kind != Kind::Dir {
             return None;

@@ -51,6 +51,10 @@ impl Layout for RayTrain {
         vec![Series { claims, ..Series::default() }]
     }
 
+    fn holds_anything(&self) -> bool {
+        true
+    }
+
     fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
         saved_at(&entry.name)?;
         if entry.kind != Kind::Dir {

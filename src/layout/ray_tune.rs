@@ -64,6 +64,10 @@ impl Layout for RayTune {
         vec![Series { claims, ..Series::default() }]
     }
 
+    fn holds_anything(&self) -> bool {
+        true
+    }
+
     fn explain(&self, folder: &Folder<'_>, entry: &Entry) -> Option<String> {
         if entry.kind != Kind::Dir {
             return None;

@@ -7,7 +7,7 @@ use crate::core::name::{encode, encode_owned};
 use crate::layout::folder::{cannot_read, join};
 use crate::layout::{Claim, Folder, Layout, Note, Notes, Parent, Series};
 use crate::marks::{self, MarksFile};
-use crate::store::unit::InnerLink;
+use crate::store::unit::{Inner, InnerLink};
 use crate::store::{Kind, Unit};
 use std::collections::HashSet;
 use std::io;
@@ -84,8 +84,7 @@ pub fn drafts(
     found
         .into_iter()
         .map(|Found { layout, series }| {
-            let name = layouts[layout].name();
-            let mut draft = draft(folder, name, series, marks.as_ref(), notes);
+            let mut draft = draft(folder, &*layouts[layout], series, marks.as_ref(), notes);
             draft.session.guards.clone_from(&guards);
             Draft { layout, uid, ..draft }
         })
@@ -128,14 +127,14 @@ fn read_marks(folder: &Folder<'_>) -> Result<MarksFile, String> {
 /// `marks`: `None` if they could not be read, which pins everything (I10).
 fn draft(
     folder: &Folder<'_>,
-    layout: &str,
+    layout: &dyn Layout,
     series: Series,
     marks: Option<&MarksFile>,
     notes: &mut Notes,
 ) -> Draft {
     let mut names = Names::default();
     let mut session = Session {
-        layout: Some(layout.into()),
+        layout: Some(layout.name().into()),
         status: series.status,
         tags: series.tags.into_iter().map(Into::into).collect(),
         series: series.prefix.as_str().into(),
@@ -152,6 +151,9 @@ fn draft(
     for (i, mut claim) in (0..).zip(series.claims) {
         needs::read_adapters(folder, &claim.entries, i, &mut wishes, notes);
         let unit = measure(folder, &claim, notes);
+        if let Some(inner) = unit.as_ref().and_then(|u| u.inner.as_ref()) {
+            keep_inner(&mut claim, layout, inner);
+        }
         let mut paths = Vec::with_capacity(claim.entries.len());
         let (inodes, links, modified) = match &unit {
             Some(unit) => (&unit.tops[..], &unit.links[..], unit.modified),
@@ -188,6 +190,17 @@ fn draft(
         wishes,
         faults: Vec::new(),
     }
+}
+
+/// I6: nobody who says that a checkpoint may go means what was put into it.
+fn keep_inner(claim: &mut Claim, layout: &dyn Layout, inner: &Inner) {
+    let what = match inner {
+        Inner::Marked(path) => format!("`{}` lies in it: something there was marked", encode(path)),
+        Inner::Run(_) if layout.holds_anything() => return,
+        Inner::Run(path) => format!("`{}` in it is of a run of its own", encode(path)),
+    };
+    claim.marks.set(Marks::AMBIGUOUS);
+    claim.metrics.conflicts.push(what);
 }
 
 /// `None`, and a fault: it could not be measured whole.

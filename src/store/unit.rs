@@ -8,6 +8,7 @@ use super::listing;
 pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use digest::{Digests, Fingerprints};
+use inner::Watch;
 use pending::{Mark, Pending};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -20,7 +21,10 @@ use std::ffi::CStr;
 use std::io;
 
 mod digest;
+mod inner;
 mod pending;
+
+pub use inner::Inner;
 
 /// Deeper checkpoints than this are refused: a recogniser's claim that is wrong, or an attack.
 pub const MAX_DEPTH: usize = 64;
@@ -57,6 +61,8 @@ pub struct Unit {
     pub owners: Vec<u32>,
     /// At least one entry is a mount point or lies on another file system.
     pub crosses_mount: bool,
+    /// The first thing of its own that lies inside; marks go before runs.
+    pub inner: Option<Inner>,
     /// Of its directories, all of which have the same if it crosses no mount.
     pub device: Option<(u32, u32)>,
 }
@@ -143,6 +149,7 @@ pub(super) struct Walk {
     seen: HashSet<u64>,
     /// Mount id of the first entry; all others must agree.
     mount: Option<u64>,
+    watch: Watch,
 }
 
 /// A directory being walked, and where its pending entries begin.
@@ -228,9 +235,24 @@ impl Walk {
         self.mounts(stat);
         if top {
             self.unit.tops.push(Top { inode: stat.stx_ino, kind: file_type(stat) });
+        } else {
+            self.look_inside(stat, path);
         }
         self.count(stat);
         self.digests.fold(stat, path, top);
+    }
+
+    fn look_inside(&mut self, stat: &Statx, path: &[u8]) {
+        let found = match file_type(stat) {
+            FileType::Directory => self.watch.dir(path),
+            _ => self.watch.other(path),
+        };
+        let inner = &mut self.unit.inner;
+        match found {
+            Some(Inner::Marked(_)) if !matches!(inner, Some(Inner::Marked(_))) => *inner = found,
+            Some(Inner::Run(_)) if inner.is_none() => *inner = found,
+            _ => {}
+        }
     }
 
     /// I20: a mount shows by its id; where the kernel gives none, by its device. Devices count for
@@ -288,6 +310,7 @@ impl Walk {
         (unit.fingerprint, unit.identity, unit.lasting) = (fingerprint, identity, lasting);
         unit.owners.sort_unstable();
         self.mount = None;
+        self.watch = Watch::default();
         self.seen.clear();
         self.seen.shrink_to(1 << 10);
         self.pending.clear();

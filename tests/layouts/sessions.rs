@@ -71,7 +71,7 @@ fn our_own_directories_are_not_entered() {
 fn nothing_inside_a_checkpoint_is_a_checkpoint() {
     let tree = Tree::new();
     tree.hf("a/checkpoint-1", 1).hf("a/checkpoint-1/inner/checkpoint-2", 2);
-    assert_eq!(brief(&tree.scan()), "a\n  checkpoint-1\n");
+    assert_eq!(brief(&tree.scan()), "a\n  checkpoint-1 ambiguous\n");
 }
 
 #[test]
