@@ -13,6 +13,7 @@ use super::{About, Claim, Layout, Notes, Series, nemo};
 use crate::core::model::{Marks, Step};
 use crate::format::torch::Torch;
 use crate::store::{Blob, Entry, Kind};
+use std::collections::BTreeMap;
 use std::io;
 
 pub mod gather;
@@ -68,6 +69,7 @@ impl Layout for Lightning {
         if claims.is_empty() {
             return Vec::new();
         }
+        join_averaged(&mut claims, folder, notes);
         // A file that breaks off before the key that proves it: its name and its neighbours do.
         let none = Seen::default();
         for name in cut_short {
@@ -113,11 +115,11 @@ impl Layout for Lightning {
                 name_metrics(&mut series.claims, history.columns());
                 let in_folder = std::ptr::eq(home, folder) && series.own_components > 0;
                 let source = if in_folder { "checkpoints/metrics.csv" } else { "metrics.csv" };
-                for claim in series.claims.iter_mut().filter(|c| !is_copy(c)) {
+                offer_rows(&mut series.claims, |claim| {
                     for (name, value) in history.at(claim.step, claim.epoch) {
                         claim.metrics.offer(&name, value, Source::File(source.to_owned()));
                     }
-                }
+                });
             }
             Err(text) => {
                 name_metrics(&mut series.claims, &[]);
@@ -139,14 +141,14 @@ fn event_metrics(folder: &Folder<'_>, series: &mut Series, notes: &mut Notes) {
         }
     }
     name_metrics(&mut series.claims, scalars.names());
-    for claim in series.claims.iter_mut().filter(|c| !is_copy(c)) {
+    offer_rows(&mut series.claims, |claim| {
         // With several optimizers a checkpoint's step counts more than batches, and means another
         // row; the epoch tells.
         let epoch = scalars.get(claim.step, events::EPOCH).and_then(Step::from_f64);
         if epoch.is_none() || claim.epoch.is_none() || epoch == claim.epoch {
             scalars.offer(claim, claim.step);
         }
-    }
+    });
 }
 
 /// `hp_metric` is a place holder of `TensorBoardLogger`.
@@ -226,6 +228,53 @@ pub fn recognise_copies(claims: &mut [Claim]) {
             let summary = format!("{COPY_OF}{}", original.id);
             claims[i].summary = Some(summary);
             (claims[i].step, claims[i].epoch) = (None, None);
+        }
+    }
+}
+
+/// Averaged weights are part of the checkpoint they were averaged for, where any have one.
+fn join_averaged(claims: &mut Vec<Claim>, folder: &Folder<'_>, notes: &mut Notes) {
+    let has_own =
+        |c: &Claim| nemo::averaged_for(&c.id).is_some_and(|own| claims.iter().any(|c| c.id == own));
+    if claims.iter().any(has_own) {
+        nemo::join_companions(claims, folder, notes);
+    }
+}
+
+/// The checkpoints whose row in the log may be another's as well: that one's id, by their place.
+///
+/// A run in the same folder that starts with the same numbers gets `-v1` put to its names, and may
+/// replace the log of the first. Those of one run with one step differ in more than numbers.
+fn rivals(claims: &[Claim]) -> BTreeMap<usize, String> {
+    let mut by_key: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    let is_placed = |c: &Claim| !is_copy(c) && (c.step.is_some() || c.epoch.is_some());
+    for (i, claim) in claims.iter().enumerate().filter(|(_, c)| is_placed(c)) {
+        let key = (claim.step, claim.epoch, name::template(&claim.id));
+        by_key.entry(key).or_default().push(i);
+    }
+    let mut rivals = BTreeMap::new();
+    for same in by_key.into_values().filter(|same| same.len() > 1) {
+        for (k, i) in same.iter().enumerate() {
+            rivals.insert(*i, claims[same[usize::from(k == 0)]].id.clone());
+        }
+    }
+    rivals
+}
+
+/// Gives each checkpoint what the log has of it, unless it may be another's.
+fn offer_rows(claims: &mut [Claim], offer: impl Fn(&mut Claim)) {
+    let rivals = rivals(claims);
+    for (i, claim) in claims.iter_mut().enumerate().filter(|(_, c)| !is_copy(c)) {
+        let Some(other) = rivals.get(&i) else {
+            offer(claim);
+            continue;
+        };
+        let (step, epoch) = (claim.step, claim.epoch);
+        let mut like_it = Claim { step, epoch, ..Claim::default() };
+        offer(&mut like_it);
+        if !like_it.metrics.readings().is_empty() {
+            let text = format!("what was logged of its step may be of {other} as well");
+            claim.metrics.conflicts.push(text);
         }
     }
 }

@@ -136,16 +136,20 @@ fn merge_equal_names(claims: &mut Vec<Claim>) {
     *claims = merged;
 }
 
-/// Averaged weights are part of the checkpoint they were averaged for.
-fn join_companions(claims: &mut Vec<Claim>, folder: &Folder<'_>, notes: &mut Notes) {
-    let averaged_for = |c: &Claim| match c.id.strip_suffix(FILE) {
+/// What the checkpoint is called that these are the averaged weights of; `None`: they are none.
+pub fn averaged_for(id: &str) -> Option<String> {
+    match id.strip_suffix(FILE) {
         Some(stem) => stem.strip_suffix(AVERAGED).map(|stem| format!("{stem}{FILE}")),
-        None => c.id.strip_suffix(AVERAGED).map(str::to_owned),
-    };
+        None => id.strip_suffix(AVERAGED).map(str::to_owned),
+    }
+}
+
+/// Averaged weights are part of the checkpoint they were averaged for.
+pub fn join_companions(claims: &mut Vec<Claim>, folder: &Folder<'_>, notes: &mut Notes) {
     let (averaged, mut own): (Vec<Claim>, Vec<Claim>) =
-        claims.drain(..).partition(|c| averaged_for(c).is_some());
+        claims.drain(..).partition(|c| averaged_for(&c.id).is_some());
     for companion in averaged {
-        let Some(name) = averaged_for(&companion) else { continue };
+        let Some(name) = averaged_for(&companion.id) else { continue };
         if let Some(claim) = own.iter_mut().find(|c| c.id == name) {
             claim.complete &= companion.complete;
             claim.entries.extend(companion.entries);

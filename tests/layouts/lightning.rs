@@ -176,3 +176,47 @@ fn a_log_larger_than_metadata_may_be_is_read() {
     assert_eq!(scan.faults, []);
     assert_eq!(scan.inventory.sessions[0].checkpoints[0].metrics.len(), 1);
 }
+
+#[test]
+fn a_row_that_two_runs_may_have_logged_is_nobodys() {
+    let tree = Tree::new();
+    tree.ckpt("run/epoch=1-step=8.ckpt", 1, 8)
+        .ckpt("run/epoch=2-step=12.ckpt", 2, 12)
+        .ckpt("run/epoch=2-step=12-v1.ckpt", 2, 12)
+        .ckpt("run/best-epoch=1-step=8.ckpt", 1, 8)
+        .file("run/metrics.csv", "epoch,step,val_loss\n1,7,0.5\n2,11,0.1\n");
+    let scan = tree.scan();
+    let session = &scan.inventory.sessions[0];
+    let shown: Vec<_> = session
+        .checkpoints
+        .iter()
+        .map(|c| format!("{} {} {}", c.id, c.metrics.len(), c.conflicts().join(" ")))
+        .collect();
+    let rival = "what was logged of its step may be of";
+    assert_eq!(
+        shown,
+        [
+            "best-epoch=1-step=8.ckpt 1 ".to_owned(),
+            "epoch=1-step=8.ckpt 1 ".to_owned(),
+            format!("epoch=2-step=12-v1.ckpt 0 {rival} epoch=2-step=12.ckpt as well"),
+            format!("epoch=2-step=12.ckpt 0 {rival} epoch=2-step=12-v1.ckpt as well"),
+        ]
+    );
+    // Without a log there is nothing to be mistaken about.
+    fs::remove_file(tree.at("run/metrics.csv")).unwrap();
+    let scan = tree.scan();
+    assert!(scan.inventory.sessions[0].checkpoints.iter().all(|c| c.conflicts().is_empty()));
+}
+
+#[test]
+fn averaged_weights_are_part_of_their_checkpoint() {
+    let tree = Tree::new();
+    tree.ckpt("run/epoch=3-step=16.ckpt", 3, 16)
+        .ckpt("run/epoch=3-step=16-EMA.ckpt", 3, 16)
+        .ckpt("run/epoch=2-step=12-EMA.ckpt", 2, 12)
+        .ckpt("own/model-EMA.ckpt", 3, 16);
+    let scan = tree.scan();
+    assert_eq!(brief(&scan), "own\n  model-EMA.ckpt\nrun\n  epoch=3-step=16.ckpt\n");
+    assert_eq!(scan.inventory.sessions[1].checkpoints[0].paths().len(), 2);
+    assert_eq!(scan.never.len(), 1, "one whose checkpoint is gone");
+}

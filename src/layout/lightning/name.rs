@@ -52,6 +52,12 @@ impl ParsedName {
     }
 }
 
+/// What is left of a name without its numbers.
+pub fn template(name: &str) -> String {
+    let stem = without_version(name.strip_suffix(".ckpt").unwrap_or(name));
+    stem.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
 /// Strips the `-v1` that Lightning adds when a name is taken.
 fn without_version(stem: &str) -> &str {
     match stem.rsplit_once("-v") {
