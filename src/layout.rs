@@ -136,6 +136,8 @@ pub struct Series {
     pub tags: Vec<String>,
     /// What the session continues: protected there while this one is running.
     pub parent: Option<Parent>,
+    /// Paths in it that may lead to a checkpoint of another folder.
+    pub leads: Vec<pointer::Lead>,
     pub claims: Vec<Claim>,
 }
 

@@ -33,6 +33,7 @@ const STATE: &[u8] = STATE_SHOWN.as_bytes();
 const RUNS: &[u8] = b"runs";
 const JOIN: Join =
     Join { column: "step", offset: 0, why: "the Trainer logs and saves by the same global step" };
+const BEST: &str = "best_model_checkpoint";
 const PREFIX: &str = "checkpoint-";
 /// Some versions saved under this name and renamed it at the end.
 const UNFINISHED_PREFIX: &str = "tmp-checkpoint-";
@@ -159,11 +160,9 @@ impl Layout for HfTrainer {
             }
         }
         let Some(best) = &newest.best else { return };
-        let path = folder.join(newest.source.as_bytes());
-        match series.claims.iter_mut().find(|c| pointer::means(best.as_bytes(), c)) {
-            Some(claim) => pointer::attach(claim, "best_model_checkpoint"),
-            None => notes.fault(path, format!("best_model_checkpoint `{best}` is not here")),
-        }
+        let (path, claims) = (folder.join(newest.source.as_bytes()), series.claims.iter_mut());
+        let lead = pointer::follow(folder, claims, BEST, path, best.as_bytes());
+        series.leads.extend(lead);
     }
 }
 

@@ -16,6 +16,7 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
         mut drafts,
         faults,
         links,
+        leads,
         other_mounts,
         mut never,
         homes,
@@ -29,7 +30,7 @@ pub fn assemble(store: &dyn Store, options: &ScanOptions, tree: Tree) -> Scan {
     drafts.sort_by(|a, b| (&a.folder, a.layout, &a.prefix).cmp(&(&b.folder, b.layout, &b.prefix)));
     name(&mut drafts, &options.layouts, options.owner);
     link::follow(store, &mut drafts, &links);
-    needs::follow(store, &mut drafts, &links);
+    needs::follow(store, &mut drafts, &links, &leads);
     follow_parents(&mut drafts);
     drafts.sort_by(|a, b| natural_cmp(&a.session.name, &b.session.name));
 

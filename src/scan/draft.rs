@@ -5,6 +5,7 @@ use super::needs::{self, Wish};
 use crate::core::model::{Checkpoint, Extra, Guard, Marks, Metrics, Names, Pin, Session};
 use crate::core::name::{encode, encode_owned};
 use crate::layout::folder::{cannot_read, join};
+use crate::layout::pointer::Lead;
 use crate::layout::{Claim, Folder, Layout, Note, Notes, Parent, Series};
 use crate::marks::{self, MarksFile};
 use crate::store::unit::{Inner, InnerLink};
@@ -28,6 +29,7 @@ pub struct Draft {
     /// Inode and name, or path below the folder, of everything that is claimed.
     pub tops: Vec<Top>,
     pub wishes: Vec<Wish>,
+    pub leads: Vec<Lead>,
     pub faults: Vec<Note>,
 }
 
@@ -188,6 +190,7 @@ fn draft(
         uid: None,
         tops,
         wishes,
+        leads: series.leads,
         faults: Vec::new(),
     }
 }

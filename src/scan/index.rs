@@ -22,7 +22,7 @@ mod record;
 pub(super) use bytes::{Reader, Writer};
 
 /// The first bytes of every index; another number for another way to write it.
-const MAGIC: &[u8; 16] = b"retain index 002";
+const MAGIC: &[u8; 16] = b"retain index 003";
 const DAY: i64 = 86_400 * Time::NANOS_PER_SEC;
 const DIGEST: usize = 32;
 

@@ -135,7 +135,7 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
         attach(&mut drafts[d], c, &link.path);
         // Those beside the checkpoints are guards already.
         if parent_of(&link.path) != drafts[d].folder {
-            guard(&root, &mut drafts[d], link);
+            guard(&root, &mut drafts[d], &link.path);
         }
     }
     for link in lost {
@@ -150,21 +150,22 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
     }
 }
 
-/// I6: a link elsewhere that is moved after the plan was made may lead to what is to go by then.
-fn guard(root: &io::Result<Box<dyn Dir>>, draft: &mut Draft, link: &Link) {
+/// I6: what points from elsewhere, at `path`, may lead to what is to go if it is changed after the
+/// plan was made.
+pub fn guard(root: &io::Result<Box<dyn Dir>>, draft: &mut Draft, path: &[u8]) {
     let measured = match root {
-        Ok(root) => root.measure(&[&link.path]).map_err(|e| cannot_read("a link", &e)),
+        Ok(root) => root.measure(&[path]).map_err(|e| cannot_read("a link", &e)),
         Err(e) => Err(cannot_read("the root", e)),
     };
     match measured {
         Ok(unit) => {
-            let (path, fingerprint) = (encode(&link.path).into(), Some(unit.fingerprint));
+            let (path, fingerprint) = (encode(path).into(), Some(unit.fingerprint));
             let guard = Guard { path, fingerprint };
             if !draft.session.guards.contains(&guard) {
                 draft.session.guards.push(guard);
             }
         }
-        Err(text) => draft.faults.push(Note { path: link.path.clone(), text }),
+        Err(text) => draft.faults.push(Note { path: path.to_vec(), text }),
     }
 }
 
@@ -213,7 +214,9 @@ impl<'l> Map<'l> {
     fn in_same_folder(&self, drafts: &[Draft], link: &Link) -> Option<Place> {
         let folder = parent_of(&link.path);
         let place = |c: &[u8]| self.units.get(&join(folder, c)).copied();
-        pointer::components(&link.target).find_map(place).filter(|p| drafts[p.0].folder == folder)
+        let at = pointer::inside(&link.target, |name| place(name).is_some())?;
+        let named = pointer::components(&link.target).nth(at)?;
+        place(named).filter(|p| drafts[p.0].folder == folder)
     }
 }
 
@@ -233,7 +236,8 @@ impl lead::Ground for Map<'_> {
     }
 }
 
-fn attach(draft: &mut Draft, checkpoint: u32, link: &[u8]) {
+/// Notes on a checkpoint that what lies at `link`, below the root, leads to it.
+pub fn attach(draft: &mut Draft, checkpoint: u32, link: &[u8]) {
     let home = draft.home();
     let inside = home.is_empty() || link.strip_prefix(home).is_some_and(|r| r.starts_with(b"/"));
     let short = last_component(link);
@@ -256,8 +260,7 @@ fn attach(draft: &mut Draft, checkpoint: u32, link: &[u8]) {
 
 /// Whether a name differs from that of one of the checkpoints in its digits only.
 pub fn is_like_a_checkpoint(draft: &Draft, name: &[u8]) -> bool {
-    let shape = |n: &[u8]| n.iter().copied().filter(|b| !b.is_ascii_digit()).collect::<Vec<u8>>();
-    draft.tops.iter().any(|t| shape(&t.name) == shape(name))
+    draft.tops.iter().any(|t| pointer::is_alike(&t.name, name))
 }
 
 /// Called like a pointer, or leading to what is called like one of the checkpoints.

@@ -13,10 +13,16 @@ use super::link::{Link, Map, Place, is_like_a_checkpoint, parent_of};
 use crate::core::name::encode;
 use crate::format::json::Value;
 use crate::layout::folder::{Folder, cannot_read, join, last_component, read_json};
+use crate::layout::pointer::Lead;
 use crate::layout::{Note, Notes, pointer};
 use crate::store::unit::InnerLink;
 use crate::store::{Dir, Kind, Store};
 use std::collections::HashMap;
+use std::io;
+
+mod leads;
+
+pub use leads::read_adapter;
 
 const ADAPTER: &[u8] = b"adapter_config.json";
 const BASE: &str = "base_model_name_or_path";
@@ -24,6 +30,9 @@ const BASE: &str = "base_model_name_or_path";
 const MAX_PATH: usize = 4096;
 /// How much of the end of a path is compared.
 const MAX_COMPONENTS: usize = 64;
+/// PEFT saves an adapter that is not called `default` into a folder of its own in the checkpoint.
+/// What has more folders has shards or arrays in them.
+const MAX_INNER: usize = 16;
 
 /// A path that a checkpoint needs to be loaded, before it is known where it leads.
 #[derive(Clone, Debug)]
@@ -79,15 +88,30 @@ pub fn read_adapters(
     let is_dir = |name: &&[u8]| folder.entry(name).is_some_and(|e| e.kind == Kind::Dir);
     for name in entries.iter().map(|e| &**e).filter(is_dir) {
         // What cannot be opened is said when it is measured.
-        if !folder.holds(name, ADAPTER).unwrap_or(false) {
+        let Ok(peek) = folder.peek(name) else { continue };
+        let mut read = |dir: io::Result<Box<dyn Dir>>, path: Vec<u8>| {
+            let path = join(&path, ADAPTER);
+            let opened = dir.map_err(|e| cannot_read(&encode(name), &e));
+            match opened.and_then(|dir| base(&*dir)) {
+                Ok(Some(target)) => wishes.push(Wish { checkpoint, path, target, is_text: true }),
+                Ok(None) => {}
+                Err(text) => notes.fault(path, text),
+            }
+        };
+        if peek.entry(ADAPTER).is_some() {
+            read(peek.dir(), folder.join(name));
+        }
+        let inner = || peek.entries().iter().filter(|e| e.kind == Kind::Dir);
+        if inner().next().is_none() || inner().count() > MAX_INNER {
             continue;
         }
-        let path = join(&folder.join(name), ADAPTER);
-        let read = folder.dir.open(name).map_err(|e| cannot_read(&encode(name), &e));
-        match read.and_then(|dir| base(&*dir)) {
-            Ok(Some(target)) => wishes.push(Wish { checkpoint, path, target, is_text: true }),
-            Ok(None) => {}
-            Err(text) => notes.fault(path, text),
+        let Ok(dir) = peek.dir() else { continue };
+        for inner in inner() {
+            // Its listing is what will be measured.
+            let Ok(below) = dir.open(&inner.name) else { continue };
+            if below.list().is_ok_and(|list| list.iter().any(|e| *e.name == *ADAPTER)) {
+                read(Ok(below), join(&folder.join(name), &inner.name));
+            }
         }
     }
 }
@@ -106,8 +130,8 @@ fn base(dir: &dyn Dir) -> Result<Option<Vec<u8>>, String> {
 }
 
 /// Gives every checkpoint the names of those that it needs.
-pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
-    if drafts.iter().all(|d| d.wishes.is_empty()) {
+pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link], adapters: &[Lead]) {
+    if adapters.is_empty() && drafts.iter().all(|d| d.wishes.is_empty() && d.leads.is_empty()) {
         return;
     }
     let map = Map::new(store, drafts, links);
@@ -117,7 +141,8 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
     for (d, draft) in drafts.iter().enumerate() {
         for wish in &draft.wishes {
             let own = (d, wish.checkpoint);
-            match resolve(&known, drafts, wish) {
+            let Wish { path, target, is_text, .. } = wish;
+            match resolve(&known, drafts, (path, target, *is_text), MAX_COMPONENTS) {
                 Found::Here(places) => {
                     needed.extend(places.into_iter().filter(|p| *p != own).map(|p| (own, p)));
                 }
@@ -126,6 +151,8 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
             }
         }
     }
+    let led = leads::find(&known, drafts, adapters);
+    leads::settle(store, drafts, led);
     for ((d, c), (other, target)) in needed {
         let id = &drafts[other].session.checkpoints[target as usize].id;
         let name: Box<str> = if d == other {
@@ -151,28 +178,37 @@ enum Found {
     Elsewhere,
 }
 
-fn resolve(known: &Known<'_>, drafts: &[Draft], wish: &Wish) -> Found {
+/// What a target leads to that the file at `path` names; `reach`: how many components further in
+/// than a checkpoint it may lead, if it is of another machine.
+fn resolve(
+    known: &Known<'_>,
+    drafts: &[Draft],
+    (path, target, is_text): (&[u8], &[u8], bool),
+    reach: usize,
+) -> Found {
     let mut gone = false;
-    let mut from = parent_of(&wish.path);
+    let mut from = parent_of(path);
     loop {
-        match known.map.walk(from, &wish.target) {
+        match known.map.walk(from, target) {
             Ok(place) => return Found::Here(vec![place]),
             Err(end) => gone |= end.is_some_and(|end| known.misses(drafts, &end)),
         }
         // A path in a file is relative to nobody knows which directory.
-        if !wish.is_text || from.is_empty() || wish.target.starts_with(b"/") {
+        if !is_text || from.is_empty() || target.starts_with(b"/") {
             break;
         }
         from = parent_of(from);
     }
     let same_folder = |p: &Place| {
+        // What a pointer calls so should lie beside it.
         let folder = &drafts[p.0].folder;
-        folder.is_empty() || wish.path.strip_prefix(&folder[..]).is_some_and(|r| r[0] == b'/')
+        let below = || path.strip_prefix(&folder[..]).is_some_and(|r| r[0] == b'/');
+        reach > pointer::REACH && (folder.is_empty() || below())
     };
     let mut places = Vec::new();
-    if wish.is_text || wish.target.starts_with(b"/") {
-        places = known.like(&wish.target, same_folder);
-        gone = gone || known.misses_like(drafts, &wish.target);
+    if is_text || target.starts_with(b"/") {
+        places = known.like(target, reach, same_folder);
+        gone = gone || known.misses_like(drafts, target);
     }
     match (places.is_empty(), gone) {
         (false, _) => Found::Here(places),
@@ -227,10 +263,10 @@ impl<'m> Known<'m> {
 
     /// The checkpoints whose paths have the most last components in common with `target`, or with
     /// a directory above it: at least two, but for those that `alone` holds for.
-    fn like(&self, target: &[u8], alone: impl Fn(&Place) -> bool) -> Vec<Place> {
+    fn like(&self, target: &[u8], reach: usize, alone: impl Fn(&Place) -> bool) -> Vec<Place> {
         let target: Vec<&[u8]> = pointer::components(target).take(MAX_COMPONENTS).collect();
         let mut best = (0, Vec::new());
-        for (i, component) in target.iter().enumerate() {
+        for (i, component) in target.iter().enumerate().take(reach) {
             for (path, place) in self.endings.get(component).into_iter().flatten() {
                 let same = pointer::components(path).zip(&target[i..]);
                 let count = same.take_while(|(a, b)| a == *b).count();

@@ -9,7 +9,7 @@ use super::draft::{self, Draft};
 use super::index::Kept;
 use super::link::{Link, read_links};
 use super::weigh::Pile;
-use super::{MAX_DEPTH, MAX_EXAMPLES, ScanEvent, ScanOptions, arbitrate, room, touch};
+use super::{MAX_DEPTH, MAX_EXAMPLES, ScanEvent, ScanOptions, arbitrate, needs, room, touch};
 use crate::core::model::Time;
 use crate::layout::folder::{cannot_read, join, show};
 use crate::layout::{Folder, Never, Note, Notes, outside, pointer};
@@ -29,6 +29,8 @@ pub struct Tree {
     /// Faults that belong to no session yet.
     pub faults: Vec<Note>,
     pub links: Vec<Link>,
+    /// Of what is no checkpoint, and needs one.
+    pub leads: Vec<pointer::Lead>,
     pub other_mounts: Vec<Vec<u8>>,
     pub never: Vec<Never>,
     /// Directories with a `.retain`.
@@ -56,6 +58,7 @@ impl Tree {
         self.drafts.append(&mut other.drafts);
         self.faults.append(&mut other.faults);
         self.links.append(&mut other.links);
+        self.leads.append(&mut other.leads);
         self.other_mounts.append(&mut other.other_mounts);
         self.never.append(&mut other.never);
         self.homes.append(&mut other.homes);
@@ -159,6 +162,7 @@ impl Walk<'_> {
             tree.pile = Pile::of(folder, &files);
         }
         tree.links = read_links(folder, holds_session, &mut notes);
+        tree.leads.extend(needs::read_adapter(folder, &mut notes));
 
         let below = in_session || holds_session;
         if below {

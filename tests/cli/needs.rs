@@ -58,3 +58,57 @@ fn a_base_that_is_gone_is_said_and_keeps_the_adapters_session() {
     let plan = world.run(["plan", "--policy", &policy]).code(3).says("Nothing to delete");
     plan.warns("needs `../checkpoint-2/tokenizer`, which is not here");
 }
+
+/// Of each run only the newest is asked for: the best ones stay, wherever they lie, and so does what
+/// can be loaded, and what holds another run.
+#[test]
+fn the_best_of_another_run_what_can_be_loaded_and_an_inner_run_stay() {
+    let tree = Tree::new();
+    let trainer = |path: &str, step: u16, best: &str| {
+        let state = format!(r#"{{"global_step": {step}, "best_model_checkpoint": {best}}}"#);
+        tree.file(format!("{path}/trainer_state.json"), state)
+            .sized(format!("{path}/model.safetensors"), 5000);
+    };
+    for step in [100, 200, 300] {
+        trainer(&format!("a/checkpoint-{step}"), step, "null");
+        trainer(&format!("b/checkpoint-{step}"), step, r#""/gone/root/a/checkpoint-100""#);
+        trainer(&format!("sft/checkpoint-{step}"), step, "null");
+        trainer(&format!("torn/checkpoint-{step}"), step, "null");
+    }
+    trainer("sft/checkpoint-100/dpo/checkpoint-10", 10, "null");
+    tree.file("torn/checkpoint-300/model.safetensors", "");
+    tree.written_ago("", 7 * 86_400);
+    let world = World::within(tree.path());
+    world.run(["init"]).ok();
+    round_trip(
+        &tree,
+        LAST,
+        &["a checkpoint-200", "b checkpoint-200", "sft checkpoint-200", "torn checkpoint-100"],
+    );
+    let why = |session: &str, id: &str| world.run(["why", session, id]).ok();
+    why("a", "checkpoint-100").says("b/checkpoint-300/trainer_state.json");
+    why("sft", "checkpoint-100").says("dpo/checkpoint-10` in it is of a run of its own");
+    why("torn", "checkpoint-300").says("`model.safetensors` is empty");
+}
+
+/// A run that began inside a checkpoint after the plan was made is not lost with it.
+#[test]
+fn a_run_that_begins_inside_a_checkpoint_after_the_plan_stays() {
+    let tree = Tree::new();
+    for step in 1..=3 {
+        let state = format!(r#"{{"global_step": {step}}}"#);
+        tree.file(format!("sft/checkpoint-{step}/trainer_state.json"), state)
+            .sized(format!("sft/checkpoint-{step}/model.safetensors"), 5000);
+    }
+    tree.written_ago("", 7 * 86_400);
+    let world = World::within(tree.path());
+    world.run(["init"]).ok();
+    let policy = crate::nsml::policy(&world, LAST);
+    let plan = world.home().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    world.run(["plan", "--policy", &policy, "-o", plan]).ok();
+    tree.file("sft/checkpoint-1/dpo/checkpoint-10/trainer_state.json", r#"{"global_step": 10}"#);
+    let run = world.run(["apply", plan, "--yes"]);
+    assert!(run.code != Some(0) && format!("{run}").contains("has changed"), "{run}");
+    assert!(tree.exists("sft/checkpoint-1/dpo/checkpoint-10/trainer_state.json"));
+}

@@ -114,7 +114,10 @@ fn the_best_of_the_newest_state_is_found_by_its_name() {
     );
 
     for (best, text) in [
-        (r#""/gone/checkpoint-8""#, "best_model_checkpoint `/gone/checkpoint-8` is not here"),
+        (
+            r#""/gone/checkpoint-8""#,
+            "best_model_checkpoint names `/gone/checkpoint-8`, which is not here",
+        ),
         ("7", "best_model_checkpoint in trainer_state.json is no path"),
     ] {
         tree.file("run/checkpoint-10/trainer_state.json", state(10, best));

@@ -68,6 +68,7 @@ fn a_pointer_that_leads_nowhere_keeps_the_session() {
         ("run/last", "checkpoint-9"),
         ("run/keep", "checkpoint-9"),
         ("run/keep", "/gone/checkpoint-9"),
+        ("run/keep", "/gone/checkpoint-1/x/checkpoint-9"),
         ("run/best", "best"),
         ("run/latest", "/gone/elsewhere"),
         ("run/checkpoint-7", "../gone"),

@@ -18,6 +18,7 @@ mod fuzz;
 mod generic;
 mod hf_trainer;
 mod index;
+mod leads;
 mod lightning;
 mod links;
 mod lying;

@@ -6,7 +6,7 @@ use retain::scan::Scan;
 use std::fs;
 
 /// `SESSION ID: NEEDS` of every checkpoint that needs one, and all faults.
-fn needs(scan: &Scan) -> Vec<String> {
+pub fn needs(scan: &Scan) -> Vec<String> {
     let mut out = Vec::new();
     for session in &scan.inventory.sessions {
         for c in session.checkpoints.iter().filter(|c| !c.needs().is_empty()) {

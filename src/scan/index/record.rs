@@ -6,6 +6,7 @@ use super::bytes::{Reader, Writer};
 use crate::core::model::{
     Checkpoint, Extra, Guard, Marks, Names, Pin, Pointer, Session, SharedFile, Status, Step, Time,
 };
+use crate::layout::pointer::Lead;
 use crate::layout::{Never, Parent};
 use crate::scan::draft::{Draft, Top};
 use crate::scan::link::Link;
@@ -90,6 +91,7 @@ fn position<T: PartialEq>(all: &[T], one: &T) -> u64 {
 pub fn put_tree(out: &mut Writer, tree: &Tree) {
     out.list(tree.drafts.iter(), put_draft);
     out.list(tree.links.iter(), |out, link| link.put(out));
+    out.list(tree.leads.iter(), put_lead);
     out.list(tree.never.iter(), |out, Never { path, what }| {
         out.bytes(path);
         out.bytes(what.as_bytes());
@@ -105,6 +107,7 @@ pub fn tree(reader: &mut Reader<'_>) -> Option<Tree> {
     Some(Tree {
         drafts: reader.list(draft)?,
         links: reader.list(Link::get)?,
+        leads: reader.list(lead)?,
         never: reader.list(never)?,
         homes: reader.list(|r| Some(r.bytes()?.to_vec()))?,
         unclaimed: reader.u64()?,
@@ -126,6 +129,7 @@ fn put_draft(out: &mut Writer, draft: &Draft) {
         uid,
         tops,
         wishes,
+        leads,
         faults: _,
     } = draft;
     put_session(out, session);
@@ -145,6 +149,23 @@ fn put_draft(out: &mut Writer, draft: &Draft) {
         out.u64((*checkpoint).into());
     });
     out.list(wishes.iter(), |out, wish| wish.put(out));
+    out.list(leads.iter(), put_lead);
+}
+
+fn put_lead(out: &mut Writer, Lead { name, path, target, is_here }: &Lead) {
+    out.bytes(name.as_bytes());
+    out.bytes(path);
+    out.bytes(target);
+    out.bool(*is_here);
+}
+
+fn lead(reader: &mut Reader<'_>) -> Option<Lead> {
+    Some(Lead {
+        name: reader.text()?.to_owned(),
+        path: reader.bytes()?.to_vec(),
+        target: reader.bytes()?.to_vec(),
+        is_here: reader.bool()?,
+    })
 }
 
 fn draft(reader: &mut Reader<'_>) -> Option<Draft> {
@@ -170,6 +191,7 @@ fn draft(reader: &mut Reader<'_>) -> Option<Draft> {
         uid: reader.option(Reader::u32)?,
         tops: reader.list(top)?,
         wishes: reader.list(Wish::get)?,
+        leads: reader.list(lead)?,
         faults: Vec::new(),
     })
 }
