@@ -124,19 +124,34 @@ pub(super) fn make_ours(calls: &dyn Calls, parent: BorrowedFd<'_>) -> io::Result
     if let Some(ours) = root::open_ours(parent)? {
         return Ok(ours);
     }
-    match calls.mkdir(parent, OURS, 0o755) {
-        Ok(()) => {
-            let ours = dir::child(parent, OURS)?;
-            let owner = dir::stat_fd(parent)?.stx_uid;
-            // Root cleans for the owner, who must be able to pin checkpoints here afterwards.
-            if rustix::process::geteuid().is_root() && owner != 0 {
-                calls.give(ours.as_fd(), owner)?;
-            }
-        }
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+    make_for_owner(calls, parent, parent, OURS)?;
+    root::open_ours(parent)?.ok_or_else(|| Errno::NOENT.into())
+}
+
+/// Makes a directory in `at` unless it is there. Root cleans for the owner of the folder, who must be
+/// able to pin and delete checkpoints there afterwards: what root makes here is given to them.
+///
+/// # Errors
+/// It cannot be made, or not be given.
+pub(super) fn make_for_owner(
+    calls: &dyn Calls,
+    folder: BorrowedFd<'_>,
+    at: BorrowedFd<'_>,
+    name: &CStr,
+) -> io::Result<()> {
+    match calls.mkdir(at, name, 0o755) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         Err(e) => return Err(e),
     }
-    root::open_ours(parent)?.ok_or_else(|| Errno::NOENT.into())
+    let owner = dir::stat_fd(folder)?.stx_uid;
+    if !rustix::process::geteuid().is_root() || owner == 0 {
+        return Ok(());
+    }
+    let made = dir::child(at, name)?;
+    // I30: whoever may write here can have put another directory of root's in its place by now. An
+    // empty one is no loss, whichever it is.
+    if dir::names(made.as_fd())?.is_empty() { calls.give(made.as_fd(), owner) } else { Ok(()) }
 }
 
 /// Every home below the root: the root's own first, then those of directories of checkpoints. What

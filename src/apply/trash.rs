@@ -55,9 +55,10 @@ impl Slot {
         names: &[CString; 2],
     ) -> io::Result<Slot> {
         let ours = home::make_ours(calls, parent)?;
-        let trash = enter(calls, ours.as_fd(), TRASH, 0o755)?;
+        home::make_for_owner(calls, parent, ours.as_fd(), TRASH)?;
+        let trash = dir::child(ours.as_fd(), TRASH)?;
         root::check_ours(parent, trash.as_fd())?;
-        let run = enter(calls, trash.as_fd(), &names[0], 0o700)?;
+        let run = enter(calls, trash.as_fd(), &names[0])?;
         private(run.as_fd())?;
         // I21: must not exist. A plain rename lands on an existing empty directory without a word.
         calls.mkdir(run.as_fd(), &names[1], 0o700)?;
@@ -148,8 +149,9 @@ pub fn tidy(
     Ok(changed)
 }
 
-fn enter(calls: &dyn Calls, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd> {
-    match calls.mkdir(dir, name, mode) {
+/// A run's own, which only we can enter.
+fn enter(calls: &dyn Calls, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    match calls.mkdir(dir, name, 0o700) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         other => other?,
     }

@@ -44,12 +44,36 @@ pub fn edit(folder: impl AsFd, change: impl FnOnce(&mut MarksFile)) -> Result<bo
 fn open(folder: BorrowedFd<'_>) -> Result<OwnedFd, MarksError> {
     let error = |e: Errno| MarksError::Directory(e.into());
     match fs::mkdirat(folder, DIRECTORY, Mode::from(0o755)) {
-        Ok(()) => fs::fsync(folder).map_err(error)?,
+        Ok(()) => {
+            fs::fsync(folder).map_err(error)?;
+            let made = enter(folder).map_err(error)?;
+            give(folder, &made).map_err(error)?;
+            return Ok(made);
+        }
         Err(Errno::EXIST) => {}
         Err(e) => return Err(error(e)),
     }
+    enter(folder).map_err(error)
+}
+
+fn enter(folder: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fs::openat(folder, DIRECTORY, flags, Mode::empty()).map_err(error)
+    fs::openat(folder, DIRECTORY, flags, Mode::empty())
+}
+
+/// What root makes beside the checkpoints of somebody is theirs, who must be able to pin there as
+/// well. Only an empty directory is given: what can have been put in its place meanwhile is no loss.
+fn give(folder: BorrowedFd<'_>, made: &OwnedFd) -> Result<(), Errno> {
+    let owner = fs::fstat(folder)?.st_uid;
+    if !rustix::process::geteuid().is_root() || owner == 0 {
+        return Ok(());
+    }
+    for entry in fs::Dir::read_from(made)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(());
+        }
+    }
+    fs::fchown(made, Some(fs::Uid::from_raw(owner)), None)
 }
 
 /// Held until the descriptor is closed.
