@@ -52,7 +52,7 @@ impl KnownRuns {
     pub fn find(root: &Root, threads: usize) -> Result<KnownRuns, ApplyError> {
         let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
         let (homes, faults) = homes.map_err(ApplyError::io("find journals"))?;
-        Ok(KnownRuns::of(homes, runs::said(faults)))
+        Ok(KnownRuns::of(root, homes, runs::said(faults)))
     }
 
     /// Reads the journals where they were found, and the root's own, without searching for others.
@@ -61,7 +61,7 @@ impl KnownRuns {
         let (homes, faults) = home::at(root, 1, &self.places());
         let mut unsearched = self.unsearched.clone();
         unsearched.extend(runs::said(faults));
-        let again = KnownRuns::of(homes, unsearched);
+        let again = KnownRuns::of(root, homes, unsearched);
         KnownRuns { unsearched: self.unsearched.clone(), places: self.places.clone(), ..again }
     }
 
@@ -81,13 +81,13 @@ impl KnownRuns {
         places
     }
 
-    fn of(homes: Vec<Home>, unsearched: Vec<String>) -> KnownRuns {
+    fn of(root: &Root, homes: Vec<Home>, unsearched: Vec<String>) -> KnownRuns {
         // Before they are read: what is written meanwhile is seen the next time. Without prints
         // nothing holds.
         let prints = prints(&homes).unwrap_or_default();
         let mut faults = unsearched.clone();
         let runs =
-            runs::of(&homes, Settled::Whole, &mut faults).into_iter().map(Arc::new).collect();
+            runs::of(root, &homes, Settled::Whole, &mut faults).into_iter().map(Arc::new).collect();
         let places = homes.into_iter().map(|h| h.at).collect();
         KnownRuns { runs, faults, unsearched, places, prints }
     }

@@ -6,6 +6,7 @@ use super::journal::history::{self, Run, Settled, State};
 use super::outcome::{ApplyError, Count};
 use super::purge;
 use super::root::Root;
+use super::site::may_act;
 use super::threads;
 use crate::core::model::Time;
 use std::collections::BTreeSet;
@@ -48,6 +49,9 @@ pub struct RunSummary {
     pub planned: Count,
     /// Moved to the trash and still there.
     pub in_trash: Count,
+    /// Of `in_trash`, what nobody who runs this can purge: of another user's run or another root, or of
+    /// a journal that cannot be written.
+    pub out_of_reach: Count,
     /// Announced, and no more: the run was cut off, or is at work. Only recovery tells where.
     pub midway: Count,
     pub purged: Count,
@@ -77,7 +81,7 @@ pub fn runs(root: &Root, threads: usize) -> Result<(Vec<RunSummary>, Vec<String>
     let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
     let (homes, faults) = homes.map_err(ApplyError::io("find journals"))?;
     let mut faults = said(faults);
-    let all = of(&homes, Settled::Whole, &mut faults);
+    let all = of(root, &homes, Settled::Whole, &mut faults);
     Ok((all, faults))
 }
 
@@ -102,7 +106,7 @@ fn at(root: &Root, threads: usize, places: &[Vec<u8>], settled: Settled<'_>) -> 
         places.iter().filter_map(|path| Rel::of_bytes(path)).chain([Rel::default()]).collect();
     let places: Vec<Rel> = places.into_iter().collect();
     let (homes, _) = home::at(root, threads::or_good(threads, root.fd()), &places);
-    of(&homes, settled, &mut Vec::new())
+    of(root, &homes, settled, &mut Vec::new())
 }
 
 /// As [`pending`], after a `run` of our own, which is among them whatever it left. Who may not write
@@ -118,24 +122,29 @@ pub fn after(
     }
     let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
     let (homes, _) = homes.unwrap_or_default();
-    of(&homes, Settled::But(run), &mut Vec::new())
+    of(root, &homes, Settled::But(run), &mut Vec::new())
 }
 
 /// The runs whose journals are in these homes.
 pub(super) fn of(
+    root: &Root,
     homes: &[Home],
     settled: Settled<'_>,
     faults: &mut Vec<String>,
 ) -> Vec<RunSummary> {
     let mut all: Vec<RunSummary> = Vec::new();
     for home in homes {
+        let writable = home.is_writable();
         match history::read(Home::journal(home), settled) {
             Ok(runs) => {
                 for run in runs {
                     if run.newer {
                         faults.push(format!("run {} was written by a newer retain", run.id));
                     }
-                    let summary = summarise(&run);
+                    let mut summary = summarise(&run);
+                    if !writable || run.newer || may_act(root, &run).is_err() {
+                        summary.out_of_reach = summary.in_trash;
+                    }
                     // A run beside the checkpoints of several sessions has a journal at each.
                     match all.iter_mut().find(|r| r.id == summary.id) {
                         Some(known) => known.absorb(summary),
@@ -194,6 +203,7 @@ impl RunSummary {
     fn absorb(&mut self, other: RunSummary) {
         let counts = [
             (&mut self.in_trash, other.in_trash),
+            (&mut self.out_of_reach, other.out_of_reach),
             (&mut self.midway, other.midway),
             (&mut self.purged, other.purged),
             (&mut self.restored, other.restored),

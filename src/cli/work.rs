@@ -5,6 +5,7 @@ use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{progress, unfinished};
+use crate::apply::Count;
 use crate::apply::root::Root;
 use crate::config::Config;
 use crate::core::decide::decide;
@@ -15,10 +16,12 @@ use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot};
 use crate::core::policy::Policy;
 use crate::inventory as format;
 use crate::layout::{self, Layout};
+use crate::report::human;
 use crate::scan::Unrecognised;
 use crate::scan::index::{Index, Memory};
 pub use crate::steps::see::Seen;
 use crate::steps::see::{self, SeeError};
+use crate::steps::space;
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -123,7 +126,7 @@ pub fn plan(
 ) -> PlanFile {
     let outcome = decide(&seen.inventory, &policy.policy, context.now);
     let chosen = |session: &Session| select.is_none_or(|names| names.contains(&*session.name));
-    plan::build(&plan::Input {
+    let plan = plan::build(&plan::Input {
         inventory: &seen.inventory,
         policy: &policy.policy,
         outcome: &outcome,
@@ -132,7 +135,22 @@ pub fn plan(
         policy_text: &policy.text,
         root: seen.root.clone(),
         select: select.is_some().then_some(&chosen),
-    })
+    });
+    tell_out_of_reach(context, seen, &plan);
+    plan
+}
+
+/// Trash counts as free where it can be made so: whose free space is demanded learns what cannot.
+fn tell_out_of_reach(context: &Context, seen: &Seen, plan: &PlanFile) {
+    let mut count = Count::default();
+    seen.runs.iter().for_each(|run| count.absorb(run.out_of_reach));
+    if count.checkpoints > 0 && !space::demands(plan).is_empty() {
+        context.ui.note(format!(
+            "{} ({}) in the trash do not count as free for min-free: only the users whose runs these are can purge them",
+            human::count(count.checkpoints, "checkpoint"),
+            human::size(count.bytes)
+        ));
+    }
 }
 
 /// The code that carrying out the plan would end with if all of it went well.

@@ -100,8 +100,9 @@ pub fn scan(
     };
     if let Some(space) = &mut inventory.space {
         // Trash counts as freed: apply purges it early where a policy demands free space. What cannot
-        // be read does not.
-        let trash = runs.iter().map(|run| run.in_trash.bytes);
+        // be read does not, nor what whoever asks cannot purge: their demand would be missed for ever.
+        let trash =
+            runs.iter().map(|run| run.in_trash.bytes.saturating_sub(run.out_of_reach.bytes));
         space.free = trash.fold(space.free, u64::saturating_add);
     }
     let path = root_shown.clone();

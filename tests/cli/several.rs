@@ -1,0 +1,91 @@
+//! Several users, one of them root, on one storage.
+
+use crate::nsml::{self, SESSION};
+use crate::support::Tree;
+use crate::usage::on_a_small_disk;
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+/// The manual's session in `$M/r`, each checkpoint of 100 KiB, `$M/r` a root of root's, and everything
+/// below it of a user's; `$AS` runs as that user. `$HERE` is where anybody may read.
+pub fn script(tree: &Tree, here: &Here, body: &str) -> String {
+    format!(
+        "export HERE={here}; mkdir \"$M/r\"; cp -a {tree}/nsmlteam \"$M/r\"; cd \"$M/r\"\n\
+         for f in nsmlteam/mnist/4/nsml_model/*/model/weights; do\n\
+         dd if=/dev/zero of=$f bs=1k count=100 2>/dev/null; done\n\
+         chown -R 1234:1234 nsmlteam; chmod 755 \"$M\" \"$M/r\"; now='--now 2040-06-1'\n\
+         $RETAIN init . ${{now}}5T10:00:00Z >&2\n\
+         as() {{ setpriv --reuid 1234 --regid 1234 --clear-groups env HOME=/nonexistent \
+         XDG_CACHE_HOME=/nonexistent $HERE/retain \"$@\"; }}\n{body}",
+        here = here.at.path().display(),
+        tree = tree.path().display(),
+    )
+}
+
+/// A directory that anybody may read, with the program in it.
+pub struct Here {
+    at: tempfile::TempDir,
+}
+
+impl Here {
+    pub fn new() -> Here {
+        let at = tempfile::tempdir().unwrap();
+        set_permissions(at.path(), Permissions::from_mode(0o755)).unwrap();
+        std::fs::copy(env!("CARGO_BIN_EXE_retain"), at.path().join("retain")).unwrap();
+        Here { at }
+    }
+
+    /// A policy that keeps the last so many.
+    pub fn last(&self, n: u32, more: &str) -> String {
+        let path: PathBuf = self.at.path().join(format!("{n}{}.toml", more.len()));
+        let rules =
+            format!("version = 1\nmin-age = \"0s\"\n[[policy]]\nkeep = [{{ last = {n} }}]\n");
+        std::fs::write(&path, rules + more).unwrap();
+        path.display().to_string()
+    }
+}
+
+/// The trash of a user's own run is purged by that user alone: counted as free for root, a demand for
+/// free space would be missed for ever.
+#[test]
+fn trash_that_only_another_can_purge_is_not_free_needs_root() {
+    let (tree, here) = (nsml::storage(), Here::new());
+    let quota = "[[quota]]\nper = \"root\"\nmin-free = \"1280KiB\"\n";
+    let body = format!(
+        "as apply --yes -q --policy {six} ${{now}}5T11:00:00Z >&2\n\
+         $RETAIN apply --yes --policy {quota} ${{now}}5T12:00:00Z && echo rc=0\n\
+         ls nsmlteam/mnist/4/nsml_model | wc -l",
+        six = here.last(6, ""),
+        quota = here.last(6, quota),
+    );
+    let run = on_a_small_disk("2m", &script(&tree, &here, &body)).ok();
+    let run =
+        run.warns("3 checkpoints (312.00 KiB) in the trash do not count as free for min-free");
+    let left: u32 = run.stdout.lines().last().unwrap().trim().parse().unwrap();
+    assert!(left < 6, "the quota evicts instead: {run}");
+}
+
+/// What root makes beside somebody's checkpoints is theirs, so that they can go on working there.
+#[test]
+fn root_locks_nobody_out_of_their_own_folder_needs_root() {
+    let (tree, here) = (nsml::storage(), Here::new());
+    let body = format!(
+        "$RETAIN apply --yes -q --policy {eight} ${{now}}5T11:00:00Z >&2\n\
+         cd nsmlteam/mnist/4/nsml_model\n\
+         stat -c '%u %a %n' .retain .retain/trash .retain/trash/*\n\
+         cd ../../../..\n\
+         as rm {SESSION} 31 --yes ${{now}}5T12:00:00Z\n\
+         as undo ${{now}}5T12:30:00Z\n\
+         $RETAIN undo $(ls nsmlteam/mnist/4/nsml_model/.retain/trash) ${{now}}5T12:40:00Z\n\
+         cp -a nsmlteam/mnist/4 nsmlteam/mnist/5; rm -rf nsmlteam/mnist/5/nsml_model/.retain\n\
+         $RETAIN pin nsmlteam/mnist/5 41 >&2\n\
+         as pin nsmlteam/mnist/5 31\n\
+         grep -c mark.pin nsmlteam/mnist/5/nsml_model/.retain/marks.toml; ls nsmlteam/mnist/4/nsml_model | wc -l",
+        eight = here.last(8, ""),
+    );
+    let run = on_a_small_disk("4m", &script(&tree, &here, &body)).ok();
+    let run = run.says("1234 755 .retain\n1234 755 .retain/trash\n0 700 .retain/trash/");
+    let run = run.says("Moved 1 checkpoint").says("Restored 1 checkpoint").says("\n2\n9\n");
+    drop(run);
+}
