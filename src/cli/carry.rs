@@ -101,16 +101,26 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
     if let Some(declared) = consent(context, &carried.root, job)? {
         carried.root = declared;
     }
-    if job.upkeep {
+    let before = job.upkeep && room::is_short(&carried.root);
+    if before {
         carried.trash.absorb(space::expired(context, &carried.root)?);
     }
-    carried.report = run(context, &carried.root, job).map_err(|error| {
-        if let ApplyError::Stopped { report, .. } = &error {
-            carried.report = (**report).clone();
-        }
-        failure(error)
-    })?;
-    let room = if job.upkeep { carried.make_room(context, job) } else { Ok(()) };
+    let ran = run(context, &carried.root, job);
+    if let Err(ApplyError::Stopped { report, .. }) = &ran {
+        carried.report = (**report).clone();
+    }
+    // Whoever has the lock is not waited for twice.
+    let barred = matches!(ran, Err(ApplyError::Locked { .. } | ApplyError::Interrupted));
+    let expired = if job.upkeep && !before && !barred {
+        space::expired(context, &carried.root).map(|purged| carried.trash.absorb(purged))
+    } else {
+        Ok(())
+    };
+    carried.report = ran.map_err(failure)?;
+    let room = match expired {
+        Ok(()) if job.upkeep => carried.make_room(context, job),
+        done => done,
+    };
     // What was moved is said whatever became of the room.
     say(context, job, carried)?;
     room?;

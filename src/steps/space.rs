@@ -44,6 +44,16 @@ pub fn measure(root: &Root) -> Result<Space, ApplyError> {
     space.map_err(|source| ApplyError::Io { what: "measure the file system".to_owned(), source })
 }
 
+/// With less than this, a run may find no place for its journal and its trash.
+const SHORT: u64 = 16 << 20;
+
+/// Whether room has to be made before anything can be moved. Elsewhere what is past its grace goes
+/// after the moves: to unlink a file changes the ctime of its other hard links, which may be in what
+/// was just planned, and would be taken for changed.
+pub fn is_short(root: &Root) -> bool {
+    measure(root).is_ok_and(|space| space.free < SHORT)
+}
+
 /// What goes from the trash before its grace is over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Early {

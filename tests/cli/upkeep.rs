@@ -34,6 +34,31 @@ fn an_apply_purges_what_is_past_its_grace() {
     assert_eq!(left(&tree, SESSION), ["31", "41"]);
 }
 
+/// To unlink what is past its grace changes the ctime of the other hard links of its files: of what the
+/// same night had just planned by.
+#[test]
+fn nights_of_hard_linked_checkpoints_do_not_stand_in_their_own_way() {
+    let tree = nsml::storage();
+    let folder = format!("{SESSION}/nsml_model");
+    tree.sized(format!("{folder}/0/model/vocabulary"), 5000);
+    for id in &nsml::IDS[1..] {
+        tree.hard_link(
+            format!("{folder}/{id}/model/vocabulary"),
+            format!("{folder}/0/model/vocabulary"),
+        );
+    }
+    for (night, last) in (6..=8).rev().enumerate() {
+        let world = nsml::world(&tree).at_time(&format!("2040-06-{}T08:00:00Z", 16 + night));
+        let rules = LAST_TWO.replace("last = 2", &format!("last = {last}"));
+        let policy = nsml::policy(&world, &rules);
+        let run = world.run(["apply", "--yes", "--policy", &policy]).ok();
+        let run = run.says("Moved 1 checkpoint");
+        assert_eq!(run.stderr.contains("past its grace"), night > 0, "{run}");
+        assert_eq!(in_trash(&world), 1);
+        assert_eq!(left(&tree, SESSION).len(), last);
+    }
+}
+
 /// I33: space that an apply was to free and did not is no success, whether or not it moves anything.
 #[test]
 fn trash_past_its_grace_that_cannot_be_found_makes_an_apply_end_with_3_once() {

@@ -179,14 +179,19 @@ fn carry_out(
             trash.absorb(report);
             Ok::<_, ApplyError>(purged)
         };
-        if upkeep {
-            // A run of the policy keeps the trash in order, as `retain apply` does.
+        // A run of the policy keeps the trash in order, as `retain apply` does.
+        let before = upkeep && space::is_short(root);
+        if before {
             purge(Which::Expired)?;
         }
         // Without a grace there is nothing that could be undone later either.
         let purge_now = plan.policy.grace_seconds == 0;
         let options = ApplyOptions { settings: *settings, grace: None, purge_now };
-        let report = apply::apply(root, plan, &options, &|event| note(job, &event))?;
+        let ran = apply::apply(root, plan, &options, &|event| note(job, &event));
+        let after = upkeep && !before && matches!(ran, Ok(_) | Err(ApplyError::Stopped { .. }));
+        let expired = if after { purge(Which::Expired).map(drop) } else { Ok(()) };
+        let report = ran?;
+        expired?;
         if upkeep {
             let when = (settings.now, report.run.as_deref());
             let purge = |runs: &[String]| purge(Which::Runs(runs));
