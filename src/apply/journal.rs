@@ -8,6 +8,7 @@
 mod frame;
 pub mod history;
 pub mod record;
+pub mod spare;
 
 pub use frame::{Decoded, VERSION, decode};
 
@@ -25,13 +26,18 @@ const SLACK: u64 = 4096;
 #[derive(Debug)]
 pub struct Journal {
     file: OwnedFd,
+    dir: OwnedFd,
     name: String,
+    /// How it begins: all that is written, until a record is.
+    head: Vec<u8>,
     /// End of what was written.
     at: u64,
     /// Space is reserved up to here.
     reserved: u64,
     buffer: Vec<u8>,
     failed: bool,
+    /// It has the room that was kept back.
+    on_spare: bool,
 }
 
 impl Journal {
@@ -40,18 +46,60 @@ impl Journal {
     /// # Errors
     /// The directory cannot be written or synced.
     pub fn create(calls: &dyn Calls, dir: BorrowedFd<'_>, begin: &Begin) -> io::Result<Journal> {
-        let (file, name) = create_next(calls, dir, &begin.run)?;
-        // A reader that finds it locked leaves the run alone: its writer lives. Where there are no
-        // locks, recovery goes by the file system, which stays true (I28).
-        if let Err(e) = calls.lock(file.as_fd()) {
-            tracing::debug!(error = %e, "the journal cannot be locked");
-        }
-        let mut journal =
-            Journal { file, name, at: 0, reserved: 0, buffer: frame::header(), failed: false };
+        let (file, name, spare) = create_next(calls, dir, &begin.run)?;
+        lock(calls, &file);
+        let mut journal = Journal {
+            file,
+            dir: rustix::io::fcntl_dupfd_cloexec(dir, 0)?,
+            name,
+            head: Vec::new(),
+            at: 0,
+            reserved: spare.unwrap_or(0),
+            buffer: frame::header(),
+            failed: false,
+            on_spare: spare.is_some(),
+        };
         journal.add(&Record::Begin(begin.clone()));
-        journal.commit(calls)?;
-        calls.sync(dir)?;
-        Ok(journal)
+        journal.head.clone_from(&journal.buffer);
+        let done = journal.commit(calls).or_else(|e| journal.onto_spare(calls, e));
+        match done.and_then(|()| calls.sync(dir)) {
+            Ok(()) => Ok(journal),
+            Err(e) => {
+                journal.discard(calls);
+                Err(e)
+            }
+        }
+    }
+
+    /// Takes away a file that says nothing but that it was begun: no run was. One that says more stays.
+    pub fn discard(self, calls: &dyn Calls) {
+        if self.at > self.head.len() as u64 {
+            return;
+        }
+        let name = CString::new(self.name).map_err(io::Error::other);
+        if let Err(e) = name.and_then(|name| calls.unlink(self.dir.as_fd(), &name)) {
+            tracing::debug!(error = %e, "an empty journal stays");
+        }
+    }
+
+    /// Goes on in the room that was kept back, if `error` is that there is no other and nothing was
+    /// recorded yet.
+    fn onto_spare(&mut self, calls: &dyn Calls, error: io::Error) -> io::Result<()> {
+        let begun = self.at == self.head.len() as u64;
+        if !begun || self.on_spare || !spare::is_full(&error) {
+            return Err(error);
+        }
+        let name = CString::new(self.name.as_str())?;
+        let taken = spare::take(calls, self.dir.as_fd(), &name);
+        let Ok(Some((file, room))) = taken else { return Err(error) };
+        lock(calls, &file);
+        (self.file, self.reserved, self.on_spare) = (file, room, true);
+        let done = calls
+            .write(self.file.as_fd(), &self.head, 0)
+            .and_then(|()| calls.sync(self.file.as_fd()))
+            .and_then(|()| calls.sync(self.dir.as_fd()));
+        self.failed = done.is_err();
+        done
     }
 
     /// Queues a record; [`Journal::commit`] writes it.
@@ -60,13 +108,21 @@ impl Journal {
         frame::encode(&mut self.buffer, record, &self.name, at);
     }
 
-    /// I23: sees to it that so many bytes more can be written when the disk is full.
+    /// I23: sees to it that so many bytes more can be written when the disk is full. The first time
+    /// the room that is kept back may be taken for them.
     ///
     /// # Errors
     /// They cannot.
     pub fn reserve(&mut self, calls: &dyn Calls, bytes: u64) -> io::Result<()> {
-        let start = self.at.max(self.reserved);
         let end = self.at + self.buffer.len() as u64 + bytes + SLACK;
+        self.reserve_to(calls, end).or_else(|e| {
+            self.onto_spare(calls, e)?;
+            self.reserve_to(calls, end)
+        })
+    }
+
+    fn reserve_to(&mut self, calls: &dyn Calls, end: u64) -> io::Result<()> {
+        let start = self.at.max(self.reserved);
         if end > start {
             calls.reserve(self.file.as_fd(), start, end - start)?;
             self.reserved = end;
@@ -95,18 +151,35 @@ impl Journal {
         done
     }
 
-    /// Gives back what was reserved and not needed; the records are on disk already.
-    pub fn close(self, calls: &dyn Calls) {
+    /// Gives back what was reserved and not needed; the records are on disk already. Sees to it that
+    /// room is `kept` back for another one.
+    pub fn close(self, calls: &dyn Calls, kept: bool) {
         if self.reserved > self.at
             && !self.failed
             && let Err(e) = calls.truncate(self.file.as_fd(), self.at)
         {
             tracing::debug!(error = %e, "the journal's spare space stays reserved");
         }
+        if kept {
+            spare::keep(calls, self.dir.as_fd(), self.on_spare);
+        }
     }
 }
 
-fn create_next(calls: &dyn Calls, dir: BorrowedFd<'_>, run: &str) -> io::Result<(OwnedFd, String)> {
+/// A reader that finds it locked leaves the run alone: its writer lives. Where there are no locks,
+/// recovery goes by the file system, which stays true (I28).
+fn lock(calls: &dyn Calls, file: &OwnedFd) {
+    if let Err(e) = calls.lock(file.as_fd()) {
+        tracing::debug!(error = %e, "the journal cannot be locked");
+    }
+}
+
+/// The file, its name, and if it is what was kept back, how much room it has.
+fn create_next(
+    calls: &dyn Calls,
+    dir: BorrowedFd<'_>,
+    run: &str,
+) -> io::Result<(OwnedFd, String, Option<u64>)> {
     for attempt in 0..10_000 {
         let name = format!("{run}.{attempt:04}");
         let c_name = CString::new(name.as_str())?;
@@ -114,8 +187,12 @@ fn create_next(calls: &dyn Calls, dir: BorrowedFd<'_>, run: &str) -> io::Result<
             continue;
         }
         match calls.create(dir, &c_name, 0o644) {
-            Ok(file) => return Ok((file, name)),
+            Ok(file) => return Ok((file, name, None)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) if spare::is_full(&e) => {
+                let spare = spare::take(calls, dir, &c_name).unwrap_or_default();
+                return spare.map(|(file, room)| (file, name, Some(room))).ok_or(e);
+            }
             Err(e) => return Err(e),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::calls::{Calls, Os};
 use super::cause::Cause;
-use super::journal::history;
+use super::journal::{history, spare};
 use super::recover::Recovery;
 use super::root::{Root, RootError};
 use super::threads;
@@ -231,6 +231,10 @@ pub enum ApplyError {
     OtherRootsRun { run: String, root: String },
     #[error("failed to {what}: {source}")]
     Io { what: String, source: io::Error },
+    #[error(
+        "failed to {what}; free some room on this disk, or in this quota, by hand (128 KiB outside the checkpoints are enough) and run this again: {source}"
+    )]
+    NoRoom { what: String, source: io::Error },
     /// Something is not as it must be; the run stopped, and `report` says how far it came.
     #[error("stopped: {why}. {restorable}")]
     Stopped { why: String, restorable: String, report: Box<Report> },
@@ -248,6 +252,7 @@ impl ApplyError {
             | ApplyError::AlreadyApplied { .. } => Kind::Stale,
             ApplyError::Root(RootError::Io { .. })
             | ApplyError::Io { .. }
+            | ApplyError::NoRoom { .. }
             | ApplyError::Stopped { .. }
             | ApplyError::Locked { .. }
             | ApplyError::Interrupted => Kind::Failed,
@@ -272,6 +277,18 @@ impl ApplyError {
     pub(super) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> ApplyError {
         let what = what.into();
         move |source| ApplyError::Io { what, source }
+    }
+
+    /// The same, where it may be for want of room: a journal is what a full disk lacks first.
+    pub(super) fn journal(what: impl Into<String>) -> impl FnOnce(io::Error) -> ApplyError {
+        let what = what.into();
+        move |source| {
+            if spare::is_full(&source) {
+                ApplyError::NoRoom { what, source }
+            } else {
+                ApplyError::Io { what, source }
+            }
+        }
     }
 }
 
@@ -299,6 +316,7 @@ pub(super) fn refuse_newer<'r>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     #[test]
     fn each_error_has_its_exit_code() {
@@ -309,6 +327,7 @@ mod tests {
         let table = [
             (ApplyError::Root(RootError::Io { path: "p".into(), source: io() }), Kind::Failed),
             (ApplyError::io("x")(io()), Kind::Failed),
+            (ApplyError::journal("x")(Errno::DQUOT.into()), Kind::Failed),
             (ApplyError::Stopped { why: text(), restorable: text(), report }, Kind::Failed),
             (ApplyError::Locked { pid: None }, Kind::Failed),
             (ApplyError::Interrupted, Kind::Failed),
@@ -332,6 +351,15 @@ mod tests {
         for (error, kind) in table {
             assert_eq!(error.kind(), kind, "{error}");
         }
+    }
+
+    #[test]
+    fn a_full_disk_has_its_remedy() {
+        let said = |e: Errno| ApplyError::journal("write the journal")(e.into()).to_string();
+        for full in [Errno::NOSPC, Errno::DQUOT] {
+            assert!(said(full).contains("; free some room on this disk"), "{}", said(full));
+        }
+        assert!(!said(Errno::IO).contains("free"));
     }
 
     #[test]

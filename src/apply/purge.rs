@@ -23,6 +23,8 @@ use std::io;
 
 /// Sessions whose removal is recorded together.
 const BATCH: usize = 64;
+/// Checkpoints whose records surely find place in the room that is kept back.
+const FEW: usize = 500;
 
 /// What to purge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +148,11 @@ fn purge_run(
     let (mut journal, mut stopped, mut gone) = (None, None, HashSet::new());
     // Removed, and not yet surely on disk.
     let mut last: Vec<Removed<'_>> = Vec::new();
-    for batch in groups.chunks(BATCH) {
+    let mut rest = &groups[..];
+    while !rest.is_empty() {
+        let next = if journal.is_none() { begin_with(rest) } else { BATCH };
+        let (batch, after) = rest.split_at(next.min(rest.len()));
+        rest = after;
         if site.stopped() {
             stopped = Some("a signal".to_owned());
             break;
@@ -162,18 +168,22 @@ fn purge_run(
         if batch.is_empty() {
             continue;
         }
-        let journal = match &mut journal {
+        let new = journal.is_none();
+        let open_journal = match &mut journal {
             Some(journal) => journal,
             None => journal.insert(site.journal(run, Work::Purge)?),
         };
         let items: Vec<u32> = batch.iter().flatten().map(|i| i.intent.item).collect();
-        journal.add(&Record::Purging { items: items.clone() });
+        open_journal.add(&Record::Purging { items: items.clone() });
         // I23: the records of the end must find room on a full disk, or the next run starts over.
         let unrecorded = last.iter().map(|removed| removed.done.len()).sum::<usize>() + items.len();
-        journal
-            .reserve(calls, unrecorded as u64 * 12)
-            .map_err(ApplyError::io("reserve space for the journal"))?;
-        journal.commit(calls).map_err(ApplyError::io("write the journal"))?;
+        if let Err(e) = open_journal.reserve(calls, unrecorded as u64 * 12) {
+            if new && let Some(journal) = journal {
+                journal.discard(calls);
+            }
+            return Err(ApplyError::journal("reserve space for the journal")(e));
+        }
+        open_journal.commit(calls).map_err(ApplyError::journal("write the journal"))?;
         // Where there are fewer sessions than threads, each has several.
         let within = threads.div_ceil(batch.len());
         let removal = || {
@@ -194,7 +204,7 @@ fn purge_run(
             report.faults.extend(one.faults.iter().cloned());
         }
         synced.map_err(ApplyError::io("sync what was purged"))?;
-        record(journal, &std::mem::replace(&mut last, removed), &mut gone);
+        record(open_journal, &std::mem::replace(&mut last, removed), &mut gone);
     }
     report.stopped = report.stopped.take().or(stopped.clone());
     let Some(mut journal) = journal else { return Ok(()) };
@@ -206,6 +216,17 @@ fn purge_run(
     site.end(journal, stopped)?;
     // Its apply came to an end, so nothing is added to it, and states only ever move on.
     if !run.settled && run.is_done_with(&gone) { site.settle(&run.id) } else { Ok(()) }
+}
+
+/// How many sessions a purge begins with: what it frees of them lets it go on where the disk is so full
+/// that there is no room but what was kept back.
+fn begin_with(groups: &[Vec<&Item>]) -> usize {
+    let mut items = 0;
+    let few = groups.iter().take(BATCH).take_while(|group| {
+        items += group.len();
+        items <= FEW
+    });
+    few.count().max(1)
 }
 
 /// I24: queues the record of what was removed, once that is on disk. It is written with what comes

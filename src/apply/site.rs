@@ -113,14 +113,15 @@ impl<'a> Site<'a> {
             ..run.begin.clone().unwrap_or_default()
         };
         Journal::create(self.settings.calls, self.home.journal(), &begin)
-            .map_err(ApplyError::io("write the journal"))
+            .map_err(ApplyError::journal("write the journal"))
     }
 
     /// Ends a file in order.
     pub fn end(&self, mut journal: Journal, stopped: Option<String>) -> Result<(), ApplyError> {
         journal.add(&Record::End { stopped });
-        journal.commit(self.settings.calls).map_err(ApplyError::io("write the journal"))?;
-        journal.close(self.settings.calls);
+        journal.commit(self.settings.calls).map_err(ApplyError::journal("write the journal"))?;
+        // Not beside the checkpoints of each session: there may be thousands of those.
+        journal.close(self.settings.calls, self.home.at.components().is_empty());
         Ok(())
     }
 

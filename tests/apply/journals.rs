@@ -70,7 +70,7 @@ fn room_is_reserved_for_what_is_queued_what_is_to_come_and_its_end() {
     let end = usize::try_from(begun + queued).unwrap();
     assert!(bytes[end..].iter().all(|b| *b == 0) && bytes[end - 1] != 0);
     assert_eq!(decode(&bytes, "r.0000").records[1..], [moved(1)]);
-    journal.close(&calls);
+    journal.close(&calls, false);
     assert_eq!(files.len(), begun + queued, "what was not needed is given back");
 }
 
@@ -81,7 +81,7 @@ fn nothing_is_given_back_that_was_not_reserved_or_whose_journal_failed() {
     let mut journal = files.create(&calls).unwrap();
     journal.add(&moved(1));
     journal.commit(&calls).unwrap();
-    journal.close(&calls);
+    journal.close(&calls, false);
     assert!(!calls.kinds().contains(&"truncate"), "{:?}", calls.kinds());
     // I24: after a failure nothing is written again, and nothing taken away.
     let files = Files::new();
@@ -95,7 +95,7 @@ fn nothing_is_given_back_that_was_not_reserved_or_whose_journal_failed() {
     journal.add(&moved(2));
     let calls = Faulty::none();
     assert!(journal.commit(&calls).is_err());
-    journal.close(&calls);
+    journal.close(&calls, false);
     assert_eq!((calls.kinds(), files.len()), (vec![], len));
 }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 fn journals(store: &Store) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> =
         fs::read_dir(store.path(".retain/journal")).unwrap().map(|e| e.unwrap().path()).collect();
+    all.retain(|path| !path.ends_with("spare"));
     all.sort();
     all
 }

@@ -6,6 +6,7 @@
 use super::{Root, RootError, inner};
 use crate::apply::calls::Calls;
 use crate::apply::dir::{self, OURS};
+use crate::apply::journal::spare;
 use crate::core::model::Time;
 use rustix::fd::{AsFd, BorrowedFd};
 use serde::{Deserialize, Serialize};
@@ -132,7 +133,9 @@ fn store(root: &Root, calls: &dyn Calls, text: &[u8]) -> io::Result<()> {
     calls.sync(file.as_fd())?;
     calls.rename(ours.as_fd(), &name, ours.as_fd(), NAME)?;
     calls.sync(ours.as_fd())?;
-    calls.sync(root.fd())
+    calls.sync(root.fd())?;
+    spare::keep(calls, dir::child(ours.as_fd(), c"journal")?.as_fd(), false);
+    Ok(())
 }
 
 fn make(calls: &dyn Calls, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {

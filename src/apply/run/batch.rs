@@ -121,15 +121,24 @@ impl AtHome<'_> {
             return Ok(None);
         }
         // I23: nothing moves before the disk knows what will, and has room for what comes of it.
-        let journal = self.journal(site, journal)?;
+        let new = journal.is_none();
+        self.journal(site, journal)?;
+        let Some(open) = journal.as_mut() else { return Err(ApplyError::Interrupted) };
         for session in &ready {
-            session.intents().for_each(|intent| journal.add(&Record::Intent(intent)));
+            session.intents().for_each(|intent| open.add(&Record::Intent(intent)));
         }
         let room = ready.iter().map(|session| room(session.seen.deletions.len())).sum();
-        journal
-            .reserve(settings.calls, room)
-            .map_err(ApplyError::io("reserve space for the journal"))?;
-        journal.commit(settings.calls).map_err(ApplyError::io("write the journal"))?;
+        if let Err(e) = open.reserve(settings.calls, room) {
+            // Nothing was begun, and no later command has to hear of it.
+            if new && let Some(journal) = journal.take() {
+                journal.discard(settings.calls);
+                self.report.run =
+                    self.report.run.take().filter(|_| self.report.moved.checkpoints > 0);
+            }
+            return Err(ApplyError::journal("reserve space for the journal")(e));
+        }
+        let journal = open;
+        journal.commit(settings.calls).map_err(ApplyError::journal("write the journal"))?;
 
         let halt = AtomicBool::new(false);
         let within = settings.threads.div_ceil(ready.len());
