@@ -12,7 +12,7 @@ mod session;
 use super::dir::Rel;
 use super::home::Home;
 use super::journal::Journal;
-use super::journal::history::Run;
+use super::journal::history::{self, Run};
 use super::journal::record::{Begin, Record, Work};
 use super::outcome::{ApplyError, Event, Progress, PurgeReport, Report, Settings};
 use super::parallel;
@@ -198,7 +198,7 @@ impl AtHome<'_> {
         }
         let runs = site.runs()?;
         site.check_clock(&runs)?;
-        self.refuse_twice(&runs)?;
+        self.refuse_twice(site, &runs)?;
         let mut journal: Option<Journal> = None;
         let mut kept: Kept<'_> = Vec::new();
         let before = self.report.moved.checkpoints;
@@ -211,7 +211,7 @@ impl AtHome<'_> {
         // journal stays open: the next command sees that this run was cut off.
         let recorded = journal.commit(site.settings.calls);
         ended?;
-        recorded.map_err(ApplyError::io("write the journal"))?;
+        recorded.map_err(ApplyError::journal("write the journal"))?;
         let verified = verify_keepers(site, &kept, |unit, was| unit.identity == was.1);
         let stopped =
             verified.as_ref().err().map(ToString::to_string).or(self.report.stopped.clone());
@@ -238,14 +238,19 @@ impl AtHome<'_> {
     }
 
     /// I13: a plan that moved anything is not carried out again.
-    fn refuse_twice(&self, runs: &[Run]) -> Result<(), ApplyError> {
+    fn refuse_twice(&self, site: &Site<'_>, runs: &[Run]) -> Result<(), ApplyError> {
         let same = |r: &&Run| {
             r.begin.as_ref().is_some_and(|b| b.plan == self.begin.plan && b.run != self.begin.run)
         };
-        match runs.iter().find(same) {
-            Some(run) => Err(ApplyError::AlreadyApplied { run: run.id.clone() }),
-            None => Ok(()),
+        for run in runs.iter().filter(same) {
+            // Of a settled one only the beginning is known so far.
+            let whole = history::read_run(site.home.journal(), &run.id)
+                .map_err(ApplyError::io("read the journal"))?;
+            if whole.moved_any() {
+                return Err(ApplyError::AlreadyApplied { run: run.id.clone() });
+            }
         }
+        Ok(())
     }
 
     fn batches<'w>(
@@ -289,7 +294,7 @@ impl AtHome<'_> {
     ) -> Result<&'j mut Journal, ApplyError> {
         if journal.is_none() {
             let mut new = Journal::create(site.settings.calls, site.home.journal(), self.begin)
-                .map_err(ApplyError::io("write the journal"))?;
+                .map_err(ApplyError::journal("write the journal"))?;
             for skip in &self.report.skipped {
                 new.add(&Record::Skipped { session: skip.session.clone(), why: skip.why.clone() });
             }

@@ -169,6 +169,27 @@ fn a_plan_is_carried_out_once() {
     }
 }
 
+/// A plan that moved nothing, because all of it was in use, is still to be carried out.
+#[test]
+fn a_plan_that_moved_nothing_is_carried_out_when_it_can_be() {
+    let store = Store::new();
+    store.ckpt("s/checkpoint-1");
+    store.ckpt("s/checkpoint-2");
+    let mut plan = Plan::of(&store);
+    plan.delete("s", "1", &["s/checkpoint-1"]).keep("s", "2", &["s/checkpoint-2"]);
+    let plan = plan.seal();
+    let held = fs::File::open(store.path("s/checkpoint-1")).unwrap();
+    held.lock_shared().unwrap();
+    for _ in 0..2 {
+        let report = store.apply(&plan).unwrap();
+        assert_eq!((report.moved.checkpoints, report.skipped.len()), (0, 1));
+    }
+    drop(held);
+    let run = store.apply(&plan).unwrap().run.unwrap();
+    let again = store.apply(&plan).unwrap_err();
+    assert!(matches!(&again, ApplyError::AlreadyApplied { run: r } if *r == run), "{again}");
+}
+
 #[test]
 fn i12_a_clock_that_jumped_stops_apply_and_purge() {
     let store = Store::sample();

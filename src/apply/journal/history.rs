@@ -187,6 +187,13 @@ impl Run {
         !self.damaged && self.orphans.is_empty() && self.items.values().all(done)
     }
 
+    /// It moved something, as far as its journal tells: of a damaged one nobody knows, and so of what it
+    /// announced and did not come back to.
+    pub fn moved_any(&self) -> bool {
+        let stayed = |i: &Item| matches!(i.state, State::Kept | State::Gone);
+        self.damaged || !self.orphans.is_empty() || !self.items.values().all(stayed)
+    }
+
     /// The beginning of the apply itself. The others repeat it as far as they know it: with a
     /// beginning that was lost they knew nothing, and no grace.
     pub fn applied(&self) -> Option<&Begin> {
