@@ -8,8 +8,9 @@ use super::dir;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -67,12 +68,15 @@ impl Lock {
                 Err(e) => return Err(e.into()),
             };
             let inode = dir::stat_fd(file.as_fd())?.stx_ino;
-            let lock = Lock {
+            let mut lock = Lock {
                 file,
                 inode,
                 dir: rustix::io::fcntl_dupfd_cloexec(ours, 0).map_err(io::Error::from)?,
             };
             if got && lock.still_held()? {
+                if let Err(e) = lock.narrow(calls) {
+                    tracing::debug!(error = %e, "the lock stays open to others");
+                }
                 let pid = format!("{:<20}\n", rustix::process::getpid().as_raw_nonzero());
                 // Only for the message of whoever waits; it need not be durable, or work at all.
                 if let Err(e) = calls.write(lock.file.as_fd(), pid.as_bytes(), 0) {
@@ -99,6 +103,43 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// A lock of an earlier version, which everybody may open, gives way to one that they may not.
+    /// Whoever waits for it looks at the name each time.
+    fn narrow(&mut self, calls: &dyn Calls) -> io::Result<()> {
+        let (ours, now) = (dir::stat_fd(self.dir.as_fd())?, dir::stat_fd(self.file.as_fd())?);
+        let euid = rustix::process::geteuid().as_raw();
+        let own = ours.stx_uid == euid && now.stx_uid == euid && ours.stx_mode & 0o022 == 0;
+        if !own || now.stx_mode & 0o077 == 0 {
+            return Ok(());
+        }
+        let name = CString::new(format!("lock.{}", super::random_hex(8)?))?;
+        let file = create(calls, self.dir.as_fd(), &name)?;
+        let done = calls
+            .lock(file.as_fd())
+            .and_then(|()| calls.rename(self.dir.as_fd(), &name, self.dir.as_fd(), NAME));
+        if let Err(e) = done {
+            calls.unlink(self.dir.as_fd(), &name)?;
+            return Err(e);
+        }
+        self.inode = dir::stat_fd(file.as_fd())?.stx_ino;
+        self.file = file;
+        Ok(())
+    }
+}
+
+/// Whoever can open a lock can hold it for ever: only those who may work here (I28). Root's lock in
+/// what is somebody's would lock them out, and is theirs; a group that shares a root shares the lock.
+fn create(calls: &dyn Calls, ours: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    let dir = dir::stat_fd(ours)?;
+    let shared = dir.stx_mode & 0o020 != 0;
+    let file = calls.create(ours, name, if shared { 0o644 } else { 0o600 })?;
+    if rustix::process::geteuid().is_root() && dir.stx_uid != 0 {
+        calls.give(file.as_fd(), dir.stx_uid)?;
+    }
+    Ok(file)
+}
+
 fn open(calls: &dyn Calls, ours: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     for _ in 0..16 {
@@ -107,7 +148,7 @@ fn open(calls: &dyn Calls, ours: BorrowedFd<'_>) -> io::Result<OwnedFd> {
             opened = fs::openat(ours, NAME, flags | OFlags::RDONLY, Mode::empty());
         }
         match opened {
-            Err(Errno::NOENT) => match calls.create(ours, NAME, 0o644) {
+            Err(Errno::NOENT) => match create(calls, ours, NAME) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 other => return other,
             },
@@ -117,7 +158,9 @@ fn open(calls: &dyn Calls, ours: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Err(io::Error::other("the lock file comes and goes"))
 }
 
+/// The last one that wrote itself down, if it lives: another may hold the lock, and say nothing.
 fn holder(ours: BorrowedFd<'_>) -> Option<u32> {
     let (bytes, _) = dir::read_file(ours, NAME, 64).ok()?;
-    std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+    let pid: u32 = std::str::from_utf8(&bytes).ok()?.trim().parse().ok()?;
+    Path::new(&format!("/proc/{pid}")).exists().then_some(pid)
 }

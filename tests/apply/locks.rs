@@ -9,7 +9,7 @@ use rustix::fd::AsFd as _;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -34,8 +34,13 @@ fn a_lock_is_one_processs_and_says_whose() {
     assert_eq!(told(take(&stop)), format!("held by Some({pid})"));
     assert_eq!(told(take(&AtomicBool::new(true))), "stopped");
     let path = store.path(".retain/lock");
-    for (text, said) in [("77\n", "held by Some(77)"), ("x", "held by None"), ("", "held by None")]
-    {
+    // A process that is always there, and one that never is.
+    for (text, said) in [
+        ("1\n", "held by Some(1)"),
+        ("4294967295\n", "held by None"),
+        ("x", "held by None"),
+        ("", "held by None"),
+    ] {
         fs::write(&path, text).unwrap();
         assert_eq!(told(take(&stop)), said, "{text:?}");
     }
@@ -150,4 +155,33 @@ fn an_undo_that_is_told_to_stop_says_so_and_goes_on_the_next_time() {
     let options = ApplyOptions { settings: stopped, grace: None, purge_now: false };
     let report = store.apply_with(&plan.seal(), &options).unwrap();
     assert_eq!((report.stopped.as_deref(), report.unreached), (Some("a signal"), 2));
+}
+
+/// Whoever can open the lock can hold it for ever: nobody else can, nor one that an earlier version
+/// made for everybody.
+#[test]
+fn i28_nobody_else_can_open_the_lock() {
+    let store = Store::new();
+    let ours = fs::File::open(store.path(".retain")).unwrap();
+    let path = store.path(".retain/lock");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    let take = || Lock::take(&Os, ours.as_fd(), Duration::ZERO, &AtomicBool::new(false));
+    drop(take().unwrap());
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let stranger = fs::File::open(&path).unwrap();
+    let lock = take().unwrap();
+    assert_eq!(mode(), 0o600);
+    assert!(lock.still_held().unwrap());
+    assert!(told(take()).starts_with("held by"), "it is locked as the one before was");
+    drop(lock);
+    flock(&stranger, FlockOperation::NonBlockingLockShared).unwrap();
+    drop(take().expect("what the stranger holds is no lock any more"));
+    let names = fs::read_dir(store.path(".retain")).unwrap().map(|e| e.unwrap().file_name());
+    assert_eq!(names.filter(|n| n.to_string_lossy().starts_with("lock")).count(), 1);
+    // Where a group may write, all of it has the lock in common.
+    fs::remove_file(&path).unwrap();
+    fs::set_permissions(store.path(".retain"), fs::Permissions::from_mode(0o775)).unwrap();
+    drop(take().unwrap());
+    assert_eq!(mode(), 0o644);
 }

@@ -179,13 +179,18 @@ fn r12_a_lock_is_waited_for_and_never_broken() {
         .open(store.path(".retain/lock"))
         .unwrap();
     held.lock().unwrap();
-    std::fs::write(store.path(".retain/lock"), "4242\n").unwrap();
+    let living = std::process::id();
+    std::fs::write(store.path(".retain/lock"), format!("{living}\n")).unwrap();
     held.set_modified(std::time::UNIX_EPOCH).unwrap();
     let mut options = options();
     options.settings.lock_wait = Duration::from_millis(120);
     let before = store.picture();
     let error = store.apply_with(&plan, &options).unwrap_err();
-    assert!(matches!(error, ApplyError::Locked { pid: Some(4242) }), "{error}");
+    assert!(matches!(error, ApplyError::Locked { pid: Some(p) } if p == living), "{error}");
+    // Whoever wrote its number there last is dead: it is somebody else who holds the lock.
+    std::fs::write(store.path(".retain/lock"), format!("{}\n", u32::MAX)).unwrap();
+    let error = store.apply_with(&plan, &options).unwrap_err();
+    assert!(matches!(error, ApplyError::Locked { pid: None }), "{error}");
     before.assert_same(&store.picture());
     drop(held);
     assert_eq!(store.apply_with(&plan, &options).unwrap().moved.checkpoints, 18);
