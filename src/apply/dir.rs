@@ -276,6 +276,16 @@ pub fn look(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Option<Statx>> {
     }
 }
 
+/// Where a directory lies, to be shown: nothing is ever opened by it.
+pub fn shown(dir: BorrowedFd<'_>) -> String {
+    use rustix::fd::AsRawFd as _;
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", dir.as_raw_fd()));
+    link.map_or_else(
+        |_| ".retain".to_owned(),
+        |path| name::encode(path.as_os_str().as_encoded_bytes()).into_owned(),
+    )
+}
+
 pub fn kind(stat: &Statx) -> FileType {
     FileType::from_raw_mode(stat.stx_mode.into())
 }

@@ -103,6 +103,14 @@ impl Home {
         })
     }
 
+    /// It is a root's own.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn is_a_roots(&self) -> io::Result<bool> {
+        Ok(dir::look(self.ours.as_fd(), root::MARKER)?.is_some())
+    }
+
     pub fn ours(&self) -> BorrowedFd<'_> {
         self.ours.as_fd()
     }

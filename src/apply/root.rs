@@ -8,6 +8,7 @@ mod inner;
 mod marker;
 mod refuse;
 
+pub(super) use marker::NAME as MARKER;
 pub use marker::{Marker, declare, init};
 pub use refuse::around;
 
@@ -31,6 +32,8 @@ pub struct Root {
     pub inode: u64,
     /// Owner of the root directory.
     pub uid: u32,
+    /// The ids it had before it was moved.
+    was: Vec<String>,
     fd: OwnedFd,
     /// Where the last recovery found journals.
     homes: Mutex<Option<Vec<Rel>>>,
@@ -68,6 +71,8 @@ pub enum RootError {
         "`{path}/.retain/root.toml` is not usable: {why}; restore it from a backup, or move it away and run `retain init`"
     )]
     Marker { path: PathBuf, why: String },
+    #[error("`{path}` cannot be used as a root: {why}")]
+    Ours { path: PathBuf, why: String },
     #[error(
         "`{path}` was copied, or another disk is mounted here: its `.retain/root.toml` belongs to another directory; run `retain init` to make this one a root of its own"
     )]
@@ -87,13 +92,15 @@ impl Root {
         let stat = dir::stat_fd(fd.as_fd())
             .map_err(|source| RootError::Io { path: absolute.clone(), source })?;
         let mut root = Root::new(absolute, fd, &stat);
-        root.id = marker::read(&root)?.map(|m| m.id);
+        if let Some(marker) = marker::read(&root)? {
+            (root.id, root.was) = (Some(marker.id), marker.was);
+        }
         Ok(root)
     }
 
     fn new(path: PathBuf, fd: OwnedFd, stat: &Statx) -> Root {
         let (inode, uid) = (stat.stx_ino, stat.stx_uid);
-        Root { path, id: None, inode, uid, fd, homes: Mutex::default() }
+        Root { path, id: None, inode, uid, was: Vec::new(), fd, homes: Mutex::default() }
     }
 
     /// The places of journals that a walk over the whole root found, for the next step of the same
@@ -105,6 +112,11 @@ impl Root {
     /// What was remembered; once, so that nothing old is relied on.
     pub(super) fn recall(&self) -> Option<Vec<Rel>> {
         self.homes.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// By its id, or by one that it had before it was moved to another disk along with its journals.
+    pub(super) fn is_called(&self, id: &str) -> bool {
+        self.id.as_deref() == Some(id) || self.was.iter().any(|was| was == id)
     }
 
     /// The descriptor everything else is relative to.
@@ -180,10 +192,14 @@ pub(super) fn check_ours(parent: BorrowedFd<'_>, ours: BorrowedFd<'_>) -> io::Re
     let stat = dir::stat_fd(ours)?;
     let allowed = [0, rustix::process::geteuid().as_raw(), dir::stat_fd(parent)?.stx_uid];
     if !allowed.contains(&stat.stx_uid) {
-        return Err(io::Error::other("its `.retain` belongs to somebody else"));
+        let at = dir::shown(ours);
+        return Err(io::Error::other(format!("`{at}` belongs to somebody else")));
     }
     if stat.stx_mode & 0o002 != 0 {
-        return Err(io::Error::other("everybody may write in its `.retain`"));
+        let at = dir::shown(ours);
+        return Err(io::Error::other(format!(
+            "everybody may write in `{at}`: `chmod o-w {at}` if what is in it is meant"
+        )));
     }
     Ok(())
 }

@@ -161,8 +161,15 @@ fn enter(calls: &dyn Calls, dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Owne
 /// A directory that nobody else can have put anything into.
 fn private(dir: BorrowedFd<'_>) -> io::Result<()> {
     let stat = dir::stat_fd(dir)?;
-    if stat.stx_uid != rustix::process::geteuid().as_raw() || stat.stx_mode & 0o022 != 0 {
-        return Err(io::Error::other("somebody else made this trash"));
+    let at = || dir::shown(dir);
+    if stat.stx_uid != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("`{}` belongs to somebody else", at())));
+    }
+    if stat.stx_mode & 0o022 != 0 {
+        let at = at();
+        return Err(io::Error::other(format!(
+            "others may write in `{at}`: `chmod go-w {at}` if what is in it is meant"
+        )));
     }
     Ok(())
 }

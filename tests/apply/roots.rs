@@ -20,7 +20,7 @@ fn kind(error: &RootError) -> &'static str {
         RootError::Home { .. } => "home",
         RootError::Nested { .. } => "nested",
         RootError::Inside { .. } => "inside",
-        RootError::Marker { .. } => "marker",
+        RootError::Marker { .. } | RootError::Ours { .. } => "marker",
         RootError::Moved { .. } => "moved",
         RootError::Io { .. } => "io",
     }

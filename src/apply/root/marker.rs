@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 use std::ffi::{CStr, CString};
 use std::io;
 
-pub(super) const NAME: &CStr = c"root.toml";
+pub(in crate::apply) const NAME: &CStr = c"root.toml";
 const VERSION: u32 = 1;
 const LIMIT: u64 = 64 * 1024;
+/// So many former ids are kept.
+const FORMER: usize = 16;
 
 /// The content of `root.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct Marker {
     pub filesystem: String,
     /// Inode of the root directory when it was made.
     pub inode: u64,
+    /// The ids it had at other places, the last one first: its journals and its trash came along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub was: Vec<String>,
 }
 
 /// The marker of a root; `None` if it has none.
@@ -38,8 +43,22 @@ pub struct Marker {
 /// # Errors
 /// It is there and cannot be trusted: that is no directory to delete in.
 pub(super) fn read(root: &Root) -> Result<Option<Marker>, RootError> {
+    let Some(marker) = stored(root)? else { return Ok(None) };
+    // Some file systems give themselves a new id at each boot; a copy also has another inode.
+    let here = filesystem(root.fd())
+        .map_err(|e| RootError::Marker { path: root.path.clone(), why: e.to_string() })?;
+    if marker.filesystem != here && marker.inode != root.inode {
+        return Err(RootError::Moved { path: root.path.clone() });
+    }
+    Ok(Some(marker))
+}
+
+/// The same, wherever it was made.
+fn stored(root: &Root) -> Result<Option<Marker>, RootError> {
     let bad = |why: String| RootError::Marker { path: root.path.clone(), why };
-    let Some(ours) = super::open_ours(root.fd()).map_err(|e| bad(e.to_string()))? else {
+    let ours = super::open_ours(root.fd())
+        .map_err(|e| RootError::Ours { path: root.path.clone(), why: e.to_string() })?;
+    let Some(ours) = ours else {
         return Ok(None);
     };
     let (bytes, stat) = match dir::read_file(ours.as_fd(), NAME, LIMIT) {
@@ -58,11 +77,6 @@ pub(super) fn read(root: &Root) -> Result<Option<Marker>, RootError> {
     }
     if marker.id.len() != 32 || !marker.id.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(bad("its id is no id".to_owned()));
-    }
-    // Some file systems give themselves a new id at each boot; a copy also has another inode.
-    let here = filesystem(root.fd()).map_err(|e| bad(e.to_string()))?;
-    if marker.filesystem != here && marker.inode != root.inode {
-        return Err(RootError::Moved { path: root.path.clone() });
     }
     Ok(Some(marker))
 }
@@ -93,21 +107,28 @@ pub fn declare(
 ) -> Result<(Root, Vec<String>), RootError> {
     let unread = match Root::open(path, home) {
         Ok(root) if root.id.is_some() => return Ok((root, Vec::new())),
-        Ok(root) => write(&root, now, calls)?,
+        Ok(root) => write(&root, Vec::new(), now, calls)?,
         Err(RootError::Moved { .. }) => {
             let (fd, path) = super::open_dir(path)?;
             super::refuse::check(&path, fd.as_fd(), home)?;
             let io = |source| RootError::Io { path: path.clone(), source };
             let stat = dir::stat_fd(fd.as_fd()).map_err(io)?;
             let copy = Root::new(path.clone(), fd, &stat);
-            write(&copy, now, calls)?
+            let old = stored(&copy)?;
+            let was = old.into_iter().flat_map(|old| [old.id].into_iter().chain(old.was));
+            write(&copy, was.take(FORMER).collect(), now, calls)?
         }
         Err(e) => return Err(e),
     };
     Ok((Root::open(path, home)?, unread))
 }
 
-fn write(root: &Root, now: Time, calls: &dyn Calls) -> Result<Vec<String>, RootError> {
+fn write(
+    root: &Root,
+    was: Vec<String>,
+    now: Time,
+    calls: &dyn Calls,
+) -> Result<Vec<String>, RootError> {
     let unread = inner::refuse(root)?;
     let io = |source| RootError::Io { path: root.path.join(".retain"), source };
     let marker = Marker {
@@ -117,6 +138,7 @@ fn write(root: &Root, now: Time, calls: &dyn Calls) -> Result<Vec<String>, RootE
         uid: rustix::process::geteuid().as_raw(),
         filesystem: filesystem(root.fd()).map_err(io)?,
         inode: root.inode,
+        was,
     };
     let text = toml::to_string(&marker).map_err(|e| io(io::Error::other(e)))?;
     store(root, calls, text.as_bytes()).map_err(io)?;
