@@ -217,6 +217,10 @@ pub enum ApplyError {
         "the journal of run {run} was written by a newer retain; use that one, nothing was changed"
     )]
     NewerJournal { run: String },
+    #[error(
+        "`.retain/journal/{file}` of run {run} cannot be read: {why}; nothing is done about that run until it can be, or is moved away"
+    )]
+    UnreadableRun { run: String, file: String, why: String },
     #[error("no run is called `{0}`; `retain log` lists them")]
     NoSuchRun(String),
     #[error("`{0}` stands for several runs; write more of it")]
@@ -253,6 +257,7 @@ impl ApplyError {
             ApplyError::Root(RootError::Io { .. })
             | ApplyError::Io { .. }
             | ApplyError::NoRoom { .. }
+            | ApplyError::UnreadableRun { .. }
             | ApplyError::Stopped { .. }
             | ApplyError::Locked { .. }
             | ApplyError::Interrupted => Kind::Failed,

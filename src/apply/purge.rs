@@ -96,7 +96,14 @@ fn purge_home(
             Which::Runs(ids) => ids.contains(&run.id),
             Which::All => true,
         };
-        if may_act(root, run).is_err() || site.stopped() {
+        if site.stopped() {
+            continue;
+        }
+        if let Err(e) = may_act(root, run) {
+            let named = chosen && matches!(which, Which::Run(_));
+            if named || (chosen && is_orphaned(home, run)?) || run.unreadable.is_some() {
+                report.faults.push(e.to_string());
+            }
             continue;
         }
         purge_run(&site, run, chosen, progress, report)?;
@@ -105,6 +112,17 @@ fn purge_home(
         report.stopped = Some("a signal".to_owned());
     }
     Ok(())
+}
+
+/// Trash of a root that this one was before it was given another id: nobody else comes to purge it. A
+/// root inside this one does its own.
+fn is_orphaned(home: &Home, run: &Run) -> Result<bool, ApplyError> {
+    let left = |i: &Item| matches!(i.state, State::Moved | State::Purging);
+    if run.foreign.is_some() || !run.items.values().any(left) {
+        return Ok(false);
+    }
+    Ok(home.at.components().is_empty()
+        || !home.is_a_roots().map_err(ApplyError::io("read the journal"))?)
 }
 
 /// Whether the trash of a run may go; a run whose beginning is lost never expires by itself.
@@ -343,6 +361,7 @@ pub(super) fn purge_now(
 ) -> Result<(), ApplyError> {
     let run = super::journal::history::read_run(Home::journal(site.home), run)
         .map_err(ApplyError::io("read the journal"))?;
+    may_act(site.root, &run)?;
     purge_run(site, &run, true, progress, report)
 }
 

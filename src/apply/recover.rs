@@ -76,7 +76,7 @@ fn recover_but(
 pub(super) fn at(site: &Site<'_>, progress: Progress<'_>) -> Result<Option<Recovery>, ApplyError> {
     let mut all = Recovery::default();
     for run in site.runs()? {
-        if run.settled || run.open.is_empty() {
+        if run.settled || (run.open.is_empty() && run.unreadable.is_none()) {
             continue;
         }
         if let Err(e) = may_act(site.root, &run) {

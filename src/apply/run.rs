@@ -242,6 +242,8 @@ impl AtHome<'_> {
         let same = |r: &&Run| {
             r.begin.as_ref().is_some_and(|b| b.plan == self.begin.plan && b.run != self.begin.run)
         };
+        // Of one that nobody can read it is not known which plan it was.
+        runs.iter().try_for_each(site::may_read)?;
         for run in runs.iter().filter(same) {
             // Of a settled one only the beginning is known so far.
             let whole = history::read_run(site.home.journal(), &run.id)

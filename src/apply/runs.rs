@@ -6,7 +6,7 @@ use super::journal::history::{self, Run, Settled, State};
 use super::outcome::{ApplyError, Count};
 use super::purge;
 use super::root::Root;
-use super::site::may_act;
+use super::site::{may_act, may_read};
 use super::threads;
 use crate::core::model::Time;
 use std::collections::BTreeSet;
@@ -69,6 +69,8 @@ pub struct RunSummary {
     pub stopped: Option<String>,
     /// Some of its records are lost.
     pub damaged: bool,
+    /// A file of its journal cannot be read: the sentence that says so.
+    pub unreadable: Option<String>,
 }
 
 /// All runs of a root that this user may read, oldest first, those kept beside the checkpoints
@@ -142,6 +144,10 @@ pub(super) fn of(
                         faults.push(format!("run {} was written by a newer retain", run.id));
                     }
                     let mut summary = summarise(&run);
+                    if let Err(e) = may_read(&run) {
+                        faults.push(e.to_string());
+                        summary.unreadable = Some(e.to_string());
+                    }
                     if !writable || run.newer || may_act(root, &run).is_err() {
                         summary.out_of_reach = summary.in_trash;
                     }
@@ -218,5 +224,6 @@ impl RunSummary {
         self.unfinished |= other.unfinished;
         self.stopped = self.stopped.take().or(other.stopped);
         self.damaged |= other.damaged;
+        self.unreadable = self.unreadable.take().or(other.unreadable);
     }
 }

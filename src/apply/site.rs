@@ -171,13 +171,22 @@ pub(super) fn tool() -> String {
     format!("retain {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// I30: only this user's journals are acted upon, and only those of this root.
+/// What a run did is known.
+pub(super) fn may_read(run: &Run) -> Result<(), ApplyError> {
+    match run.unreadable.clone() {
+        Some((file, why)) => Err(ApplyError::UnreadableRun { run: run.id.clone(), file, why }),
+        None => Ok(()),
+    }
+}
+
+/// I30: only this user's journals are acted upon, and only those of this root, whatever it was called.
 pub(super) fn may_act(root: &Root, run: &Run) -> Result<(), ApplyError> {
+    may_read(run)?;
     if let Some(uid) = run.foreign {
         return Err(ApplyError::OthersRun { run: run.id.clone(), uid });
     }
     match &run.begin {
-        Some(b) if Some(&b.root) != root.id.as_ref() => {
+        Some(b) if !root.is_called(&b.root) => {
             Err(ApplyError::OtherRootsRun { run: run.id.clone(), root: b.root.clone() })
         }
         _ => Ok(()),

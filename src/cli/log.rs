@@ -26,7 +26,7 @@ pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
     unfinished::tell(context, &root, None);
     let (mut runs, faults) = context.runs(&root).map_err(carry::failure)?;
     if let Some(text) = &args.run {
-        runs = vec![pick(runs, text)?];
+        runs = vec![known(context, pick(runs, text), &faults)?];
     }
     if context.ui.json {
         let list: Vec<Value> = runs.iter().map(|r| told::run(r, args.run.is_some())).collect();
@@ -49,8 +49,26 @@ pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
 /// # Errors
 /// None, or several.
 pub fn one(context: &Context, root: &Root, text: &str) -> Result<RunSummary, Failure> {
-    let (runs, _) = context.runs(root).map_err(carry::failure)?;
-    pick(runs, text)
+    let (runs, faults) = context.runs(root).map_err(carry::failure)?;
+    let run = known(context, pick(runs, text), &faults)?;
+    match run.unreadable {
+        Some(why) => Err(Failure::msg(Exit::Error, why)),
+        None => Ok(run),
+    }
+}
+
+/// That there is no such run is not known where something cannot be read.
+fn known(
+    context: &Context,
+    found: Result<RunSummary, Failure>,
+    faults: &[String],
+) -> Result<RunSummary, Failure> {
+    if found.is_ok() || faults.is_empty() {
+        return found;
+    }
+    faults.iter().for_each(|fault| context.ui.warn(fault));
+    let none = "of what can be read, no run, or not one alone, is called that";
+    Err(Failure::msg(Exit::Error, none).help("`retain log` lists the runs"))
 }
 
 /// The word for the newest run that moved anything.

@@ -33,7 +33,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     // Before the question: what recovery brings into the trash is part of the answer.
     carry::recover(context, &root, args.consent.dry_run)?;
     let run = args.run.as_deref().map(|text| log::one(context, &root, text)).transpose()?;
-    let due = due(context, &root, args, run.as_ref())?;
+    let (due, faults) = due(context, &root, args, run.as_ref())?;
     let amount =
         format!("{} ({})", human::count(due.checkpoints, "checkpoint"), human::size(due.bytes));
     if args.consent.dry_run {
@@ -43,7 +43,8 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
         } else {
             ui.out(&format!("{amount} in the trash would be purged.\n"))?;
         }
-        return Ok(Exit::Done);
+        faults.iter().for_each(|fault| ui.warn(fault));
+        return Ok(Exit::Done.and_if(!faults.is_empty(), Exit::Partly));
     }
     let question = format!("Purge {amount} from the trash for good?");
     if due.checkpoints > 0 && !args.consent.yes && !ui.confirm(&question)? {
@@ -84,20 +85,23 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done.and_if(left, Exit::Partly))
 }
 
-/// What is about to be purged.
+/// What is about to be purged, and what could not be read.
 fn due(
     context: &Context,
     root: &Root,
     args: &PurgeArgs,
     run: Option<&RunSummary>,
-) -> Result<Count, Failure> {
+) -> Result<(Count, Vec<String>), Failure> {
+    let mine = |run: &RunSummary| Count {
+        checkpoints: run.in_trash.checkpoints.saturating_sub(run.out_of_reach.checkpoints),
+        bytes: run.in_trash.bytes.saturating_sub(run.out_of_reach.bytes),
+    };
     if let Some(run) = run {
-        return Ok(run.in_trash);
+        return Ok((mine(run), Vec::new()));
     }
-    let (runs, _) = context.runs(root).map_err(carry::failure)?;
+    let (runs, faults) = context.runs(root).map_err(carry::failure)?;
     let expired = runs.iter().filter(|r| args.all || r.expires.is_some_and(|t| t <= context.now));
-    Ok(expired.fold(Count::default(), |sum, r| Count {
-        checkpoints: sum.checkpoints + r.in_trash.checkpoints,
-        bytes: sum.bytes.saturating_add(r.in_trash.bytes),
-    }))
+    let mut sum = Count::default();
+    expired.for_each(|run| sum.absorb(mine(run)));
+    Ok((sum, faults))
 }

@@ -27,6 +27,7 @@ mod journals;
 mod known;
 mod lives;
 mod locks;
+mod moved_roots;
 mod pointed;
 mod privileged;
 mod purging;

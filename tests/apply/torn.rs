@@ -2,7 +2,7 @@
 //! (F19, I23).
 
 use crate::support::*;
-use retain::apply::{ApplyError, What, recover, runs, undo};
+use retain::apply::{ApplyError, What, Which, purge, recover, runs, undo};
 use std::fs;
 use std::path::PathBuf;
 
@@ -168,4 +168,42 @@ fn a_newer_journal_stops_every_command() {
     assert!(!diff.contains("\n- ") && !diff.contains("+ s/"), "{diff}");
     let (_, faults) = runs(&root, 0).unwrap();
     assert!(faults[0].contains("newer retain"), "{faults:?}");
+}
+
+/// What cannot be read of one run says nothing about another; of itself, that it cannot be read.
+#[test]
+fn a_journal_that_cannot_be_read_stops_nobody_but_its_own_run() {
+    let (store, plan) = store();
+    let before = store.picture();
+    let fine = store.apply(&plan).unwrap().run.unwrap();
+    let file = "20200101-000000-0badc0de.0000";
+    let what = |run| What { run, session: None, checkpoint: None };
+    let stuck = |e: &ApplyError| {
+        assert!(matches!(e, ApplyError::UnreadableRun { .. }), "{e}");
+        assert!(e.to_string().contains(file), "{e}");
+    };
+    for n in 0..3 {
+        let path = store.path(format!(".retain/journal/{file}"));
+        match n {
+            0 => std::os::unix::fs::symlink("elsewhere", &path).unwrap(),
+            1 => fs::create_dir(&path).unwrap(),
+            _ => drop(std::os::unix::net::UnixListener::bind(&path).unwrap()),
+        }
+        let (known, faults) = runs(&store.root(), 1).unwrap();
+        assert!(known.len() == 2 && faults[0].contains(file), "{faults:?}");
+        let bad = &file[..file.len() - 5];
+        stuck(&undo(&store.root(), &what(bad), &settings(now()), &silent).unwrap_err());
+        // Which plan that was is not known.
+        stuck(&store.apply(&plan).unwrap_err());
+        let recovered = recover(&store.root(), &settings(now()), &silent).unwrap().unwrap();
+        assert!(recovered.faults[0].contains(file), "{recovered}");
+        let all = purge(&store.root(), Which::Expired, &settings(now()), &silent).unwrap();
+        assert!(all.faults[0].contains(file) && all.purged.checkpoints == 0, "{all:?}");
+        if n == 2 {
+            let report = undo(&store.root(), &what(&fine), &settings(now()), &silent).unwrap();
+            assert_eq!(report.restored.checkpoints, 2);
+            before.assert_same(&store.picture());
+        }
+        if n == 1 { fs::remove_dir(&path).unwrap() } else { fs::remove_file(&path).unwrap() }
+    }
 }

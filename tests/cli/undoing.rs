@@ -120,3 +120,24 @@ fn apply_with_purge_leaves_nothing_to_undo() {
     world.run(["apply", "--yes", "--purge", "--policy", &policy]).ok().says("for good");
     assert_eq!(left(&tree, SESSION), ["31", "41"]);
 }
+
+/// It is not true that there is no such run, nor that there is nothing, where something cannot be read.
+#[test]
+fn a_journal_that_cannot_be_read_is_named_and_the_other_runs_go_on() {
+    let (tree, world, run) = applied();
+    let bad = "20200101-000000-0badc0de";
+    let file = format!(".retain/journal/{bad}.0000");
+    tree.symlink(&file, "elsewhere");
+    let named = format!("`{file}` of run {bad} cannot be read");
+    let before = Snapshot::of(tree.path());
+    world.run(["log"]).code(3).says(&run).warns(&named);
+    world.run(["undo", "-n", &run]).ok().says("moved");
+    world.run(["undo", "-n", bad]).code(1).warns(&named);
+    world.run(["undo", "-n", "2019"]).code(1).warns(&named).warns("of what can be read, no run");
+    world.run(["purge", "--all", "-n"]).code(3).says("7 checkpoints").warns(&named);
+    before.assert_same(&Snapshot::of(tree.path()));
+    world.run(["undo", &run]).ok().says("Restored 7 checkpoints").warns(&named);
+    assert_eq!(left(&tree, SESSION), IDS);
+    world.run(["purge", "--all", "--yes"]).code(3).says("Nothing to purge").warns(&named);
+    assert!(tree.exists(&file));
+}

@@ -99,6 +99,8 @@ pub struct Run {
     /// A file has a hole: some records are missing.
     pub damaged: bool,
     pub newer: bool,
+    /// The first of its files that cannot be read, and why: what it did is not known.
+    pub unreadable: Option<(String, String)>,
     /// A user who is not this one owns a file of it, so that its content is not acted upon (I30).
     pub foreign: Option<u32>,
     pub settled: bool,
@@ -212,10 +214,10 @@ pub enum Settled<'a> {
     Whole,
 }
 
-/// The runs in a journal directory, oldest first.
+/// The runs in a journal directory, oldest first. A file that cannot be read is noted in its run.
 ///
 /// # Errors
-/// The directory or a file in it cannot be read.
+/// The directory cannot be read.
 pub fn read(dir: BorrowedFd<'_>, settled: Settled<'_>) -> io::Result<Vec<Run>> {
     let mut files: BTreeMap<String, Vec<CString>> = BTreeMap::new();
     for name in dir::names(dir)? {
@@ -227,10 +229,8 @@ pub fn read(dir: BorrowedFd<'_>, settled: Settled<'_>) -> io::Result<Vec<Run>> {
         files.retain(|id, names| one == Some(id) || !names.iter().any(|n| is_mark(n)));
     }
     let whole = settled != Settled::Beginning;
-    let mut runs = files
-        .into_iter()
-        .map(|(id, names)| fold(dir, id, &names, whole))
-        .collect::<io::Result<Vec<Run>>>()?;
+    let mut runs =
+        files.into_iter().map(|(id, names)| fold(dir, id, &names, whole)).collect::<Vec<Run>>();
     runs.sort_by(|a, b| when(a).cmp(&when(b)));
     Ok(runs)
 }
@@ -255,7 +255,7 @@ pub fn ids(dir: BorrowedFd<'_>) -> io::Result<Vec<String>> {
 pub fn read_run(dir: BorrowedFd<'_>, id: &str) -> io::Result<Run> {
     let mut names = dir::names(dir)?;
     names.retain(|n| n.to_str().ok().and_then(parse_name).is_some_and(|(run, _)| run == id));
-    fold(dir, id.to_owned(), &names, true)
+    Ok(fold(dir, id.to_owned(), &names, true))
 }
 
 /// Whether a file of a journal only says that nothing is left to do.
@@ -264,12 +264,21 @@ fn is_mark(name: &CStr) -> bool {
 }
 
 /// `whole`: also if it is settled.
-fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], whole: bool) -> io::Result<Run> {
+fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], whole: bool) -> Run {
     let uid = rustix::process::geteuid().as_raw();
     let settled = names.iter().any(|n| is_mark(n));
     let mut run = Run { id, settled, ..Run::default() };
     for name in names.iter().filter(|n| !is_mark(n)) {
-        let (decoded, owner) = read_file(dir, name, settled && !whole)?;
+        let (decoded, owner) = match read_file(dir, name, settled && !whole) {
+            Ok(read) => read,
+            // It says nothing about any other run.
+            Err(e) => {
+                let file = name.to_string_lossy().into_owned();
+                run.unreadable.get_or_insert((file, e.to_string()));
+                run.damaged = true;
+                continue;
+            }
+        };
         run.foreign = run.foreign.or((owner != uid).then_some(owner));
         run.damaged |= decoded.damaged;
         run.newer |= decoded.newer;
@@ -295,7 +304,7 @@ fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], whole: bool) -> io::
             break;
         }
     }
-    Ok(run)
+    run
 }
 
 fn when(run: &Run) -> (&str, &str) {
