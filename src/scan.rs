@@ -88,7 +88,16 @@ impl Owner {
         }
     }
 
-    /// The owner of a session by its name; `uid` is that of its directory.
+    /// The owner of a session of which only the name is known; `None` where the name does not say.
+    pub fn by_name(self, session: &str) -> Option<String> {
+        match self {
+            Owner::Component(_) => Some(self.of(session, None)),
+            Owner::Uid => None,
+        }
+    }
+
+    /// The owner of a session by its name, without what tells several in one directory apart; `uid` is
+    /// that of its directory.
     pub fn of(self, session: &str, uid: Option<u32>) -> String {
         match self {
             Owner::Component(n) => {

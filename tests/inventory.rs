@@ -288,7 +288,7 @@ prop_compose! {
             summary, tags, needs, conflicts, paths, apparent,
             pointers: pointers.into_iter().map(|(name, external)| Pointer { name, external }).collect(),
             pin: pin.map(|(until, why)| Pin { until, why }),
-            shared: shared.into_iter().map(|(inode, bytes, links)| SharedFile { inode, bytes, links }).collect(),
+            shared: shared.into_iter().map(|(inode, bytes, links)| SharedFile { inode, bytes, apparent: bytes, links }).collect(),
             sources: Vec::new(), elapsed: None,
         }
     }

@@ -13,7 +13,13 @@ use crate::core::policy::Policy;
 use crate::core::usage::{self, By, Report, Trashed};
 use crate::report::html;
 use crate::report::usage::{self as render, Page};
+use crate::whole::{self, Synced, Whole};
 use clap::{Args, ValueEnum};
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -137,7 +143,8 @@ pub fn sums_of(
     by: &[By],
     top: usize,
 ) -> Report {
-    let trash: Option<Vec<Trashed>> = root.map(|_| past::trash_of(&seen.runs, &seen.inventory));
+    let trash: Option<Vec<Trashed>> =
+        root.map(|_| past::trash_of(&seen.runs, &seen.inventory, seen.owner));
     usage::report(&usage::Input {
         inventory: &seen.inventory,
         policy,
@@ -171,12 +178,36 @@ fn put(context: &Context, args: &UsageArgs, page: &Page<'_>) -> Result<(), Failu
     };
     match &args.output {
         Some(path) => save(path, &text),
+        // What strips styles strips what names hold besides.
+        None if args.csv => context.ui.raw(|out| out.write_all(text.as_bytes())),
         None => context.ui.out(&text),
     }
 }
 
+/// A report that was there is replaced whole or stays; what is no file, such as a pipe, is written to.
 fn save(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|e| {
+    let known = std::fs::symlink_metadata(path).ok();
+    let done = match (&known, path.file_name()) {
+        (Some(known), _) if !known.is_file() => std::fs::write(path, text),
+        (_, None) => std::fs::write(path, text),
+        (_, Some(name)) => match replace(path, name, known.as_ref(), text) {
+            // In a folder where others make files, one of ours can still be written to.
+            Err(e) if known.is_some() && e.kind() == io::ErrorKind::PermissionDenied => {
+                std::fs::write(path, text)
+            }
+            done => done,
+        },
+    };
+    done.map_err(|e| {
         anyhow::Error::new(e).context(format!("cannot write {}", context::shown(path))).into()
     })
+}
+
+fn replace(path: &Path, name: &OsStr, known: Option<&Metadata>, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = std::fs::File::open(folder)?;
+    let mode = known.map_or(0o666, |known| known.permissions().mode() & 0o777);
+    let (temporary, synced) = (&whole::temporary(name)?, Synced::Content);
+    let new = Whole { dir: dir.as_fd(), name, temporary, mode, synced };
+    new.replace(|file| file.write_all(text.as_bytes()))
 }

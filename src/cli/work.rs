@@ -17,8 +17,8 @@ use crate::core::policy::Policy;
 use crate::inventory as format;
 use crate::layout::{self, Layout};
 use crate::report::human;
-use crate::scan::Unrecognised;
 use crate::scan::index::{Index, Memory};
+use crate::scan::{Owner, Unrecognised};
 pub use crate::steps::see::Seen;
 use crate::steps::see::{self, SeeError};
 use crate::steps::space;
@@ -114,6 +114,7 @@ pub fn read_inventory(path: &Path) -> Result<Seen, Failure> {
         other_mounts: Vec::new(),
         runs: Vec::new(),
         homes: Vec::new(),
+        owner: Owner::default(),
     })
 }
 

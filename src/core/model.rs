@@ -275,6 +275,8 @@ pub struct SharedFile {
     pub inode: u64,
     /// Allocated bytes.
     pub bytes: u64,
+    /// Its length.
+    pub apparent: u64,
     /// All its hard links, those outside any checkpoint included.
     pub links: u32,
 }

@@ -152,7 +152,8 @@ pub struct Trash {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trashed {
     pub session: String,
-    pub owner: String,
+    /// `None`: nobody knows any more; it is in the total only.
+    pub owner: Option<String>,
     pub trash: Trash,
 }
 
@@ -346,15 +347,16 @@ fn group(by: By, sums: &Sums<'_>, input: &Input<'_>) -> Group {
 }
 
 fn trash_of(by: By, trash: Option<&[Trashed]>) -> Option<HashMap<&str, u64>> {
-    let key: fn(&Trashed) -> &str = match by {
-        By::Owner => |t| &t.owner,
-        By::Dataset => |t| dataset(&t.session),
-        By::Session => |t| &t.session,
+    let key: fn(&Trashed) -> Option<&str> = match by {
+        By::Owner => |t| t.owner.as_deref(),
+        By::Dataset => |t| Some(dataset(&t.session)),
+        By::Session => |t| Some(&t.session),
         By::Layout | By::Age | By::Outcome => return None,
     };
     let mut sums: HashMap<&str, u64> = HashMap::new();
     for t in trash? {
-        let sum = sums.entry(key(t)).or_default();
+        let Some(key) = key(t) else { continue };
+        let sum = sums.entry(key).or_default();
         *sum = sum.saturating_add(t.trash.bytes);
     }
     Some(sums)

@@ -93,6 +93,7 @@ pub struct Pointer<'a> {
 pub struct Shared {
     pub inode: u64,
     pub bytes: u64,
+    pub apparent: u64,
     pub links: u32,
 }
 

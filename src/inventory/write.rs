@@ -90,7 +90,12 @@ fn checkpoint_line<'a>(
         shared: c
             .shared()
             .iter()
-            .map(|s| Shared { inode: s.inode, bytes: s.bytes, links: s.links })
+            .map(|s| Shared {
+                inode: s.inode,
+                bytes: s.bytes,
+                apparent: s.apparent,
+                links: s.links,
+            })
             .collect(),
         paths: c.paths(),
         fingerprint: c.fingerprint.map(Hex),

@@ -245,7 +245,7 @@ mod tests {
         for id in ["last", "best"] {
             let mut c = checkpoint(id);
             c.bytes = 100;
-            let file = SharedFile { inode: 7, bytes: 90, links: 3 };
+            let file = SharedFile { inode: 7, bytes: 90, apparent: 90, links: 3 };
             c.extra_mut().shared = vec![file; if id == "last" { 2 } else { 1 }];
             session.checkpoints.push(c);
         }

@@ -26,8 +26,16 @@ pub fn log(text: &str) -> Cow<'_, str> {
 
 /// For one CSV field, quotes included where they are needed.
 ///
-/// A field that a spreadsheet would take for a formula gets a leading `'`.
+/// A field that a spreadsheet would take for a formula gets a leading `'`. Control characters are
+/// written out, as for a terminal: whether a file or a screen is at the other end is not known.
 pub fn csv(text: &str) -> Cow<'_, str> {
+    match escape(text, char::is_control, push_escape) {
+        Cow::Borrowed(text) => field(text),
+        Cow::Owned(text) => Cow::Owned(field(&text).into_owned()),
+    }
+}
+
+fn field(text: &str) -> Cow<'_, str> {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if !formula && !text.contains(['"', ',', '\n', '\r', ' ', '\t']) {
         return Cow::Borrowed(text);

@@ -110,9 +110,17 @@ fn name(drafts: &mut [Draft], layouts: &[Box<dyn Layout>], owner: Owner) {
         let free = candidates.into_iter().chain(numbered).find(|n| !taken.contains(&**n));
         let name: Box<str> = free.unwrap_or(full).into();
         taken.insert(name.clone());
-        draft.session.owner = owner.of(&name, draft.uid).into();
+        // Where several lie in one directory, all of them are charged to whom it is.
+        let folder = [draft.home(), &draft.folder].into_iter().map(show);
+        let folder = folder.into_iter().find(|f| is_of(&name, f));
+        draft.session.owner = owner.of(folder.as_deref().unwrap_or(&name), draft.uid).into();
         draft.session.name = name;
     }
+}
+
+/// Whether a session has this folder's name, but for what tells it from others there.
+fn is_of(name: &str, folder: &str) -> bool {
+    name.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
 }
 
 /// A running session protects the checkpoint it was started from.

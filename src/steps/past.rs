@@ -6,16 +6,18 @@ use crate::core::trend::{self, Forecast, Point};
 use crate::core::usage::{By, Report, Trash, Trashed};
 use crate::history::{History, HistoryError, Measured, OwnerPoint, SessionPoint};
 use crate::report::usage::Moment;
-use std::collections::{BTreeMap, HashMap};
+use crate::scan::Owner;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Trends are of so many days: what grew last year says little about the next weeks.
 const TREND_DAYS: i64 = 30;
 const DAY: i64 = 86_400 * Time::NANOS_PER_SEC;
 
-/// What lies in the trash, by session.
+/// What lies in the trash, by session, charged as `owner` says.
 pub fn trash_of<'a>(
     runs: impl IntoIterator<Item = &'a RunSummary>,
     inventory: &Inventory,
+    owner: Owner,
 ) -> Vec<Trashed> {
     let owners: HashMap<&str, &str> =
         inventory.sessions.iter().map(|s| (&*s.name, &*s.owner)).collect();
@@ -25,11 +27,16 @@ pub fn trash_of<'a>(
         sum.checkpoints += 1;
         sum.bytes = sum.bytes.saturating_add(item.bytes);
     }
+    let known: HashSet<&str> = owners.values().copied().collect();
+    // A session that has nothing left is charged as its name says. If it was one of several in a
+    // directory, those that are left say whose that is.
+    let by_name = |session: &str| {
+        let cut = session.rsplit_once('#').and_then(|(folder, _)| owner.by_name(folder));
+        cut.filter(|o| known.contains(&**o)).or_else(|| owner.by_name(session))
+    };
     let trashed = |(session, trash): (String, Trash)| {
-        // A session that has nothing left is charged as its name says.
-        let own = || session.split('/').next().unwrap_or(&session);
-        let owner = owners.get(&*session).copied().unwrap_or_else(own).to_owned();
-        Trashed { session, owner, trash }
+        let owner = owners.get(&*session).map(|o| (*o).to_owned());
+        Trashed { owner: owner.or_else(|| by_name(&session)), session, trash }
     };
     sessions.into_iter().map(trashed).collect()
 }

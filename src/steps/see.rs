@@ -10,7 +10,7 @@ use crate::core::select::{Globs, Scope};
 use crate::core::{name, plan};
 use crate::layout::Layout;
 use crate::scan::index::{Index, Memory};
-use crate::scan::{self, Fault, ScanEvent, ScanOptions, Unrecognised};
+use crate::scan::{self, Fault, Owner, ScanEvent, ScanOptions, Unrecognised};
 use crate::store::local::LocalStore;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use std::io;
@@ -33,6 +33,8 @@ pub struct Seen {
     pub runs: Vec<RunSummary>,
     /// Where their journals may lie.
     pub homes: Vec<Vec<u8>>,
+    /// Whom sessions are charged to.
+    pub owner: Owner,
 }
 
 /// Why nothing could be scanned.
@@ -115,6 +117,7 @@ pub fn scan(
         other_mounts: scanned.other_mounts,
         runs,
         homes: scanned.homes,
+        owner: config.owner,
     })
 }
 

@@ -294,7 +294,8 @@ impl Walk {
             unit.modified = unit.modified.max(modified);
         }
         if stat.stx_nlink > 1 {
-            unit.shared.push(SharedFile { inode: stat.stx_ino, bytes, links: stat.stx_nlink });
+            let (inode, apparent, links) = (stat.stx_ino, stat.stx_size, stat.stx_nlink);
+            unit.shared.push(SharedFile { inode, bytes, apparent, links });
             if !self.seen.insert(stat.stx_ino) {
                 return;
             }

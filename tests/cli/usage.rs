@@ -400,3 +400,54 @@ fn an_empty_root_is_no_error() {
     world(&tree).run(["usage"]).ok().says("0 checkpoints in 0 sessions");
     world(&tree).run(["usage", "--html"]).ok().says("Nothing is there.");
 }
+
+#[test]
+fn the_trash_of_an_emptied_session_is_charged_as_the_settings_say() {
+    for (setting, owner) in [("path:2", Some("alice")), ("path:1", Some("lab")), ("uid", None)] {
+        let tree = Tree::new();
+        nsml::write_as(&tree, "lab/alice/1");
+        tree.file("retain.toml", format!("owner = \"{setting}\"\n"));
+        let world = world(&tree);
+        world.run(["init"]).ok();
+        world.run(["rm", "lab/alice/1", "*", "--yes"]).ok();
+        let json = world.run(["usage", "--json", "--by", "owner"]).ok().json();
+        let rows: Vec<&str> =
+            group(&json, "owner").iter().map(|r| r["name"].as_str().unwrap()).collect();
+        assert_eq!(rows, owner.into_iter().collect::<Vec<_>>(), "{setting}");
+        assert_eq!(json["trash"]["checkpoints"], 9);
+    }
+}
+
+#[test]
+fn a_report_replaces_the_last_one_whole() {
+    let tree = storage();
+    let world = world(&tree);
+    let out = tempfile::tempdir().unwrap();
+    let (file, other) = (out.path().join("usage.csv"), out.path().join("link"));
+    std::fs::write(&file, "the last one").unwrap();
+    std::fs::hard_link(&file, &other).unwrap();
+    let before = Snapshot::of(tree.path());
+    world.run(["usage", "--csv", "-o", file.to_str().unwrap()]).ok();
+    // Nothing was written into it: a disk that is full half way leaves it as it is.
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "the last one");
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("by,name"));
+    assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 2);
+    world.run(["usage", "--csv", "-o", "/dev/stdout"]).ok().says("by,name");
+    world.run(["usage", "--csv", "-o", "/dev/full"]).code(1).warns("cannot write /dev/full");
+    world.run(["usage", "-o", "nowhere/at/all"]).code(1).warns("cannot write nowhere/at/all");
+    before.assert_same(&Snapshot::of(tree.path()));
+}
+
+#[test]
+fn csv_has_every_name_the_same_on_a_pipe_and_in_a_file() {
+    let tree = storage();
+    for odd in ["a\u{1b}[31mb", "ab"] {
+        nsml::write_as(&tree, &format!("team/{odd}/1"));
+    }
+    let world = world(&tree);
+    let file = world.home().join("usage.csv");
+    let args = ["usage", "--csv", "--by", "session"];
+    let piped = world.run(args).ok().says("team/ab/1,").says("team/a\\u{1b}[31mb/1,");
+    world.run(args.iter().chain(&["-o", file.to_str().unwrap()])).ok();
+    assert_eq!(std::fs::read_to_string(file).unwrap(), piped.stdout);
+}

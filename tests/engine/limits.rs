@@ -77,7 +77,7 @@ fn what_is_discarded_or_not_kept_counts_as_gone() {
 fn hard_links_count_once_and_free_nothing_while_one_is_left() {
     let mut root = sized(&[100; 3]);
     for i in 1..3 {
-        let shared = SharedFile { inode: 7, bytes: 90, links: 2 };
+        let shared = SharedFile { inode: 7, bytes: 90, apparent: 90, links: 2 };
         root.last().checkpoints[i].extra_mut().shared.push(shared);
     }
     // 100 + 10 + 10 + 90 shared.
@@ -211,7 +211,7 @@ fn quotas_weigh_hard_links_once() {
         let mut root = three();
         for c in &mut root.0.sessions[1].checkpoints {
             c.bytes = bytes;
-            c.extra_mut().shared.push(SharedFile { inode: 7, bytes: 25, links: 2 });
+            c.extra_mut().shared.push(SharedFile { inode: 7, bytes: 25, apparent: 25, links: 2 });
         }
         let policy = with_quota(policy(vec![]), per_owner(max, max));
         assert_eq!(root.kept(&policy), kept, "{bytes}");

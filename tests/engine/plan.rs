@@ -125,7 +125,7 @@ fn a_plan_of_some_sessions_is_decided_over_all() {
 fn what_a_keeper_shares_is_not_freed() {
     let mut root = sample();
     for i in [0, 3] {
-        let shared = SharedFile { inode: 1, bytes: 60, links: 2 };
+        let shared = SharedFile { inode: 1, bytes: 60, apparent: 60, links: 2 };
         root.0.sessions[0].checkpoints[i].extra_mut().shared.push(shared);
     }
     let totals = plan(&root, &keeps(RuleKind::Last(1))).totals;

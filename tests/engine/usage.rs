@@ -144,7 +144,7 @@ fn the_rest_is_one_row() {
 #[test]
 fn a_file_shared_with_what_stays_is_not_reclaimable() {
     let mut root = Root::new().session("a/1", steps(3)).session("b/1", steps(3));
-    let shared = |links| SharedFile { inode: 7, bytes: 90, links };
+    let shared = |links| SharedFile { inode: 7, bytes: 90, apparent: 90, links };
     // 1 of a goes, 3 of b stays.
     root.0.sessions[0].checkpoints[0].extra_mut().shared.push(shared(2));
     root.0.sessions[1].checkpoints[2].extra_mut().shared.push(shared(2));
@@ -164,22 +164,45 @@ fn a_file_shared_with_what_stays_is_not_reclaimable() {
 }
 
 #[test]
+fn a_shared_file_is_as_long_as_it_is() {
+    let mut root = Root::new().session("a/1", steps(2));
+    for c in &mut root.0.sessions[0].checkpoints {
+        let extra = c.extra_mut();
+        extra.apparent = 100;
+        extra.shared = vec![SharedFile { inode: 7, bytes: 4096, apparent: 10, links: 2 }];
+    }
+    let total = |root: &Root| {
+        let policy = load("[[policy]]\nname = \"p\"\nkeep = [{ last = 1 }]\n");
+        report(root, &policy, &[], 10).total.apparent
+    };
+    assert_eq!(total(&root), 190);
+    // Of what was never measured nothing is in the sum, and nothing is taken from it.
+    root.0.sessions[0].checkpoints[0].extra_mut().apparent = 0;
+    assert_eq!(total(&root), 100);
+}
+
+#[test]
 fn trash_stands_apart() {
     let trash = [
         Trashed {
             session: "a/x/1".into(),
-            owner: "a".into(),
+            owner: Some("a".into()),
             trash: Trash { checkpoints: 2, bytes: 50 },
         },
         Trashed {
             session: "gone/1".into(),
-            owner: "gone".into(),
+            owner: Some("gone".into()),
             trash: Trash { checkpoints: 1, bytes: 7 },
+        },
+        Trashed {
+            session: "whose/1".into(),
+            owner: None,
+            trash: Trash { checkpoints: 1, bytes: 3 },
         },
     ];
     let report =
         report_with(&storage(), &load(LAST_TWO), &[By::Owner, By::Layout], 10, Some(&trash));
-    assert_eq!(report.trash, Some(Trash { checkpoints: 3, bytes: 57 }));
+    assert_eq!(report.trash, Some(Trash { checkpoints: 4, bytes: 60 }));
     assert_eq!(report.total.bytes, 900);
     let found: Vec<(&str, Option<u64>)> =
         report.groups[0].rows.iter().map(|r| (&*r.name, r.trash)).collect();
@@ -229,7 +252,7 @@ proptest! {
         for (s, c, inode, links) in links {
             let bytes = 10 + inode;
             let checkpoint = &mut root.0.sessions[s].checkpoints[c];
-            checkpoint.extra_mut().shared.push(SharedFile { inode, bytes, links });
+            checkpoint.extra_mut().shared.push(SharedFile { inode, bytes, apparent: bytes, links });
             checkpoint.bytes += 100;
         }
         let policy = load(&format!("[[policy]]\nname = \"p\"\nkeep = [{{ last = {keep} }}]\n"));
@@ -271,7 +294,7 @@ proptest! {
             let seen = places.iter().filter(|p| p.2 == *inode).count();
             let links = u32::try_from(seen).unwrap() + outside[usize::try_from(*inode).unwrap()];
             let checkpoint = &mut root.0.sessions[*s].checkpoints[*c];
-            checkpoint.extra_mut().shared.push(SharedFile { inode: *inode, bytes: 10, links });
+            checkpoint.extra_mut().shared.push(SharedFile { inode: *inode, bytes: 10, apparent: 10, links });
         }
         let policy = load(&format!("[[policy]]\nname = \"p\"\nkeep = [{{ last = {keep} }}]\n"));
         let outcome = root.decide(&policy);

@@ -29,6 +29,8 @@ fn fairseq() {
         run#updates\n  checkpoint_1_500.pt\n  checkpoint_2_1000.pt\n  checkpoint_3_1500.pt\n  \
         checkpoint_4_2000.pt\n"
     );
+    let owners: Vec<&str> = scan.inventory.sessions.iter().map(|s| &*s.owner).collect();
+    assert_eq!(owners, ["run", "run"], "both are charged to whom the directory is");
     assert_eq!(
         deletions(&scan),
         ["run: checkpoint1.pt checkpoint2.pt", "run#updates: checkpoint_1_500.pt"]

@@ -87,7 +87,7 @@ mod tests {
         let mut c = Checkpoint { bytes, ..Checkpoint::default() };
         c.extra_mut().shared = shared
             .iter()
-            .map(|&(inode, bytes, links)| SharedFile { inode, bytes, links })
+            .map(|&(inode, bytes, links)| SharedFile { inode, bytes, apparent: bytes, links })
             .collect();
         c
     }

@@ -41,7 +41,8 @@ pub struct Tally {
     deletes: u64,
     /// By [`Class`], of files with one link.
     private: [u64; 5],
-    shared: Vec<(u64, Class, u64)>,
+    /// Inode, class, what it occupies, and its length where that is counted.
+    shared: Vec<(u64, Class, u64, u64)>,
 }
 
 impl Tally {
@@ -63,7 +64,8 @@ impl Tally {
             }
             let linked = goes && links.stays.get(&file.inode) == Some(&true);
             let class = if linked { Class::Linked } else { class };
-            tally.shared.push((file.inode, class, file.bytes));
+            let length = if apparent == 0 { 0 } else { file.apparent };
+            tally.shared.push((file.inode, class, file.bytes, length));
             own = own.saturating_sub(file.bytes);
         }
         tally.private[class as usize] = own;
@@ -94,10 +96,11 @@ impl Tally {
         // The strongest class of each inode comes first.
         shared.sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
         for files in shared.chunk_by(|a, b| a.0 == b.0) {
-            let (_, class, bytes) = files[0];
+            let (_, class, bytes, _) = files[0];
             classes[class as usize] = classes[class as usize].saturating_add(bytes);
-            // Of a shared file only the allocation is known.
-            let again = bytes.saturating_mul(files.len() as u64 - 1);
+            let lengths = files.iter().map(|f| f.3);
+            let once = lengths.clone().max().unwrap_or(0);
+            let again = lengths.fold(0, u64::saturating_add) - once;
             apparent = apparent.saturating_sub(again);
         }
         let [reclaimable, linked, unmatched, kept, protected] = classes;

@@ -216,7 +216,10 @@ fn pin(value: &Value) -> Result<Pin, String> {
 fn shared(value: &Value) -> Result<SharedFile, String> {
     let fields = Fields(value);
     let links = fields.small("links")?.ok_or("links is missing")?;
-    Ok(SharedFile { inode: fields.required("inode")?, bytes: fields.required("bytes")?, links })
+    let (inode, bytes) = (fields.required("inode")?, fields.required("bytes")?);
+    // Files of before it was written down are no longer or shorter than what they occupy.
+    let apparent = fields.count("apparent")?.unwrap_or(bytes);
+    Ok(SharedFile { inode, bytes, apparent, links })
 }
 
 /// The `guards` of a session.

@@ -351,9 +351,10 @@ fn put_extra(out: &mut Writer, extra: &Extra) {
         out.option(why.as_ref(), |out, w| out.bytes(w.as_bytes()));
     });
     put_texts(out, conflicts);
-    out.list(shared.iter(), |out, SharedFile { inode, bytes, links }| {
+    out.list(shared.iter(), |out, SharedFile { inode, bytes, apparent, links }| {
         out.u64(*inode);
         out.u64(*bytes);
+        out.u64(*apparent);
         out.u64((*links).into());
     });
     put_texts(out, paths);
@@ -370,8 +371,10 @@ fn extra(reader: &mut Reader<'_>) -> Option<Extra> {
     let pin = |r: &mut Reader<'_>| {
         Some(Pin { until: r.option(time)?, why: r.option(|r| r.text().map(Into::into))? })
     };
-    let shared =
-        |r: &mut Reader<'_>| Some(SharedFile { inode: r.u64()?, bytes: r.u64()?, links: r.u32()? });
+    let shared = |r: &mut Reader<'_>| {
+        let (inode, bytes, apparent) = (r.u64()?, r.u64()?, r.u64()?);
+        Some(SharedFile { inode, bytes, apparent, links: r.u32()? })
+    };
     Some(Extra {
         summary: reader.option(|r| r.text().map(Into::into))?,
         elapsed: reader.option(Reader::f64)?,

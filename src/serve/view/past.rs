@@ -25,7 +25,7 @@ pub struct Past {
 impl Past {
     /// Reads the history of an open root, and sums up what a view saw of it.
     pub fn read(root: &Root, runs: &[Arc<RunSummary>], view: &View) -> Past {
-        let trash = past::trash_of(runs.iter().map(|r| &**r), view.inventory());
+        let trash = past::trash_of(runs.iter().map(|r| &**r), view.inventory(), view.seen.owner);
         let report = report(view, view.inventory(), &view.outcome, &trash, true);
         // A history is a comfort: without one there is no trend, and everything else.
         let future = history(root).and_then(|h| past::future(&h, &report).ok());
@@ -48,8 +48,8 @@ impl Past {
             sessions: mine.iter().map(|s| view.outcome.sessions[*s].clone()).collect(),
             ..Outcome::default()
         };
-        let mut trash = past::trash_of(runs.iter().map(|r| &**r), whole);
-        trash.retain(|t| t.owner == owner);
+        let mut trash = past::trash_of(runs.iter().map(|r| &**r), whole, view.seen.owner);
+        trash.retain(|t| t.owner.as_deref() == Some(owner));
         let mut report = report(view, &inventory, &outcome, &trash, false);
         // What the whole root may use is not said in terms of one owner.
         report.quotas.retain(|q| q.owner.as_deref() == Some(owner));
@@ -128,7 +128,7 @@ pub fn record(root: &Root, threads: usize, view: &View) {
         return;
     }
     let runs = apply::runs::after(root, threads, &view.seen.homes, None);
-    let trash = past::trash_of(&runs, view.inventory());
+    let trash = past::trash_of(&runs, view.inventory(), view.seen.owner);
     let sums = usage::report(&usage::Input {
         inventory: view.inventory(),
         policy: &view.law.policy,

@@ -3,7 +3,7 @@
 use super::index::{Filter, Sort};
 use super::*;
 use crate::core::model::{Checkpoint, Status};
-use crate::scan::Unrecognised;
+use crate::scan::{Owner, Unrecognised};
 
 /// A part of what an iterator gives.
 fn page<T>(all: impl Iterator<Item = T>, offset: usize, limit: usize) -> Page<T> {
@@ -50,6 +50,7 @@ fn view() -> View {
         other_mounts: Vec::new(),
         runs: Vec::new(),
         homes: Vec::new(),
+        owner: Owner::default(),
     };
     View::new(seen, Law::of("test".into(), POLICY.into(), NOW), NOW)
 }
