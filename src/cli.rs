@@ -27,6 +27,7 @@ mod man;
 mod marks;
 mod monitor;
 mod past;
+mod pins;
 mod plan;
 mod policy;
 mod progress;

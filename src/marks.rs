@@ -42,6 +42,9 @@ pub struct Mark {
     pub submissions: Vec<Submission>,
 }
 
+/// Something that is said, and about what.
+type Said<'m> = (&'m Subject, &'m Mark);
+
 /// A hand-in, to a leaderboard for example.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Submission {
@@ -125,24 +128,37 @@ impl MarksFile {
         whole.into_iter().flat_map(|m| &m.tags).map(String::as_str)
     }
 
+    /// What is said about a checkpoint itself, and about its session.
+    fn about(&self, series: &str, id: &str) -> (Vec<Said<'_>>, Vec<Said<'_>>) {
+        // A second series in the directory changes what the first is called: an id alone names its
+        // checkpoint, and what was said of the only series then holds for all that are there now.
+        let named = |s: &Subject| s.checkpoint.as_deref() == Some(id);
+        let mut own: Vec<Said<'_>> = self.iter().filter(|(s, _)| named(s)).collect();
+        if own.iter().any(|(s, _)| s.series == series) {
+            own.retain(|(s, _)| s.series == series);
+        }
+        let whole = self.iter().filter(|(s, _)| {
+            let related = s.series == series || s.series.is_empty() || series.is_empty();
+            s.checkpoint.is_none() && related
+        });
+        (own, whole.collect())
+    }
+
+    /// What the pins are about that hold a checkpoint at a time: itself first, then its session.
+    pub fn pins(&self, series: &str, id: &str, now: Time) -> Vec<&Subject> {
+        let (own, whole) = self.about(series, id);
+        let holds = |pin: &Pin| pin.until.is_none_or(|until| now < until);
+        let all = own.into_iter().chain(whole);
+        all.filter(|(_, m)| m.pin.as_ref().is_some_and(holds)).map(|(s, _)| s).collect()
+    }
+
     /// Sets on a checkpoint what is said about it and about its session.
     ///
     /// Session tags stay with the session. A pin that has run out is handed on with its end: what
     /// it means now is for those to say who know the time.
     pub fn apply(&self, series: &str, checkpoint: &mut Checkpoint) {
-        // A second series in the directory changes what the first is called: an id alone names its
-        // checkpoint, and what was said of the only series then holds for all that are there now.
-        let named = |s: &Subject| s.checkpoint.as_deref() == Some(&*checkpoint.id);
-        let mut own: Vec<_> = self.iter().filter(|(s, _)| named(s)).collect();
-        if own.iter().any(|(s, _)| s.series == series) {
-            own.retain(|(s, _)| s.series == series);
-        }
-        let own: Vec<&Mark> = own.into_iter().map(|(_, m)| m).collect();
-        let whole = self.iter().filter(|(s, _)| {
-            let related = s.series == series || s.series.is_empty() || series.is_empty();
-            s.checkpoint.is_none() && related
-        });
-        for mark in own.iter().copied().chain(whole.map(|(_, m)| m)) {
+        let (own, whole) = self.about(series, &checkpoint.id);
+        for (_, mark) in own.iter().chain(&whole) {
             if let Some(pin) = &mark.pin {
                 checkpoint.marks.set(Marks::PINNED);
                 let extra = checkpoint.extra_mut();
@@ -152,7 +168,7 @@ impl MarksFile {
                 checkpoint.marks.set(Marks::SUBMITTED);
             }
         }
-        for tag in own.iter().flat_map(|m| &m.tags) {
+        for tag in own.iter().flat_map(|(_, m)| &m.tags) {
             let tags = &mut checkpoint.extra_mut().tags;
             if tags.iter().all(|t| **t != **tag) {
                 tags.push(tag.as_str().into());

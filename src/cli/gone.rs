@@ -4,12 +4,13 @@
 //! took it, when and why, and whether it can still come back.
 
 use super::context::Context;
+use super::failure::Failure;
 use super::shell;
 use crate::apply::journal::history::State;
 use crate::apply::{self, Root, RunItem, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
-use crate::steps::pick;
+use crate::steps::pick::{self, PickError};
 use crate::steps::see::Seen;
 use anstyle::Style;
 use serde_json::{Value, json};
@@ -61,8 +62,36 @@ pub fn hint(context: &Context, gone: &[Gone<'_>]) -> Option<String> {
         "run {} moved {} of it to the trash; `{}` brings them back",
         last.run.id,
         count(back.len()),
-        context.command(&format!("undo {} {}", last.run.id, shell::quoted(&last.item.session)))
+        context.command(&format!("undo {}", shell::words(&[&last.run.id, &last.item.session])))
     ))
+}
+
+/// The error about a name, with what a run took that bore it instead of names that are near.
+pub fn explained(
+    context: &Context,
+    root: &Root,
+    seen: &Seen,
+    (session, ids): (&str, &[String]),
+    error: PickError,
+) -> Failure {
+    let runs = runs(context, root, seen);
+    let gone = of_session(&runs, session);
+    let picked = pick::sessions(&seen.inventory, &[session.to_owned()]).unwrap_or_default();
+    let is_missing =
+        |id: &&String| pick::checkpoints(&seen.inventory, &picked, &[(*id).clone()]).is_err();
+    let help = match ids {
+        [] => hint(context, &gone),
+        ids => ids
+            .iter()
+            .filter(is_missing)
+            .find_map(|id| gone.iter().find(|g| is(&g.item.id, id)))
+            .map(|g| g.hint(context)),
+    };
+    let failure = Failure::from(error);
+    match help {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
 }
 
 impl Gone<'_> {
@@ -72,6 +101,23 @@ impl Gone<'_> {
 
     fn is_restorable(&self) -> bool {
         matches!(self.item.state, State::Intent | State::Moved)
+    }
+
+    fn undo(&self, context: &Context) -> String {
+        let words = [&*self.run.id, &*self.item.session, &*self.item.id];
+        context.command(&format!("undo {}", shell::words(&words)))
+    }
+
+    /// One sentence for somebody who asks for it by its name.
+    fn hint(&self, context: &Context) -> String {
+        let (id, run) = (&self.item.id, &self.run.id);
+        if self.is_restorable() {
+            return format!(
+                "run {run} moved {id} to the trash; `{}` brings it back",
+                self.undo(context)
+            );
+        }
+        format!("run {run} deleted {id} (`{}`)", context.command(&format!("log {run}")))
     }
 
     fn state(&self) -> String {
@@ -105,8 +151,7 @@ impl Gone<'_> {
         fact("size", &human::size(item.bytes));
         fact("state", &self.state());
         if self.is_restorable() {
-            let words = [&self.run.id, &item.session, &item.id].map(|w| shell::quoted(w));
-            fact("restore", &context.command(&format!("undo {}", words.join(" "))));
+            fact("restore", &self.undo(context));
         }
         out.push_str(&table.render());
         out

@@ -4,11 +4,13 @@ use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::work::{self, Seen};
+use super::{gone, pins};
+use crate::apply::Root;
 use crate::core::model::{Inventory, Pin, Time};
 use crate::marks::Mark;
 use crate::report::human;
 use crate::steps::mark::{self, Folders, MarkError, Written, parse_until};
-use crate::steps::pick;
+use crate::steps::pick::{self, PickError};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -73,7 +75,10 @@ pub fn pin(context: &Context, args: &PinArgs) -> Result<Exit, Failure> {
 }
 
 pub fn unpin(context: &Context, args: &UnpinArgs) -> Result<Exit, Failure> {
-    Ok(change(context, &args.target, "unpinned", |mark| mark.pin = None)?.exit)
+    let (root, seen) = look(context)?;
+    let marked = change_in(context, &root, &seen, &args.target, "unpinned", |m| m.pin = None)?;
+    pins::say_left(context, &root, &seen, &args.target)?;
+    Ok(marked.exit)
 }
 
 pub fn tag(context: &Context, args: &TagArgs) -> Result<Exit, Failure> {
@@ -104,14 +109,32 @@ pub fn change(
     done: &str,
     edit: impl Fn(&mut Mark),
 ) -> Result<Marked, Failure> {
+    let (root, seen) = look(context)?;
+    change_in(context, &root, &seen, target, done, edit)
+}
+
+fn look(context: &Context) -> Result<(Root, Seen), Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
     let seen = work::scan_root(context, &config, &root)?;
-    let chosen = Chosen::of(&seen, target)?;
+    Ok((root, seen))
+}
+
+fn change_in(
+    context: &Context,
+    root: &Root,
+    seen: &Seen,
+    target: &Target,
+    done: &str,
+    edit: impl Fn(&mut Mark),
+) -> Result<Marked, Failure> {
+    let chosen = Chosen::of(&seen.inventory, target).map_err(|e| {
+        gone::explained(context, root, seen, (&target.session, &target.checkpoints), e)
+    })?;
     let mut written = Written::default();
     if !target.dry_run {
-        context.confine(&root);
-        written = mark::write(&root, &chosen.folders, &edit);
+        context.confine(root);
+        written = mark::write(root, &chosen.folders, &edit);
     }
     for error in &written.failed {
         let text = error.to_string();
@@ -137,7 +160,15 @@ pub fn change(
     }
     let nothing = !whole && failed.len() == chosen.folders.len();
     let exit = Exit::Done.and_if(!whole, if nothing { Exit::Error } else { Exit::Partly });
-    Ok(Marked { exit: work::say_faults(context, &seen).and(exit), whole })
+    Ok(Marked { exit: work::say_faults(context, seen).and(exit), whole })
+}
+
+/// Where the marks of a target lie.
+///
+/// # Errors
+/// Nothing has that name.
+pub fn folders(inventory: &Inventory, target: &Target) -> Result<Folders, PickError> {
+    Ok(Chosen::of(inventory, target)?.folders)
 }
 
 /// Where the marks of the target lie.
@@ -150,8 +181,7 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn of(seen: &Seen, target: &Target) -> Result<Chosen, Failure> {
-        let inventory = &seen.inventory;
+    fn of(inventory: &Inventory, target: &Target) -> Result<Chosen, PickError> {
         let sessions = pick::sessions(inventory, std::slice::from_ref(&target.session))?;
         let whole_sessions = target.checkpoints.is_empty();
         let (folders, count) = if whole_sessions {

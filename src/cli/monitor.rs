@@ -257,7 +257,9 @@ fn commands(context: &Context, seen: &Seen, finding: &Finding, top: usize) -> Ve
     if advice.losses.iter().any(|l| l.by_policy > 0) {
         let of = finding.quota.owner.as_ref().map(|o| format!("{o}/"));
         let below = |of: &String| advice.losses.iter().all(|l| l.session.starts_with(&**of));
-        let plain = |of: &String| !of.contains(['*', '?', '[', ']', '{', '}', '\\']);
+        let plain = |of: &String| {
+            !of.starts_with('-') && !of.contains(['*', '?', '[', ']', '{', '}', '\\'])
+        };
         let sessions = match of.filter(|of| below(of) && plain(of)) {
             Some(of) => format!(" {}", shell::quoted(&format!("{of}**"))),
             // Whatever is selected, the policy decides over all sessions.
@@ -267,12 +269,9 @@ fn commands(context: &Context, seen: &Seen, finding: &Finding, top: usize) -> Ve
         commands.push(format!("{retain} apply plan.json"));
     }
     for loss in advice.losses.iter().filter(|l| !l.beyond.is_empty()).take(top) {
-        let ids: Vec<String> = loss.beyond.iter().map(|id| shell::quoted(id)).collect();
-        commands.push(format!(
-            "{retain} rm{policy} {} {}",
-            shell::quoted(&loss.session),
-            ids.join(" ")
-        ));
+        let ids = loss.beyond.iter().map(|id| &**id);
+        let words: Vec<&str> = std::iter::once(&*loss.session).chain(ids).collect();
+        commands.push(format!("{retain} rm{policy} {}", shell::words(&words)));
     }
     commands
 }

@@ -5,12 +5,13 @@ use super::carry::{self, Carried, Job};
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{shell, work};
-use crate::core::model::{Marks, Session};
+use super::{gone, pins, work};
+use crate::apply::Root;
+use crate::core::model::Session;
 use crate::core::plan::PlanFile;
 use crate::report::plan::Detail;
 use crate::report::{self, human};
-use crate::steps::{by_hand, pick};
+use crate::steps::{by_hand, mark, pick};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -38,8 +39,11 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
     let root = context::open(&config.root)?;
     carry::recover(context, &root, args.consent.dry_run)?;
     let seen = work::scan_root(context, &config, &root)?;
-    let sessions = pick::sessions(&seen.inventory, std::slice::from_ref(&args.session))?;
-    let chosen = pick::checkpoints(&seen.inventory, &sessions, &args.checkpoints)?;
+    let chosen = pick::sessions(&seen.inventory, std::slice::from_ref(&args.session))
+        .and_then(|s| pick::checkpoints(&seen.inventory, &s, &args.checkpoints))
+        .map_err(|e| {
+            gone::explained(context, &root, &seen, (&args.session, &args.checkpoints), e)
+        })?;
     // The embedded default declares no protections: only a policy that somebody chose does.
     let judged = by_hand::judge(
         &seen.inventory,
@@ -66,20 +70,29 @@ pub fn run(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
         // A session in which everything chosen stays is shown, too.
         detail: Detail { all: true, ..Detail::default() },
     };
-    let exit = carry::carry_out(context, &job, &mut Carried::new(root))?;
+    let mut carried = Carried::new(root);
+    let exit = carry::carry_out(context, &job, &mut carried)?;
     for (s, c) in &judged.refused {
-        explain_refusal(context, &seen.inventory.sessions[*s], *c, &job.plan);
+        explain_refusal(context, &carried.root, &seen.inventory.sessions[*s], *c, &job.plan);
     }
     Ok(work::finish(context, seen).and(exit).and_if(refused > 0, Exit::Refused))
 }
 
-fn explain_refusal(context: &Context, session: &Session, checkpoint: usize, plan: &PlanFile) {
+fn explain_refusal(
+    context: &Context,
+    root: &Root,
+    session: &Session,
+    checkpoint: usize,
+    plan: &PlanFile,
+) {
     let c = &session.checkpoints[checkpoint];
     let decision = plan.decisions.iter().find(|d| d.session == *session.name && d.id == *c.id);
-    let why = decision.map(|d| report::plan::reasons(&d.reasons)).unwrap_or_default();
+    let reasons = decision.map(|d| &d.reasons[..]).unwrap_or_default();
+    let why = report::plan::reasons(reasons);
     context.ui.warn(format!("{} {} stays: {why}", session.name, c.id));
-    if c.marks.has(Marks::PINNED) {
-        let (session, id) = (shell::quoted(&session.name), shell::quoted(&c.id));
-        context.ui.help(format!("`retain unpin {session} {id}` takes its pin away"));
+    // Marks that nobody can read pin as well, and there is no pin that could be taken away.
+    let pinned = reasons.iter().any(|r| r.kind == "pinned");
+    if let Some(held) = mark::pinned(root, &session.series, c, context.now).filter(|_| pinned) {
+        pins::say_remedy(context, session, &[&c.id], &held);
     }
 }

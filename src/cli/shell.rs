@@ -9,9 +9,16 @@ pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// Words of a command that are no options, last in it, whatever they begin with.
+pub fn words(words: &[&str]) -> String {
+    let dashed = words.iter().any(|word| word.starts_with('-'));
+    let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    format!("{}{}", if dashed { "-- " } else { "" }, quoted.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{quoted, words};
 
     #[test]
     fn commands_can_be_pasted() {
@@ -20,5 +27,11 @@ mod tests {
         assert_eq!(quoted("a'b;$(x)"), r"'a'\''b;$(x)'");
         assert_eq!(quoted("-rf"), "'-rf'");
         assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn a_name_is_no_option() {
+        assert_eq!(words(&["t/mnist/4", "3"]), "t/mnist/4 3");
+        assert_eq!(words(&["t/mnist/4", "-rf"]), "-- t/mnist/4 '-rf'");
     }
 }

@@ -11,13 +11,14 @@ use super::failure::Failure;
 use super::marks::{self, Marked, Target};
 use super::unattended::{Told, UnattendedArgs};
 use super::{remember, work};
+use crate::apply::Root;
 use crate::apply::lock::{Lock, NoLock};
-use crate::core::model::{Marks, Time};
+use crate::core::model::Time;
 use crate::core::plan::PlanFile;
 use crate::marks::{Mark, Submission};
 use crate::report::human;
 use crate::report::plan::Detail;
-use crate::steps::mark::parse_until;
+use crate::steps::mark::{self, parse_until};
 use crate::steps::pick;
 use clap::Args;
 use std::collections::HashSet;
@@ -72,9 +73,12 @@ pub fn run(context: &mut Context, args: &SubmittedArgs) -> Result<Exit, Failure>
     if let Ok(root) = context.config().and_then(|config| context::open(&config.root)) {
         told.root(&root);
     }
-    let held = if args.apply && !consent.dry_run { held(context)? } else { None };
-    let noted = noted(context, args);
-    drop(held);
+    let held = if args.apply && !consent.dry_run { held(context) } else { Ok(None) };
+    let noted = held.and_then(|held| {
+        let noted = noted(context, args);
+        drop(held);
+        noted
+    });
     let ended = noted.and_then(|noted| {
         if !args.apply {
             return Ok(noted.exit);
@@ -110,18 +114,24 @@ fn held(context: &Context) -> Result<Option<Lock>, Failure> {
 }
 
 fn noted(context: &Context, args: &SubmittedArgs) -> Result<Marked, Failure> {
+    marks::change(context, &args.target, "marked as submitted", edit(context, args))
+}
+
+/// What it does to a mark.
+fn edit(context: &Context, args: &SubmittedArgs) -> impl Fn(&mut Mark) {
     let submission = Submission { score: args.score, at: Some(args.at.unwrap_or(context.now)) };
     // A job that is run again hands nothing in a second time, though the clock has gone on.
-    let same = |known: &Submission| {
-        known.score == submission.score && (args.at.is_none() || known.at == submission.at)
+    let (remove, any_time) = (args.remove, args.at.is_none());
+    let same = move |known: &Submission| {
+        known.score == submission.score && (any_time || known.at == submission.at)
     };
-    marks::change(context, &args.target, "marked as submitted", |mark: &mut Mark| {
-        if args.remove {
+    move |mark: &mut Mark| {
+        if remove {
             mark.submissions.clear();
         } else if !mark.submissions.iter().any(same) {
             mark.submissions.push(submission);
         }
-    })
+    }
 }
 
 fn tidied(
@@ -139,7 +149,7 @@ fn tidied(
         carry::recover(context, &root, consent.dry_run)?;
         let mut seen = work::scan_root(context, &config, &root)?;
         if consent.dry_run {
-            as_if_noted(&mut seen, args)?;
+            as_if_noted(context, &root, &mut seen, args)?;
         }
         told.found(&seen.inventory, &policy.policy);
         let picked = pick::sessions(&seen.inventory, std::slice::from_ref(&args.target.session))?;
@@ -176,19 +186,16 @@ fn tidied(
     }
 }
 
-/// A dry run decides as if the mark were written.
-fn as_if_noted(seen: &mut work::Seen, args: &SubmittedArgs) -> Result<(), Failure> {
-    if args.remove || args.target.checkpoints.is_empty() {
-        return Ok(());
-    }
-    let sessions = pick::sessions(&seen.inventory, std::slice::from_ref(&args.target.session))?;
-    for (s, checkpoints) in pick::checkpoints(&seen.inventory, &sessions, &args.target.checkpoints)?
-    {
-        for c in checkpoints {
-            seen.inventory.sessions[s].checkpoints[c].marks.set(Marks::SUBMITTED);
-        }
-    }
-    Ok(())
+/// A dry run decides as if the marks were written, whatever they are set on or taken from.
+fn as_if_noted(
+    context: &Context,
+    root: &Root,
+    seen: &mut work::Seen,
+    args: &SubmittedArgs,
+) -> Result<(), Failure> {
+    let folders = marks::folders(&seen.inventory, &args.target)?;
+    mark::foresee(root, &folders, &mut seen.inventory, edit(context, args))
+        .map_err(|e| Failure::new(Exit::Error, e).help("nothing would be tidied up"))
 }
 
 fn job(plan: PlanFile, consent: Consent) -> Job {

@@ -3,9 +3,10 @@
 use crate::apply::Root;
 use crate::apply::dir::{self, Rel};
 use crate::core::calendar;
-use crate::core::model::{Inventory, Time};
+use crate::core::model::{Checkpoint, Inventory, Marks, Time};
 use crate::marks::{self, Mark, MarksError, MarksFile, Subject};
-use std::collections::BTreeMap;
+use crate::store::local::LocalDir;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 /// The subjects in one directory of checkpoints, by its path below the root.
@@ -106,6 +107,67 @@ fn write_one(
     let rel = Rel::parse(folder)?;
     let fd = dir::open(root.fd(), &rel, dir::how())?;
     Ok(marks::edit(&fd, change)?)
+}
+
+/// Changes in an inventory what [`write`] would change of its submissions, and writes nothing.
+///
+/// # Errors
+/// As for `write`: what stands in a folder cannot be read.
+pub fn foresee(
+    root: &Root,
+    folders: &Folders,
+    inventory: &mut Inventory,
+    edit: impl Fn(&mut Mark),
+) -> Result<(), MarkError> {
+    let mut files: HashMap<&str, (MarksFile, MarksFile)> = HashMap::new();
+    for (folder, subjects) in folders {
+        let known =
+            read(root, folder).map_err(|source| MarkError { folder: folder.clone(), source })?;
+        let mut new = known.clone();
+        subjects.iter().for_each(|subject| edit(new.entry(subject.clone())));
+        files.insert(folder, (known, new));
+    }
+    for session in &mut inventory.sessions {
+        for c in &mut session.checkpoints {
+            let Some(folder) = folder_of(c.paths()) else { continue };
+            let Some((known, new)) = files.get(&*folder) else { continue };
+            let is_in = |file: &MarksFile| {
+                let mut bare = Checkpoint { id: c.id.clone(), ..Checkpoint::default() };
+                file.apply(&session.series, &mut bare);
+                bare.marks.has(Marks::SUBMITTED)
+            };
+            // What no mark says, such as what a platform noted, stays as it is.
+            match (is_in(known), is_in(new)) {
+                (_, true) => c.marks.set(Marks::SUBMITTED),
+                (true, false) => c.marks.clear(Marks::SUBMITTED),
+                (false, false) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(root: &Root, folder: &str) -> Result<MarksFile, MarkFault> {
+    let fd = dir::open(root.fd(), &Rel::parse(folder)?, dir::how())?;
+    Ok(marks::read(&LocalDir::new(fd)?)?)
+}
+
+/// What keeps a checkpoint pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// Its folder, below the root.
+    pub folder: String,
+    /// About which the pins that hold are: itself, the session, or what another series there calls so.
+    pub subjects: Vec<Subject>,
+}
+
+/// The pins that hold a checkpoint of such a session at a time; `None` where none does, or where
+/// nobody can read them.
+pub fn pinned(root: &Root, series: &str, c: &Checkpoint, now: Time) -> Option<Pinned> {
+    let folder = folder_of(c.paths())?;
+    let file = read(root, &folder).ok()?;
+    let subjects: Vec<Subject> = file.pins(series, &c.id, now).into_iter().cloned().collect();
+    (!subjects.is_empty()).then_some(Pinned { folder, subjects })
 }
 
 /// A day, inclusive and in UTC, or an instant.

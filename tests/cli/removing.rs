@@ -179,3 +179,44 @@ fn a_purge_says_what_it_leaves_in_the_trash() {
     world.run(["undo"]).says("Restored 1 checkpoint");
     assert!(nsml::left(&tree, nsml::SESSION).contains(&"0".to_owned()));
 }
+
+/// What takes a pin away is the words that set it.
+#[test]
+fn the_remedy_for_a_pin_is_one() {
+    let unpin = |id: &str| format!("`retain unpin {SESSION}{id}`");
+    for (pin, id, other) in [(&["pin", SESSION][..], "", " 3"), (&["pin", SESSION, "3"], " 3", "")]
+    {
+        let tree = nsml::storage();
+        let world = world(&tree);
+        world.run(pin).ok();
+        let run = world.run(["rm", SESSION, "3", "--yes"]).code(6).warns(&unpin(id));
+        assert!(!run.stderr.contains(&unpin(other)), "{run}");
+        assert_eq!(left(&tree, SESSION), IDS);
+        // The other words say what they leave.
+        let words = format!("unpin {SESSION}{other}");
+        let run = world.run(words.split(' ')).ok().warns("still pinned").warns(&unpin(id));
+        assert!(!run.stderr.contains(&unpin(other)), "{run}");
+        let words = format!("unpin {SESSION}{id}");
+        let run = world.run(words.split(' ')).ok();
+        assert!(!run.stderr.contains("still"), "{run}");
+        world.run(["rm", SESSION, "3", "--yes"]).ok();
+        assert_eq!(left(&tree, SESSION).len(), 8);
+    }
+}
+
+/// Where it is no pin that holds, or nobody can read which, none is to be taken away.
+#[test]
+fn no_pin_is_blamed_for_something_else() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    world.run(["pin", SESSION, "3", "--until", "2040-06-16"]).ok();
+    let body = "[[protect]]\nname = \"r\"\nmatch = { id = [\"3\"] }\n[[policy]]\nname = \"p\"\n";
+    let policy = nsml::policy(&world, body);
+    let later = nsml::world(&tree).at_time("2040-07-01T00:00:00Z");
+    let run = later.run(["rm", SESSION, "3", "--yes", "--policy", &policy]).code(6).warns("stays");
+    assert!(!run.stderr.contains("unpin"), "{run}");
+    tree.file(format!("{SESSION}/nsml_model/.retain/marks.toml"), "version = ");
+    let run = later.run(["rm", SESSION, "3", "--yes"]).code(6).warns("stays");
+    assert!(!run.stderr.contains("unpin"), "{run}");
+    assert_eq!(left(&tree, SESSION), IDS);
+}

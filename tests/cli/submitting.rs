@@ -1,6 +1,12 @@
 //! `submitted` as a CI job calls it after each hand-in.
 
 use crate::nsml::{self, IDS, LAST_TWO, SESSION, left, world};
+use crate::support::Snapshot;
+use retain::apply::calls::Os;
+use retain::apply::lock::Lock;
+use rustix::fd::AsFd as _;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 const KEEP_SUBMITTED: &str = "min-age = \"0s\"\n[[policy]]\nname = \"two\"\n\
                               keep = [{ submitted = true, hard = true }, { last = 2 }]\n";
@@ -88,4 +94,72 @@ fn only_what_the_policy_gives_up_goes() {
     let policy = nsml::policy(&world, LAST_TWO);
     world.run(["submitted", SESSION, "0", "--apply", "--yes", "--policy", &policy]).ok();
     assert_eq!(left(&tree, SESSION), ["31", "41"], "this policy does not ask for submissions");
+}
+
+/// What a dry run shows is what the job then does, whatever its marks are set on or taken from.
+#[test]
+fn a_preview_has_the_marks_of_the_whole_target() {
+    let some = ["0", "1", "2", "3", "4"];
+    for (before, job, deletes, stays) in [
+        (&some[..], &["--remove", "0", "1", "2", "3"][..], 6, &["4", "31", "41"][..]),
+        (&some, &["0", "11"], 1, &["0", "1", "2", "3", "4", "11", "31", "41"]),
+        (&[], &[], 0, &IDS),
+        (&[], &["--remove"], 7, &["31", "41"]),
+    ] {
+        let tree = nsml::storage();
+        let world = world(&tree);
+        let policy = nsml::policy(&world, KEEP_SUBMITTED);
+        if !before.is_empty() {
+            world.run(["submitted", SESSION].iter().chain(before)).ok();
+        }
+        let looked = Snapshot::of(tree.path());
+        let args = ["submitted", SESSION, "--apply", "--policy", &policy];
+        let args: Vec<&str> = args.iter().chain(job).copied().collect();
+        let said =
+            if deletes == 0 { "Nothing to delete".to_owned() } else { format!("delete {deletes}") };
+        world.run(args.iter().chain(&["-n"])).ok().says(&said);
+        looked.assert_same(&Snapshot::of(tree.path()));
+        world.run(args.iter().chain(&["--yes"])).ok().says(&said);
+        assert_eq!(left(&tree, SESSION), stays, "{job:?}");
+    }
+    // What the session itself says stays, whatever becomes of the marks.
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let policy = nsml::policy(&world, KEEP_SUBMITTED);
+    let own = r#"{"status":"exited","submissions":[{"checkpoint":"3"}]}"#;
+    tree.file(format!("{SESSION}/session.json"), own);
+    let args = ["submitted", SESSION, "--remove", "--apply", "-n", "--policy", &policy];
+    world.run(args).ok().says("delete 6");
+    tree.file(format!("{SESSION}/nsml_model/.retain/marks.toml"), "version = ");
+    world.run(args).code(1).warns("cannot mark in");
+}
+
+/// Whoever is to hear how a job ended hears it, too, of one that could not begin.
+#[test]
+fn a_job_that_finds_the_root_at_work_tells_everybody() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let ours = std::fs::File::open(tree.at(".retain")).unwrap();
+    let lock = Lock::take(&Os, ours.as_fd(), Duration::ZERO, &AtomicBool::new(false)).unwrap();
+    let before = Snapshot::of(tree.path());
+    let (metrics, summary) = (world.home().join("m.prom"), world.home().join("s.md"));
+    let to = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let run = world.run([
+        "submitted",
+        SESSION,
+        "3",
+        "--apply",
+        "--yes",
+        "--lock-wait",
+        "0s",
+        "--metrics",
+        &to(&metrics),
+        "--summary",
+        &to(&summary),
+    ]);
+    run.code(1).warns("error:");
+    before.assert_same(&Snapshot::of(tree.path()));
+    assert!(std::fs::read_to_string(metrics).unwrap().contains("retain_last_run_exit_code"));
+    assert!(!std::fs::read_to_string(summary).unwrap().is_empty());
+    drop(lock);
 }
