@@ -11,6 +11,7 @@ pub mod past;
 pub mod pick;
 pub mod see;
 pub mod space;
+pub mod taken;
 pub mod told;
 
 /// Where the policy of those who did not write one comes from.

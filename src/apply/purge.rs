@@ -4,6 +4,7 @@
 //! unlink, so that nothing half removed is ever restored; the next command finishes what this one
 //! could not.
 
+mod foreseen;
 mod spared;
 
 use super::home::{self, Home};
@@ -20,6 +21,8 @@ use crate::core::model::Time;
 use spared::{pointed_at, unwanted};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
+
+pub use foreseen::{Due, foresee};
 
 /// Sessions whose removal is recorded together.
 const BATCH: usize = 64;
@@ -101,7 +104,7 @@ fn purge_home(
         }
         if let Err(e) = may_act(root, run) {
             let named = chosen && matches!(which, Which::Run(_));
-            if named || (chosen && is_orphaned(home, run)?) || run.unreadable.is_some() {
+            if named || is_passed_over(home, run, chosen)? {
                 report.faults.push(e.to_string());
             }
             continue;
@@ -112,6 +115,11 @@ fn purge_home(
         report.stopped = Some("a signal".to_owned());
     }
     Ok(())
+}
+
+/// Whether it is to be said that a run is none that may be acted upon.
+fn is_passed_over(home: &Home, run: &Run, chosen: bool) -> Result<bool, ApplyError> {
+    Ok(run.unreadable.is_some() || (chosen && is_orphaned(home, run)?))
 }
 
 /// Trash of a root that this one was before it was given another id: nobody else comes to purge it. A
@@ -155,7 +163,7 @@ fn purge_run(
         *open.entry(&item.intent.session).or_default() += 1;
     }
     let calls = site.settings.calls;
-    let pointed = pointed_at(site, run, &groups)?;
+    let pointed = pointed_at(site.root, site.settings.threads, run, &groups)?;
     let threads = site.settings.threads;
     let sync = |removed: &[Removed<'_>]| -> io::Result<()> {
         let synced = parallel::map(threads, removed, |one| {
@@ -177,7 +185,9 @@ fn purge_run(
         }
         site.check()?;
         // I6, I10, R5, R13: not what is wanted by now; what is half purged already is finished.
-        let looked = parallel::map(threads, batch, |group| unwanted(site, run, group, &pointed));
+        let looked = parallel::map(threads, batch, |group| {
+            unwanted(site.root, site.settings.now, run, group, &pointed)
+        });
         let mut batch: Vec<Vec<&Item>> = Vec::new();
         for (group, kept) in looked {
             report.kept.extend(kept);

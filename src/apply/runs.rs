@@ -2,7 +2,7 @@
 
 use super::dir::Rel;
 use super::home::{self, Home};
-use super::journal::history::{self, Run, Settled, State};
+use super::journal::history::{self, Item, Run, Settled, State};
 use super::outcome::{ApplyError, Count};
 use super::purge;
 use super::root::Root;
@@ -23,6 +23,16 @@ pub struct RunItem {
 }
 
 impl RunItem {
+    pub(super) fn of(item: &Item) -> RunItem {
+        RunItem {
+            session: item.intent.session.clone(),
+            id: item.intent.id.clone(),
+            bytes: item.intent.bytes,
+            state: item.state,
+            why: item.intent.why.clone(),
+        }
+    }
+
     /// It was moved to the trash, and is there still.
     pub fn in_trash(&self) -> bool {
         matches!(self.state, State::Moved | State::Purging | State::Intent)
@@ -41,6 +51,10 @@ pub struct RunSummary {
     /// When it was carried out.
     pub at: Option<Time>,
     pub uid: Option<u32>,
+    /// Another user, whose journal it is.
+    pub foreign: Option<u32>,
+    /// Which root it says it is of.
+    pub root: String,
     /// Where its policy came from.
     pub policy: String,
     /// Digest of its plan.
@@ -173,11 +187,13 @@ fn summarise(run: &Run) -> RunSummary {
         unfinished: !run.open.is_empty() && !run.settled,
         stopped: run.ended.clone().flatten(),
         damaged: run.damaged,
+        foreign: run.foreign,
         ..RunSummary::default()
     };
     if let Some(begin) = &run.begin {
         out.at = Time::parse(&begin.now);
         out.uid = Some(begin.uid);
+        out.root.clone_from(&begin.root);
         out.policy.clone_from(&begin.policy);
         out.plan.clone_from(&begin.plan);
         out.planned = Count { checkpoints: begin.checkpoints, bytes: begin.bytes };
@@ -191,13 +207,7 @@ fn summarise(run: &Run) -> RunSummary {
             State::Kept | State::Gone | State::Lost => &mut out.left,
         };
         count.add(item.intent.bytes);
-        out.items.push(RunItem {
-            session: item.intent.session.clone(),
-            id: item.intent.id.clone(),
-            bytes: item.intent.bytes,
-            state: item.state,
-            why: item.intent.why.clone(),
-        });
+        out.items.push(RunItem::of(item));
     }
     if out.in_trash.checkpoints > 0 {
         out.expires = purge::expires(run);
@@ -206,6 +216,12 @@ fn summarise(run: &Run) -> RunSummary {
 }
 
 impl RunSummary {
+    /// I30: whether this user may undo or purge it in this root, as far as can be told from outside.
+    pub fn may_act(&self, root: &Root) -> bool {
+        let known = self.at.is_some() || !self.root.is_empty();
+        self.foreign.is_none() && (!known || root.is_called(&self.root))
+    }
+
     fn absorb(&mut self, other: RunSummary) {
         let counts = [
             (&mut self.in_trash, other.in_trash),
@@ -225,5 +241,6 @@ impl RunSummary {
         self.stopped = self.stopped.take().or(other.stopped);
         self.damaged |= other.damaged;
         self.unreadable = self.unreadable.take().or(other.unreadable);
+        self.foreign = self.foreign.or(other.foreign);
     }
 }

@@ -3,7 +3,10 @@
 //! It never overwrites, and it restores what can be restored: a checkpoint whose place was taken
 //! stays in the trash, and is said.
 
+mod foreseen;
+
 use super::cause::Cause;
+use super::dir::Rel;
 use super::home::{self, Home};
 use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
@@ -16,6 +19,8 @@ use super::site::{Site, may_act};
 use crate::store::unit;
 use std::collections::BTreeSet;
 use std::io;
+
+pub use foreseen::{Foreseen, foresee};
 
 /// What to restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,19 +78,28 @@ pub fn undo(
         }
     }
     if beside {
-        let unseen = |(at, e)| format!("{at} could not be searched: {e}");
         report.faults.extend(faults.into_iter().map(unseen));
     }
     // I33, F24: it was listed a moment ago; nothing restored is no success then.
     if !met && report.stopped.is_none() {
         return Err(ApplyError::NoSuchRun(run));
     }
-    if asked == 0 && (what.session.is_some() || what.checkpoint.is_some()) {
-        let what =
-            [what.session, what.checkpoint].into_iter().flatten().collect::<Vec<_>>().join(" ");
-        return Err(ApplyError::NotInRun { run, what });
-    }
+    not_in_run(what, run, asked)?;
     Ok(report)
+}
+
+/// Some of the run's journals may be where nobody could look.
+fn unseen((at, e): (Rel, io::Error)) -> String {
+    format!("{at} could not be searched: {e}")
+}
+
+/// A part that was asked for and is in no journal of the run is a typing mistake.
+fn not_in_run(what: &What<'_>, run: String, asked: usize) -> Result<(), ApplyError> {
+    if asked > 0 || (what.session.is_none() && what.checkpoint.is_none()) {
+        return Ok(());
+    }
+    let what = [what.session, what.checkpoint].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    Err(ApplyError::NotInRun { run, what })
 }
 
 /// The one run that a person's text stands for.
@@ -124,7 +138,7 @@ fn restore(
 ) -> Result<(), ApplyError> {
     let (purged, todo): (Vec<&Item>, Vec<&Item>) =
         items.iter().partition(|i| matches!(i.state, State::Purging | State::Purged));
-    report.skipped.extend(purged.iter().map(|i| skip(&i.intent, Cause::Changed, "it was purged")));
+    report.skipped.extend(purged.iter().map(|i| skip(&i.intent, Cause::Changed, PURGED)));
     let mut work = Undoing { site, run, progress, report, journal: None, split: false };
     for group in by_session(todo.into_iter()) {
         if site.stopped() {
@@ -147,7 +161,33 @@ fn skip(item: &Intent, cause: Cause, why: &str) -> Skip {
     Skip { session, id, cause, why: why.to_owned() }
 }
 
+const PURGED: &str = "it was purged";
+const TAKEN: &str = "its place is taken; it stays in the trash";
 const NOWHERE: &str = "it is neither in the trash nor at its path";
+
+/// Where a checkpoint is that is to come back.
+enum Lies {
+    /// Some of it at least.
+    InTrash,
+    Home,
+    Nowhere,
+}
+
+/// # Errors
+/// It cannot be looked at; `NotFound`: a part of it is nowhere.
+fn lies(found: &Located, state: State, item: &Intent) -> io::Result<Lies> {
+    let seen = found.look(item)?;
+    if seen.trash + seen.strange == 0 && state.is_final() {
+        return Ok(match state {
+            State::Gone | State::Lost => Lies::Nowhere,
+            _ => Lies::Home,
+        });
+    }
+    if seen.trash + seen.strange + seen.home < seen.parts {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(Lies::InTrash)
+}
 
 /// An undo at one home.
 struct Undoing<'a> {
@@ -181,9 +221,7 @@ impl Undoing<'_> {
                 Ok(false) => {}
                 Err(e) => {
                     let (cause, why) = match e.kind() {
-                        io::ErrorKind::AlreadyExists => {
-                            (Cause::Changed, "its place is taken; it stays in the trash")
-                        }
+                        io::ErrorKind::AlreadyExists => (Cause::Changed, TAKEN),
                         io::ErrorKind::NotFound => (Cause::Changed, NOWHERE),
                         _ => (Cause::Refused, &*e.to_string()),
                     };
@@ -210,18 +248,16 @@ impl Undoing<'_> {
     /// nothing to restore.
     fn item(&mut self, found: &Located, item: &Item) -> io::Result<bool> {
         let (state, item) = (item.state, &item.intent);
-        let seen = found.look(item)?;
-        if seen.trash + seen.strange == 0 && state.is_final() {
-            match state {
-                State::Gone | State::Lost => {
-                    self.report.skipped.push(skip(item, Cause::Changed, NOWHERE));
-                }
-                _ => self.report.already += 1,
+        match lies(found, state, item)? {
+            Lies::InTrash => {}
+            Lies::Home => {
+                self.report.already += 1;
+                return Ok(false);
             }
-            return Ok(false);
-        }
-        if seen.trash + seen.strange + seen.home < seen.parts {
-            return Err(io::ErrorKind::NotFound.into());
+            Lies::Nowhere => {
+                self.report.skipped.push(skip(item, Cause::Changed, NOWHERE));
+                return Ok(false);
+            }
         }
         // I23: a file without an end is what makes recovery look, should this be cut off.
         if self.journal.is_none() {

@@ -5,7 +5,7 @@ use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::unfinished;
-use crate::apply::{ApplyError, Count, Root, RunSummary};
+use crate::apply::{ApplyError, Count, Root, RunItem, RunSummary};
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
 use crate::steps::told;
@@ -26,7 +26,7 @@ pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
     unfinished::tell(context, &root, None);
     let (mut runs, faults) = context.runs(&root).map_err(carry::failure)?;
     if let Some(text) = &args.run {
-        runs = vec![known(context, pick(runs, text), &faults)?];
+        runs = vec![known(context, pick(runs, &root, text), &faults)?];
     }
     if context.ui.json {
         let list: Vec<Value> = runs.iter().map(|r| told::run(r, args.run.is_some())).collect();
@@ -50,7 +50,7 @@ pub fn run(context: &Context, args: &LogArgs) -> Result<Exit, Failure> {
 /// None, or several.
 pub fn one(context: &Context, root: &Root, text: &str) -> Result<RunSummary, Failure> {
     let (runs, faults) = context.runs(root).map_err(carry::failure)?;
-    let run = known(context, pick(runs, text), &faults)?;
+    let run = known(context, pick(runs, root, text), &faults)?;
     match run.unreadable {
         Some(why) => Err(Failure::msg(Exit::Error, why)),
         None => Ok(run),
@@ -71,15 +71,18 @@ fn known(
     Err(Failure::msg(Exit::Error, none).help("`retain log` lists the runs"))
 }
 
-/// The word for the newest run that moved anything.
+/// The word for the newest run that moved anything, among those that one may undo if there are any.
 pub const LAST: &str = "last";
 
-fn pick(mut runs: Vec<RunSummary>, text: &str) -> Result<RunSummary, Failure> {
+fn pick(mut runs: Vec<RunSummary>, root: &Root, text: &str) -> Result<RunSummary, Failure> {
     if text == LAST {
         runs.retain(|r| {
             [r.in_trash, r.midway, r.purged, r.restored].iter().any(|c| c.checkpoints > 0)
         });
-        return runs.pop().ok_or_else(|| {
+        // Of others' alone, the newest: whoever acts on it hears whose it is.
+        let own = runs.iter().rposition(|r| r.may_act(root));
+        let newest = if let Some(own) = own { Some(runs.swap_remove(own)) } else { runs.pop() };
+        return newest.ok_or_else(|| {
             Failure::usage("no run has deleted anything here").help("`retain log` lists the runs")
         });
     }
@@ -158,11 +161,11 @@ fn one_run(context: &Context, run: &RunSummary) -> String {
         fact("kept", format!("{session}: {why}"));
     }
     out.push('\n');
-    out + &items(run)
+    out + &items(&run.items)
 }
 
 /// A table of a run's checkpoints.
-pub fn items(run: &RunSummary) -> String {
+pub fn items(items: &[RunItem]) -> String {
     let mut table = Table::new([
         ("State", Align::Left),
         ("Session", Align::Left),
@@ -170,7 +173,7 @@ pub fn items(run: &RunSummary) -> String {
         ("Size", Align::Right),
         ("Why", Align::Left),
     ]);
-    for item in &run.items {
+    for item in items {
         table.row([
             Cell::new(item.state.as_str()),
             Cell::new(&item.session),

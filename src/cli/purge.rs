@@ -5,8 +5,10 @@ use super::carry;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::ui::Ui;
 use super::{log, progress, unfinished};
-use crate::apply::{self, Count, PurgeReport, Root, RunSummary, Which};
+use crate::apply::purge::Due;
+use crate::apply::{self, PurgeReport, Root, Which, purge};
 use crate::report::human;
 use crate::steps::told;
 use clap::Args;
@@ -33,45 +35,44 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
     // Before the question: what recovery brings into the trash is part of the answer.
     carry::recover(context, &root, args.consent.dry_run)?;
     let run = args.run.as_deref().map(|text| log::one(context, &root, text)).transpose()?;
-    let (due, faults) = due(context, &root, args, run.as_ref())?;
-    let amount =
-        format!("{} ({})", human::count(due.checkpoints, "checkpoint"), human::size(due.bytes));
-    if args.consent.dry_run {
-        unfinished::tell(context, &root, None);
-        if ui.json {
-            ui.json(&told::purge(due, true, &PurgeReport::default()))?;
-        } else {
-            ui.out(&format!("{amount} in the trash would be purged.\n"))?;
-        }
-        faults.iter().for_each(|fault| ui.warn(fault));
-        return Ok(Exit::Done.and_if(!faults.is_empty(), Exit::Partly));
-    }
-    let question = format!("Purge {amount} from the trash for good?");
-    if due.checkpoints > 0 && !args.consent.yes && !ui.confirm(&question)? {
-        return Err(Failure::msg(Exit::Refused, "not confirmed; nothing was purged"));
-    }
     let which = match &run {
         Some(run) => Which::Run(&run.id),
         None if args.all => Which::All,
         None => Which::Expired,
     };
-    let critical = context.signals.critical();
-    let settings = carry::settings(context, critical.stop());
-    context.confine(&root);
-    let bar = progress::Deletion::new(ui);
-    let done = apply::purge(&root, which, &settings, &|event| bar.event(&event));
-    bar.finish();
-    drop(critical);
-    let report = done.map_err(carry::failure)?;
+    // Nobody is asked with --yes: then only a run that is not theirs is of interest beforehand.
+    let due = if args.consent.yes && run.is_none() {
+        Due::default()
+    } else {
+        let threads = context.threads.unwrap_or(0);
+        purge::foresee(&root, which, threads, context.now).map_err(carry::failure)?
+    };
+    let count = due.count;
+    let amount =
+        format!("{} ({})", human::count(count.checkpoints, "checkpoint"), human::size(count.bytes));
+    if args.consent.dry_run {
+        unfinished::tell(context, &root, None);
+        let report = PurgeReport { kept: due.kept, faults: due.faults, ..PurgeReport::default() };
+        say_left(ui, &report);
+        if ui.json {
+            ui.json(&told::purge(count, true, &report))?;
+        } else {
+            ui.out(&format!("{amount} in the trash would be purged.\n"))?;
+        }
+        return Ok(exit(&report));
+    }
+    let question = format!("Purge {amount} from the trash for good?");
+    let report = if args.consent.yes || (count.checkpoints > 0 && ui.confirm(&question)?) {
+        purged(context, &root, which)?
+    } else if count.checkpoints > 0 {
+        return Err(Failure::msg(Exit::Refused, "not confirmed; nothing was purged"));
+    } else {
+        // What somebody lets go in this moment was in no question.
+        PurgeReport { kept: due.kept, faults: due.faults, ..PurgeReport::default() }
+    };
 
     carry::say_recovered(ui, report.recovered.as_ref());
-    carry::say_skipped(ui, &report.kept);
-    for fault in &report.faults {
-        ui.warn(fault);
-    }
-    if let Some(why) = &report.stopped {
-        ui.warn(format!("stopped before the end: {why}"));
-    }
+    say_left(ui, &report);
     let purged = report.purged;
     if ui.json {
         ui.json(&told::purge(purged, false, &report))?;
@@ -81,27 +82,30 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
         let count = human::count(purged.checkpoints, "checkpoint");
         ui.out(&format!("Purged {count} ({}).\n", human::size(purged.bytes)))?;
     }
-    let left = !report.faults.is_empty() || !report.kept.is_empty() || report.stopped.is_some();
-    Ok(Exit::Done.and_if(left, Exit::Partly))
+    Ok(exit(&report))
 }
 
-/// What is about to be purged, and what could not be read.
-fn due(
-    context: &Context,
-    root: &Root,
-    args: &PurgeArgs,
-    run: Option<&RunSummary>,
-) -> Result<(Count, Vec<String>), Failure> {
-    let mine = |run: &RunSummary| Count {
-        checkpoints: run.in_trash.checkpoints.saturating_sub(run.out_of_reach.checkpoints),
-        bytes: run.in_trash.bytes.saturating_sub(run.out_of_reach.bytes),
-    };
-    if let Some(run) = run {
-        return Ok((mine(run), Vec::new()));
+fn purged(context: &Context, root: &Root, which: Which<'_>) -> Result<PurgeReport, Failure> {
+    let critical = context.signals.critical();
+    let settings = carry::settings(context, critical.stop());
+    context.confine(root);
+    let bar = progress::Deletion::new(&context.ui);
+    let done = apply::purge(root, which, &settings, &|event| bar.event(&event));
+    bar.finish();
+    done.map_err(carry::failure)
+}
+
+fn say_left(ui: &Ui, report: &PurgeReport) {
+    carry::say_skipped(ui, &report.kept);
+    for fault in &report.faults {
+        ui.warn(fault);
     }
-    let (runs, faults) = context.runs(root).map_err(carry::failure)?;
-    let expired = runs.iter().filter(|r| args.all || r.expires.is_some_and(|t| t <= context.now));
-    let mut sum = Count::default();
-    expired.for_each(|run| sum.absorb(mine(run)));
-    Ok((sum, faults))
+    if let Some(why) = &report.stopped {
+        ui.warn(format!("stopped before the end: {why}"));
+    }
+}
+
+fn exit(report: &PurgeReport) -> Exit {
+    let left = !report.faults.is_empty() || !report.kept.is_empty() || report.stopped.is_some();
+    Exit::Done.and_if(left, Exit::Partly)
 }

@@ -4,13 +4,13 @@ use super::carry;
 use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::ui::Ui;
 use super::{log, progress, unfinished};
-use crate::apply::journal::history::State;
-use crate::apply::{self, RunSummary, What};
+use crate::apply::undo::{self, Foreseen};
+use crate::apply::{self, Root, RunSummary, UndoReport, What};
 use crate::report::human;
-use crate::steps::told;
+use crate::steps::{pick, taken, told};
 use clap::Args;
-use serde_json::json;
 
 #[derive(Debug, Args)]
 pub struct UndoArgs {
@@ -34,15 +34,16 @@ pub struct UndoArgs {
 pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
-    let session = args.session.as_deref().map(|s| s.trim_end_matches('/'));
     // Before anything can be refused: whoever killed a run is told of it by any command.
     carry::recover(context, &root, args.dry_run)?;
     let run = log::one(context, &root, &args.run)?;
+    let session = args.session.as_deref().map(|s| taken::session(&run, pick::tidy(s)));
+    let checkpoint = args.checkpoint.as_deref().map(|c| taken::checkpoint(&run, session, c));
+    let what = What { run: &run.id, session, checkpoint };
     if args.dry_run {
         unfinished::tell(context, &root, None);
-        return preview(context, run, args, session);
+        return preview(context, &root, &run, &what);
     }
-    let what = What { run: &run.id, session, checkpoint: args.checkpoint.as_deref() };
     let critical = context.signals.critical();
     let settings = carry::settings(context, critical.stop());
     context.confine(&root);
@@ -54,11 +55,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
 
     let ui = &context.ui;
     carry::say_recovered(ui, report.recovered.as_ref());
-    for skip in &report.skipped {
-        let id = skip.id.as_deref().unwrap_or_default();
-        ui.warn(format!("not restored: {} {id}: {}", skip.session, skip.why));
-    }
-    report.faults.iter().for_each(|fault| ui.warn(fault.clone()));
+    say_left(ui, &report);
     if let Some(why) = &report.stopped {
         ui.warn(format!(
             "stopped before the end: {why}; what was not reached is still in the trash"
@@ -66,7 +63,7 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
     }
     let restored = report.restored;
     if ui.json {
-        ui.json(&told::undo(&run.id, &report))?;
+        ui.json(&told::undo(&run.id, false, &report))?;
     } else if restored.checkpoints == 0 && report.already > 0 && report.skipped.is_empty() {
         let run = &run.id;
         ui.out(&format!(
@@ -77,36 +74,36 @@ pub fn run(context: &Context, args: &UndoArgs) -> Result<Exit, Failure> {
         let size = human::size(restored.bytes);
         ui.out(&format!("Restored {count} ({size}) of run {}.\n", run.id))?;
     }
-    let left = !report.skipped.is_empty() || !report.faults.is_empty() || report.stopped.is_some();
-    Ok(Exit::Done.and_if(left, Exit::Partly))
+    Ok(exit(&report))
+}
+
+fn say_left(ui: &Ui, report: &UndoReport) {
+    for skip in &report.skipped {
+        let id = skip.id.as_deref().unwrap_or_default();
+        ui.warn(format!("not restored: {} {id}: {}", skip.session, skip.why));
+    }
+    report.faults.iter().for_each(|fault| ui.warn(fault));
 }
 
 fn preview(
     context: &Context,
-    run: RunSummary,
-    args: &UndoArgs,
-    session: Option<&str>,
+    root: &Root,
+    run: &RunSummary,
+    what: &What<'_>,
 ) -> Result<Exit, Failure> {
-    let wanted: Vec<_> = run
-        .items
-        .iter()
-        .filter(|i| matches!(i.state, State::Moved | State::Intent))
-        .filter(|i| session.is_none_or(|s| s == i.session))
-        .filter(|i| args.checkpoint.as_ref().is_none_or(|c| *c == i.id))
-        .cloned()
-        .collect();
-    let restored: u64 = wanted.iter().map(|i| i.bytes).sum();
+    let threads = context.threads.unwrap_or(0);
+    let Foreseen { items, report } = undo::foresee(root, what, threads).map_err(carry::failure)?;
+    say_left(&context.ui, &report);
     if context.ui.json {
-        context.ui.json(&json!({
-            "format": "retain-undo/1",
-            "dry_run": true,
-            "run": run.id,
-            "restored": { "checkpoints": wanted.len(), "bytes": restored },
-        }))?;
+        context.ui.json(&told::undo(&run.id, true, &report))?;
     } else {
-        let shown = RunSummary { items: wanted, ..run };
-        context.ui.out(&log::items(&shown))?;
+        context.ui.out(&log::items(&items))?;
         context.ui.note("dry run: nothing was changed");
     }
-    Ok(Exit::Done)
+    Ok(exit(&report))
+}
+
+fn exit(report: &UndoReport) -> Exit {
+    let left = !report.skipped.is_empty() || !report.faults.is_empty() || report.stopped.is_some();
+    Exit::Done.and_if(left, Exit::Partly)
 }

@@ -69,11 +69,11 @@ pub fn apply(
     })
 }
 
-/// `retain-undo/1`.
-pub fn undo(run: &str, report: &UndoReport) -> Value {
+/// `retain-undo/1`: what was restored, or would be.
+pub fn undo(run: &str, dry_run: bool, report: &UndoReport) -> Value {
     json!({
         "format": "retain-undo/1",
-        "dry_run": false,
+        "dry_run": dry_run,
         "run": run,
         "restored": {
             "checkpoints": report.restored.checkpoints, "bytes": report.restored.bytes,

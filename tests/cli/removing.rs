@@ -172,6 +172,10 @@ fn a_purge_says_what_it_leaves_in_the_trash() {
         format!("{}/nsml_model/.retain/marks.toml", nsml::SESSION),
         "version = 1\n[[mark]]\ncheckpoint = \"0\"\npin = {}\n",
     );
+    let before = Snapshot::of(tree.path());
+    let run = world.run(["purge", "--all", "-n"]).code(3);
+    run.says("1 checkpoint (").warns("0: it is pinned; it stays in the trash");
+    before.assert_same(&Snapshot::of(tree.path()));
     let run = world.run(["purge", "--all", "--yes"]).code(3);
     run.says("Purged 1 checkpoint").warns("0: it is pinned; it stays in the trash");
     let json = world.run(["purge", "--all", "--yes", "--json"]).code(3).json();

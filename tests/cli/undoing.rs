@@ -141,3 +141,107 @@ fn a_journal_that_cannot_be_read_is_named_and_the_other_runs_go_on() {
     world.run(["purge", "--all", "--yes"]).code(3).says("Nothing to purge").warns(&named);
     assert!(tree.exists(&file));
 }
+
+/// A preview says what the same command without `-n` says, and ends as it does.
+#[test]
+fn a_preview_of_undo_is_what_undo_does() {
+    let (tree, world, run) = applied();
+    let taken = format!("{SESSION}/nsml_model/3/model/weights");
+    tree.file(&taken, "a new checkpoint of that name");
+    let look = || Snapshot::of(tree.path());
+    let before = look();
+    world.run(["undo", "-n", "last", "nosuch"]).code(2).warns("nosuch");
+    world.run(["undo", "-n", &run, SESSION, "nosuch"]).code(2).warns("nosuch");
+    let shown = world.run(["undo", "-n"]).code(3).warns("3: its place is taken");
+    assert_eq!(shown.stdout.lines().filter(|l| l.starts_with("moved")).count(), 6, "{shown}");
+    let json = world.run(["undo", "-n", "--json"]).code(3).json();
+    assert_eq!((&json["restored"]["checkpoints"], &json["dry_run"]), (&6.into(), &true.into()));
+    assert_eq!(json["skipped"][0]["id"], "3", "{json}");
+    before.assert_same(&look());
+    world.run(["undo"]).code(3).says("Restored 6 checkpoints");
+    world.run(["undo", "-n", &run, SESSION, "0"]).ok();
+    assert_eq!(left(&tree, SESSION), IDS);
+}
+
+/// A root with a run of its own, beside which lies the journal of another root's later run.
+fn with_anothers() -> (Tree, World, String, String) {
+    let (tree, world, own) = applied();
+    let (other, _, _) = applied();
+    let later = nsml::world(&other).at_time("2040-06-15T12:30:00Z");
+    let json = later.run(["rm", SESSION, "31", "--yes", "--json"]).ok().json();
+    let theirs = json["run"].as_str().unwrap().to_owned();
+    for entry in std::fs::read_dir(other.at(".retain/journal")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with(&theirs) {
+            std::fs::copy(entry.path(), tree.at(".retain/journal").join(name)).unwrap();
+        }
+    }
+    (tree, world, own, theirs)
+}
+
+#[test]
+fn what_is_not_ones_own_is_in_no_preview_and_is_not_the_last() {
+    let (tree, _, own, theirs) = with_anothers();
+    let world = nsml::world(&tree).at_time("2040-06-15T12:40:00Z");
+    let look = || Snapshot::of(tree.path()).without("lock");
+    let before = look();
+    world.run(["log"]).ok().says(&theirs).says(&own);
+    world.run(["log", "last"]).ok().says(&format!("run {own}"));
+    for dry in [&["-n"][..], &[]] {
+        world.run(["undo", &theirs].iter().chain(dry)).code(6).warns("is of another root");
+    }
+    world.run(["purge", &theirs, "-n"]).code(6).warns("is of another root");
+    world.run(["purge", &theirs, "--yes"]).code(6).warns("is of another root");
+    let passed = "is of another root";
+    world.run(["purge", "--all", "-n"]).code(3).says("7 checkpoints").warns(passed);
+    before.assert_same(&look());
+    world.run(["undo"]).ok().says("Restored 7 checkpoints").says(&own);
+    assert_eq!(left(&tree, SESSION), IDS);
+    world.run(["purge", "--all", "-n"]).code(3).says("0 checkpoints").warns(passed);
+    // With nothing of one's own, it is said whose the last one is.
+    let empty = nsml::storage();
+    for entry in std::fs::read_dir(tree.at(".retain/journal")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        std::fs::create_dir_all(empty.at(".retain/journal")).unwrap();
+        std::fs::copy(&path, empty.at(".retain/journal").join(name)).unwrap();
+    }
+    nsml::world(&empty).run(["undo"]).code(6).warns("is of another root");
+}
+
+/// Names as they are printed: what `log` and `why` show can be typed.
+#[test]
+fn an_odd_name_is_restored_as_it_is_printed() {
+    for odd in ["a\u{3000}b", "a\u{a0}b", "a\u{fe0f}", "\u{202e}a", "a\nb", "a\u{1b}[2Jb"] {
+        let session = format!("team/{odd}/1");
+        let printed = retain::report::sanitize::terminal(&session).into_owned();
+        assert_ne!(session, printed);
+        let tree = Tree::new();
+        nsml::write_as(&tree, &session);
+        world(&tree).run(["init"]).ok();
+        let world = world(&tree);
+        world.run(["rm", "team/**", "{0..4}", "--yes"]).ok().says("Moved 5 checkpoints");
+        world.run(["undo", "last", &printed, "3"]).ok().says("Restored 1 checkpoint");
+        assert_eq!(left(&tree, &session), ["3", "11", "21", "31", "41"]);
+        world.run(["undo", "last", &printed]).ok().says("Restored 4 checkpoints");
+        assert_eq!(left(&tree, &session), IDS);
+    }
+}
+
+/// Whoever names what lies in the trash is told so, not what is near.
+#[test]
+fn what_is_in_the_trash_is_not_called_a_typing_mistake() {
+    let (tree, world, run) = applied();
+    let undo = format!("retain undo {run} {SESSION} 3");
+    for args in
+        [&["pin", SESSION, "3"][..], &["submitted", SESSION, "3"], &["rm", SESSION, "3", "-n"]]
+    {
+        let said = world.run(args).code(2).warns("no checkpoint").warns(&undo);
+        assert!(!said.stderr.contains("nearest"), "{said}");
+    }
+    world.run(["pin", SESSION, "31", "5"]).code(2).warns("nearest");
+    let later = nsml::world(&tree).at_time("2040-06-15T12:00:01Z");
+    later.run(["rm", SESSION, "*", "--yes"]).ok();
+    later.run(["pin", SESSION]).code(2).warns("to the trash").warns("retain undo");
+}

@@ -438,3 +438,23 @@ fn the_demo_opens_with_a_year_and_a_run_to_undo() {
     }
     assert!(trash.contains("3 checkpoints") && trash.contains("Restore"), "{trash}");
 }
+
+#[test]
+fn an_odd_name_is_restored_as_its_page_shows_it() {
+    let (tree, session) = (Tree::new(), "team/a\u{3000}b/1");
+    nsml::write_as(&tree, session);
+    let world = nsml::world(&tree);
+    world.run(["init"]).ok();
+    let run = world.run(["rm", session, "0", "1", "--yes", "--json"]).ok().json();
+    let run = run["run"].as_str().unwrap();
+    let server = Server::start(&tree);
+    let browser = server.browser();
+    let page = browser.get(&format!("{}/run?run={run}", server.root)).is(200).body;
+    let printed = "team/a\\u{3000}b/1";
+    assert!(page.contains(printed), "{page}");
+    let undo = |id: &'static str| [("run", run), ("session", printed), ("id", id)].to_vec();
+    browser.post(&format!("{}/undo", server.root), &undo("1")).is(200);
+    assert_eq!(left(&tree, session).len(), 8);
+    browser.post(&format!("{}/undo", server.root), &undo("0")[..2]).is(200);
+    assert_eq!(left(&tree, session), IDS);
+}

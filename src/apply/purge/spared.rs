@@ -9,16 +9,17 @@ use crate::apply::located::Located;
 use crate::apply::outcome::{ApplyError, Skip};
 use crate::apply::pointed::Pointed;
 use crate::apply::root::Root;
-use crate::apply::site::Site;
 use crate::apply::wanted::Wanted;
 use crate::apply::work::Place;
+use crate::core::model::Time;
 use rustix::fd::AsFd as _;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 /// I6: items to whose place a symlink, wherever it lies, leads since they were moved.
 pub fn pointed_at(
-    site: &Site<'_>,
+    root: &Root,
+    threads: usize,
     run: &Run,
     groups: &[Vec<&Item>],
 ) -> Result<HashMap<u32, String>, ApplyError> {
@@ -34,11 +35,11 @@ pub fn pointed_at(
     if places.is_empty() {
         return Ok(HashMap::new());
     }
-    let pointed = Pointed::look(site.root, site.settings.threads, &BTreeSet::new())
+    let pointed = Pointed::look(root, threads, &BTreeSet::new())
         .map_err(ApplyError::io("look for symlinks"))?;
-    let found = pointed.places(site.root, &places, began(run)).into_iter();
+    let found = pointed.places(root, &places, began(run)).into_iter();
     // What bears its name by now is what a link means.
-    let empty = found.filter(|(n, _)| !is_taken(site.root, &places[*n]));
+    let empty = found.filter(|(n, _)| !is_taken(root, &places[*n]));
     Ok(empty.map(|(n, why)| (items[n], why)).collect())
 }
 
@@ -49,7 +50,8 @@ fn is_taken(root: &Root, place: &Place) -> bool {
 
 /// What of a session is to be purged, and what of it is not, and why.
 pub fn unwanted<'i>(
-    site: &Site<'_>,
+    root: &Root,
+    now: Time,
     run: &Run,
     group: &[&'i Item],
     pointed: &HashMap<u32, String>,
@@ -57,8 +59,8 @@ pub fn unwanted<'i>(
     let (mut wanted, mut purge, mut kept) = (Wanted::default(), Vec::new(), Vec::new());
     for item in group {
         let why = match item.state {
-            State::Moved => half_way(site, run, &item.intent)
-                .or_else(|| wanted.why(site.root, &item.intent, site.settings.now))
+            State::Moved => half_way(root, run, &item.intent)
+                .or_else(|| wanted.why(root, &item.intent, now))
                 .or_else(|| pointed.get(&item.intent.item).cloned()),
             _ => None,
         };
@@ -76,11 +78,11 @@ pub fn unwanted<'i>(
 
 /// P: in a run that recovery could not bring to its end, what is partly at its path. To say that it
 /// can only be purged would leave it so.
-fn half_way(site: &Site<'_>, run: &Run, item: &Intent) -> Option<String> {
+fn half_way(root: &Root, run: &Run, item: &Intent) -> Option<String> {
     if run.open.is_empty() {
         return None;
     }
-    match Located::open(site.root, &run.id, &[item]).and_then(|found| found.look(item)) {
+    match Located::open(root, &run.id, &[item]).and_then(|found| found.look(item)) {
         Ok(seen) if (1..seen.parts).contains(&seen.home) => {
             Some("a part of it is at its path".to_owned())
         }

@@ -117,7 +117,7 @@ fn attempt(app: &App, site: &Site, job: &Job, task: &Task) -> Result<Progress, S
                 apply::undo(&root, &what, settings, &|event| note(job, &event))
                     .map_err(|e| e.to_string())
             })?;
-            Ok(done(told::undo(run, &report), Some(run.clone())))
+            Ok(done(told::undo(run, false, &report), Some(run.clone())))
         }
         Task::Purge { run } => {
             job.progress.send_modify(|p| p.phase = Phase::Working);

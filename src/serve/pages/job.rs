@@ -10,6 +10,7 @@ use super::super::site::Site;
 use super::{Answer, Frame, Visit, choice, html, login};
 use crate::apply::RunSummary;
 use crate::report::{human, sanitize};
+use crate::steps::taken;
 use askama::Template;
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -159,15 +160,17 @@ pub async fn scan(visit: Visit, Path(slug): Path<String>, body: Bytes) -> Answer
 /// There is no such run, or a part of it that was asked for is not theirs.
 pub async fn undo_task(visit: &Visit, site: &Site, form: &Form) -> Result<Task, Problem> {
     let (run, whole) = run_of(visit, site, form).await?;
-    let session = form.get("session").map(str::to_owned);
-    let mine = |s: &String| run.items.iter().any(|i| i.session == *s);
-    match &session {
+    // Forms carry a name as it is printed: a line end in it would not survive them.
+    let session = form.get("session").map(|s| taken::session(&run, s));
+    let checkpoint = form.get("id").map(|id| taken::checkpoint(&run, session, id));
+    let mine = |s: &str| run.items.iter().any(|i| i.session == s);
+    match session {
         Some(session) if !mine(session) => Err(Problem::not_found()),
         None if !whole => Err(Problem::forbidden(|t| t.restore_yours)),
         _ => Ok(Task::Undo {
             run: run.id.clone(),
-            session,
-            checkpoint: form.get("id").map(str::to_owned),
+            session: session.map(str::to_owned),
+            checkpoint: checkpoint.map(str::to_owned),
         }),
     }
 }
