@@ -86,7 +86,9 @@ fn saved(
     // A plan knows its root; only a root that was named on purpose is held against it.
     let root = match (&plan.root, config.how) {
         (Some(root), how) if how != How::Given && !root.path.is_empty() => {
-            context::open(Path::new(OsStr::from_bytes(&name::decode(&root.path))))?
+            let root = context::open(Path::new(OsStr::from_bytes(&name::decode(&root.path))))?;
+            context.is_planned_on(&root);
+            root
         }
         _ => context::open(&config.root)?,
     };

@@ -37,6 +37,8 @@ pub struct Context {
     /// How long to wait for another run to end, if not the usual time.
     pub lock_wait: Option<Duration>,
     root: Option<PathBuf>,
+    /// Which root a plan chose, where no argument did.
+    planned: OnceCell<PathBuf>,
     policy: Option<PathBuf>,
     confined: Cell<bool>,
     /// The policy in force, source and text: read once, so that what is recognised and what is
@@ -67,6 +69,7 @@ impl Context {
             no_index: global.no_index,
             lock_wait: None,
             root: global.root.clone(),
+            planned: OnceCell::new(),
             policy: global.policy.clone(),
             confined: Cell::new(false),
             policy_text: OnceCell::new(),
@@ -85,6 +88,12 @@ impl Context {
         self.root = Some(root.to_path_buf());
     }
 
+    /// A plan works on this root, which neither an argument nor where we are may lead to: commands for
+    /// afterwards have to name it.
+    pub fn is_planned_on(&self, root: &Root) {
+        let _ = self.planned.set(root.path.clone());
+    }
+
     /// The runs of a root, and what of them could not be read, looked for on as many threads as was
     /// asked for.
     ///
@@ -96,7 +105,7 @@ impl Context {
 
     /// A command for a person to run next, on the root that this one worked on.
     pub fn command(&self, rest: &str) -> String {
-        match &self.root {
+        match self.planned.get().or(self.root.as_ref()) {
             Some(root) => format!("retain -C {} {rest}", shell::quoted(&shown(root))),
             None => format!("retain {rest}"),
         }

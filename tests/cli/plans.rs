@@ -39,8 +39,15 @@ fn the_plan_knows_its_root() {
     let run = world.run(["apply", text(&plan), "--yes", "-C", other]).code(5).warns("another root");
     assert!(run.stdout.is_empty(), "the plan of another root is not even shown\n{run}");
     assert_eq!(left(&elsewhere, SESSION), IDS);
-    World::new().run(["apply", text(&plan), "--yes"]).ok();
+    // What it says to run next is about the same root, wherever that is run.
+    let here = crate::nsml::world(&elsewhere);
+    let run = here.run(["apply", text(&plan), "--yes"]).ok();
     assert_eq!(left(&tree, SESSION), ["31", "41"]);
+    let commands: Vec<&str> = run.stdout.split('`').filter(|c| c.starts_with("retain ")).collect();
+    assert_eq!(commands.len(), 2, "{run}");
+    here.run(commands[1].split(' ').skip(1).chain(["-n"])).ok();
+    here.run(commands[0].split(' ').skip(1)).ok().says("Restored 7 checkpoints");
+    assert_eq!((left(&tree, SESSION), left(&elsewhere, SESSION)), (ids(), ids()));
 }
 
 #[test]
@@ -157,4 +164,8 @@ fn a_pin_set_since_the_inventory_counts_too() {
     world.run(["pin", SESSION, "3"]).ok();
     world.run(["apply", text(&plan), "--yes"]).code(3).warns("marks.toml");
     assert_eq!(left(&tree, SESSION), IDS);
+}
+
+fn ids() -> Vec<String> {
+    IDS.map(str::to_owned).to_vec()
 }
