@@ -128,9 +128,11 @@ fn read_each(
     for named in files {
         let unread = |path: &Path, failure| Err(Unread { source: context::shown(path), failure });
         match expand(named) {
-            Ok(found) => all.extend(found.iter().map(|file| match context::read_text(file) {
-                Ok(text) => Ok(checked(context::shown(file), text)),
-                Err(failure) => unread(file, failure),
+            Ok(found) => all.extend(found.iter().map(|file| {
+                match within(named, file).and_then(|()| context::read_text(file)) {
+                    Ok(text) => Ok(checked(context::shown(file), text)),
+                    Err(failure) => unread(file, failure),
+                }
             })),
             Err(failure) => all.push(unread(named, failure)),
         }
@@ -160,6 +162,27 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort_by(|a, b| natural_cmp(&context::shown(a), &context::shown(b)));
     Ok(found)
+}
+
+/// A directory may be what somebody else has sent: a symlink in it is read only if it leads to what
+/// is in it as well, because faults are shown with the lines they are in.
+///
+/// # Errors
+/// It leads elsewhere. Passing over it would pass what nobody has checked.
+fn within(named: &Path, file: &Path) -> Result<(), Failure> {
+    if named == file || !file.is_symlink() {
+        return Ok(());
+    }
+    // What leads nowhere is found out by reading it.
+    let (Ok(folder), Ok(target)) = (named.canonicalize(), file.canonicalize()) else {
+        return Ok(());
+    };
+    if target.starts_with(folder) {
+        return Ok(());
+    }
+    let (file, folder) = (context::shown(file), context::shown(named));
+    Err(Failure::usage(format!("{file} is a symlink that leads out of {folder}; it was not read"))
+        .help("put the policy itself there, or name the file that it leads to"))
 }
 
 fn check(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> {

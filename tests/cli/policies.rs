@@ -25,6 +25,38 @@ fn a_directory_stands_for_its_policy_files() {
     world.run(["plan", "--policy", "p"]).code(2).warns("cannot read p");
 }
 
+/// A folder that somebody else has sent shows nothing of this machine, and passes nothing unread.
+#[test]
+fn a_symlink_that_leads_out_of_a_directory_is_not_read() {
+    let tree = Tree::new();
+    tree.file("secret.toml", "password = \"hunter2\"\n").file("p/a.toml", PASSES);
+    tree.symlink("p/out.toml", "../secret.toml").symlink("p/in.toml", "a.toml");
+    tree.symlink("p/zero.toml", "missing.toml").symlink("dirs/p", "../p");
+    tree.file("good/a.toml", PASSES).symlink("good/in.toml", "a.toml").symlink("q", "good");
+    let before = Snapshot::of(tree.path());
+    let world = World::within(tree.path());
+    for args in [
+        &["policy", "check", "p"][..],
+        &["policy", "check", "--format", "github", "p"],
+        &["policy", "check", "--json", "p"],
+        &["policy", "test", "p"],
+    ] {
+        let run = world.run(args).code(2);
+        let said = format!("{}{}", run.stdout, run.stderr);
+        assert!(!said.contains("hunter2") && !said.contains("password"), "{run}");
+        assert!(said.contains("p/out.toml"), "{run}");
+    }
+    let run = world.run(["policy", "check", "p"]).code(2);
+    let run = run.warns("p/out.toml is a symlink that leads out of p; it was not read");
+    run.warns("p/in.toml: no faults").warns("cannot read p/zero.toml");
+    // No directory is entered by a symlink that is found, and what is named itself is followed.
+    world.run(["policy", "check", "dirs"]).code(2).warns("no policy files in dirs");
+    world.run(["policy", "check", "p/in.toml"]).ok();
+    world.run(["policy", "check", "p/out.toml"]).code(2).warns("hunter2");
+    world.run(["policy", "check", "q"]).ok().warns("q/in.toml: no faults");
+    before.assert_same(&Snapshot::of(tree.path()));
+}
+
 #[test]
 fn the_policies_for_users_pass_as_the_readme_says() {
     let world = World::within(env!("CARGO_MANIFEST_DIR"));

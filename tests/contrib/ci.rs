@@ -78,6 +78,31 @@ fn the_action_annotates_faults() {
     assert!(place.tree.read("summary.md").contains("**Faults were found**"));
 }
 
+/// What a change made a symlink shows nothing of the runner.
+#[test]
+fn the_action_keeps_within_the_repository() {
+    let place = Place::new();
+    let within = |policy: &str| {
+        let inputs = [("policy", policy), ("new-policy", "policies/two.toml")];
+        Action::new(&place, "pull_request_target", &inputs).step("Keep within the repository")
+    };
+    place.tree.symlink("etc", "/etc").symlink("one.toml", "policies/two.toml");
+    place.tree.symlink("passwd.toml", "/etc/passwd");
+    let absolute = format!("policies\n{}", place.at("policies"));
+    for policy in ["policies", "one.toml\n", "/etc/hosts", "missing.toml", &absolute] {
+        ended(&within(policy), 0);
+    }
+    let absolute = place.at("passwd.toml");
+    for policy in ["etc", "policies\npasswd.toml", "etc/passwd", &absolute] {
+        let said = ended(&within(policy), 2);
+        assert!(said.contains("leads out of the repository"), "{said}");
+    }
+    // Nor is anything written elsewhere.
+    place.tree.symlink("retain-junit.xml", "../elsewhere.xml");
+    let said = ended(&within("policies"), 2);
+    assert!(said.contains("retain-junit.xml leads out of the repository"), "{said}");
+}
+
 #[test]
 fn the_action_tests_policies() {
     let place = Place::new();
@@ -180,7 +205,7 @@ fn no_input_is_a_command() {
 fn the_gitlab_jobs_work() {
     let jobs = yaml("gitlab/.gitlab-ci.yml");
     let place = submission();
-    let run = |job: &str| {
+    let run = |job: &str, code: i32| {
         let mut said = String::new();
         for line in jobs[job]["script"].as_vec().unwrap() {
             let mut bash = place.command("bash");
@@ -192,24 +217,33 @@ fn the_gitlab_jobs_work() {
                 .env("RETAIN_POLICY", "policies/kept.toml")
                 .env("RETAIN_SESSION", SESSION)
                 .env("RETAIN_CHECKPOINT", "3");
-            said += &ended(&bash.output().unwrap(), 0);
+            let output = bash.output().unwrap();
+            let last = if output.status.success() { 0 } else { code };
+            said += &ended(&output, last);
+            if last != 0 {
+                return said;
+            }
         }
+        assert_eq!(code, 0, "{said}");
         said
     };
-    run("retain policies");
+    run("retain policies", 0);
     assert!(place.tree.exists("retain-junit.xml"));
     assert_eq!(place.left(), IDS);
-    run("retain submitted");
+    run("retain submitted", 0);
     assert_eq!(place.left(), ["3", "31", "41"]);
     assert!(place.tree.read("retain-summary.md").contains("Moved 6 to the trash"));
     let rules = jobs["retain submitted"]["rules"].as_vec().unwrap();
     assert!(rules[0]["if"].as_str().unwrap().contains("merge_request_event"));
     assert_eq!(rules[0]["when"].as_str(), Some("never"));
+    // A merge request that makes the folder a symlink sees nothing of the runner.
+    std::fs::remove_dir_all(place.at("policies")).unwrap();
+    place.tree.symlink("policies", "/etc");
+    assert_eq!(run("retain policies", 2), "policies leads out of the repository\n");
 }
 
-#[test]
-fn a_server_takes_no_broken_policy() {
-    let place = Place::new();
+/// A bare repository `server` with the hook, and `work` to push from: how to run git there.
+fn server(place: &Place) -> impl Fn(&[&str]) -> Output {
     let git = |args: &[&str]| {
         let mut git = place.command("git");
         git.args(["-c", "user.name=a", "-c", "user.email=a@example.org"]);
@@ -219,6 +253,13 @@ fn a_server_takes_no_broken_policy() {
     ended(&git(&["init", "--bare", "server"]), 0);
     place.tree.symlink("server/hooks/pre-receive", contrib("git/pre-receive"));
     ended(&git(&["init", "work"]), 0);
+    git
+}
+
+#[test]
+fn a_server_takes_no_broken_policy() {
+    let place = Place::new();
+    let git = server(&place);
     let commit = |policy: &str| {
         place.tree.file("work/policies/a.toml", policy);
         ended(&git(&["-C", "work", "add", "."]), 0);
@@ -233,7 +274,52 @@ fn a_server_takes_no_broken_policy() {
     let wrong = TESTED.replace("delete = [\"1\"]", "delete = [\"2\"]");
     ended(&commit(&format!("{good}{wrong}")), 1);
     ended(&commit(&format!("{good}{TESTED}")), 0);
+    // What an archive would leave out is checked.
+    place.tree.file("work/.gitattributes", "a.toml export-ignore\n");
+    place.tree.file("work/policies/.gitattributes", "a.toml export-ignore\n");
+    place.tree.file("work/policies/b.toml", &good);
+    let said = ended(&commit(BROKEN), 1);
+    assert!(said.contains("policies/a.toml:4"), "{said}");
+    ended(&commit(&good), 0);
     ended(&git(&["-C", "work", "push", "../server", ":main"]), 1);
     ended(&git(&["-C", "work", "push", "../server", "HEAD:other"]), 0);
     ended(&git(&["-C", "work", "push", "../server", ":other"]), 0);
+}
+
+/// What is pushed cannot make the server read, and show, a file of its own.
+#[test]
+fn a_server_follows_no_symlink_that_is_pushed() {
+    let place = Place::new();
+    let git = server(&place);
+    let push = || {
+        ended(&git(&["-C", "work", "add", "."]), 0);
+        ended(&git(&["-C", "work", "commit", "-m", "policy"]), 0);
+        git(&["-C", "work", "push", "../server", "HEAD:main"])
+    };
+    place.tree.file("secret.toml", "password = \"hunter2\"\n");
+    let secret = place.at("secret.toml");
+    let good = place.tree.read("policies/two.toml");
+    place.tree.file("work/policies/a.toml", &good).file("work/elsewhere/policies/a.toml", &good);
+    ended(&push(), 0);
+    let refused = |what: &str| {
+        let said = ended(&push(), 1);
+        assert!(said.contains(what) && said.contains("refs/heads/main is refused"), "{said}");
+        assert!(!said.contains("hunter2") && !said.contains("password"), "{said}");
+    };
+    place.tree.symlink("work/policies/x.toml", &secret);
+    refused("a symlink is in policies");
+    std::fs::remove_file(place.at("work/policies/x.toml")).unwrap();
+    std::fs::remove_dir_all(place.at("work/policies")).unwrap();
+    place.tree.symlink("work/policies", place.tree.path());
+    refused("policies is a symlink");
+    // Nor is the folder found elsewhere.
+    ended(&git(&["-C", "server", "config", "retain.policies", "deep/policies/"]), 0);
+    place.tree.symlink("work/deep", "elsewhere");
+    refused("deep is a symlink");
+    std::fs::remove_file(place.at("work/deep")).unwrap();
+    place.tree.file("work/deep/policies/a.toml", &good);
+    place.tree.file("work/deep/policies/an odd\nname/a.toml", &good);
+    ended(&push(), 0);
+    place.tree.file("work/deep/policies/an odd\nname/a.toml", BROKEN);
+    refused("a.toml:4");
 }
