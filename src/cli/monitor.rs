@@ -128,7 +128,7 @@ pub fn run(context: &Context, args: &MonitorArgs) -> Result<Exit, Failure> {
                 // A clock that went back adds no point, and what was told is still to be known.
                 let recorded = history.record(context.now, &measured);
                 let known = (history.notes()?, history.sent()?);
-                history.set_notes(&notes(&findings, &known.0, context))?;
+                history.set_notes(&notes(&findings, &known.0, context), context.now)?;
                 history.forget_sent()?;
                 Ok((recorded, known.1))
             });

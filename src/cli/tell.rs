@@ -149,6 +149,8 @@ fn targets<'a>(watch: &Watch<'a>) -> Vec<Target<'a>> {
         let findings: Vec<usize> = (0..watch.findings.len()).filter(mine).collect();
         match &sink.kind {
             SinkKind::Markdown(_) | SinkKind::Json(_) => {}
+            // Text has no place beside JSON, and who got none was not told.
+            SinkKind::Stdout if watch.context.ui.json => {}
             SinkKind::Stdout | SinkKind::Webhook(_) => {
                 targets.push(Target { sink, address: None, findings });
             }
@@ -214,7 +216,6 @@ fn deliver(watch: &Watch<'_>, target: &Target<'_>, news: &News) -> Result<(), St
     };
     let done = match &target.sink.kind {
         SinkKind::Markdown(_) | SinkKind::Json(_) => Ok(()),
-        SinkKind::Stdout if watch.context.ui.json => Ok(()),
         SinkKind::Stdout => {
             let text = sanitize::terminal_lines(&text(Door::Plain)).into_owned();
             return watch

@@ -4,6 +4,10 @@ use super::{History, HistoryError};
 use crate::core::model::Time;
 use rusqlite::params;
 
+/// What is no longer looked at is remembered for so long: a look with another policy is no reason to
+/// tell everybody again.
+const REMEMBERED_SECS: i64 = 365 * 86_400;
+
 /// What was last found about one quota and one owner (empty: the root).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -37,13 +41,22 @@ impl History {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Replaces all notes.
+    /// Replaces all notes about the quotas that these are about; those about others stay for a year,
+    /// and as long as somebody is reminded of them.
     ///
     /// # Errors
     /// The database refuses.
-    pub fn set_notes(&mut self, notes: &[Note]) -> Result<(), HistoryError> {
+    pub fn set_notes(&mut self, notes: &[Note], now: Time) -> Result<(), HistoryError> {
         let tx = self.db.transaction()?;
-        tx.execute("DELETE FROM note", [])?;
+        for n in notes {
+            tx.execute("DELETE FROM note WHERE quota = ?1", params![n.quota])?;
+        }
+        tx.execute(
+            "DELETE FROM note WHERE since < ?1 AND NOT EXISTS (
+                 SELECT 1 FROM sent
+                 WHERE sent.quota = note.quota AND sent.owner = note.owner AND sent.at >= ?1)",
+            params![now.secs() - REMEMBERED_SECS],
+        )?;
         for n in notes {
             tx.execute(
                 "INSERT OR REPLACE INTO note VALUES (?1, ?2, ?3, ?4)",

@@ -227,7 +227,7 @@ fn notes_and_what_was_sent_come_back() {
         at: at(1),
     };
     let done = History::update(ours.as_fd(), at(0), |h| {
-        h.set_notes(&[note("a"), note("b")])?;
+        h.set_notes(&[note("a"), note("b")], at(0))?;
         h.set_sent(&sent("a"))?;
         h.set_sent(&sent("gone"))?;
         h.forget_sent()
@@ -236,6 +236,53 @@ fn notes_and_what_was_sent_come_back() {
     let history = read(&ours);
     assert_eq!(history.notes().unwrap(), [note("a"), note("b")]);
     assert_eq!(history.sent().unwrap(), [sent("a")]);
+}
+
+/// What another policy's quotas were said to be outlives a look with this one, but not for ever.
+#[test]
+fn notes_of_other_quotas_stay_for_a_year() {
+    const DAY: i64 = 86_400;
+    let (_dir, ours) = dir();
+    let note = |quota: &str, owner: &str, since| Note {
+        quota: quota.to_owned(),
+        owner: owner.to_owned(),
+        level: "over".to_owned(),
+        since: at(since),
+    };
+    let sent = |quota: &str, owner: &str, then| Sent {
+        sink: "mail".to_owned(),
+        quota: quota.to_owned(),
+        owner: owner.to_owned(),
+        level: "over".to_owned(),
+        at: at(then),
+    };
+    let look = |day, notes: &[Note], told: &[Sent]| {
+        let done = History::update(ours.as_fd(), at(day * DAY), |h| {
+            h.set_notes(notes, at(day * DAY))?;
+            h.forget_sent()?;
+            told.iter().try_for_each(|sent| h.set_sent(sent))
+        });
+        done.unwrap();
+        let history = read(&ours);
+        (history.notes().unwrap(), history.sent().unwrap())
+    };
+    let disk = [note("disk", "", 0)];
+    let team = [note("team", "a", 0), note("team", "b", 0)];
+    let told = [sent("disk", "", 0), sent("team", "a", 0), sent("team", "b", 300 * DAY)];
+    look(0, &disk, &told[..1]);
+    look(1, &team, &told[1..]);
+    let all = |n: &[Note]| [&disk[..], n].concat();
+    assert_eq!(look(2, &team, &[]), (all(&team), told.to_vec()), "the disk is another policy's");
+    assert_eq!(look(3, &[], &[]), (all(&team), told.to_vec()), "and so are all of them");
+    // An owner who is gone is forgotten by the quota itself.
+    let (notes, sent) = look(4, &team[1..], &[]);
+    assert_eq!((notes, sent), (all(&team[1..]), vec![told[0].clone(), told[2].clone()]));
+    // After a year only what somebody was reminded of since is left, and what is seen now.
+    let (notes, sent) = look(366, &[], &[]);
+    assert_eq!((&notes[..], &sent[..]), (&team[1..], &told[2..]));
+    look(366, &disk, &told[..1]);
+    let (notes, sent) = look(800, &disk, &[]);
+    assert_eq!((&notes[..], &sent[..]), (&disk[..], &told[..1]), "however long it has been so");
 }
 
 #[test]

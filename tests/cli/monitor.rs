@@ -181,6 +181,49 @@ fn everybody_is_told_once_and_reminded() {
     assert_eq!(other(12, 10 * big), [] as [&str; 0]);
 }
 
+/// A look with another policy is no reason to tell everybody again.
+#[test]
+fn what_was_told_outlives_a_look_with_another_policy() {
+    let tree = storage();
+    let hook = Hook::new(Answer::Ok);
+    let big = used(&world(&tree), "big");
+    let run = |day, name: &str| {
+        let w = at(&tree, day);
+        let policy = quota(&w, big - 1);
+        let text = fs::read_to_string(&policy).unwrap();
+        fs::write(&policy, text.replace("\"team\"", &format!("\"{name}\""))).unwrap();
+        let settings = settings(&w, CHAT);
+        monitor(&w, &policy, &settings, Some(&hook), &[]).ok();
+        hook.texts().len()
+    };
+    assert_eq!(run(1, "team"), 1);
+    assert_eq!(run(2, "other"), 1);
+    assert_eq!((run(3, "team"), run(3, "other")), (0, 0));
+    // Nor does one without quotas make anybody forget.
+    let w = at(&tree, 4);
+    let none = nsml::policy(&w, nsml::LAST_TWO);
+    let settings = settings(&w, CHAT);
+    monitor(&w, &none, &settings, Some(&hook), &[]).ok();
+    assert_eq!((run(5, "team"), run(5, "other")), (0, 0));
+    assert_eq!(run(8, "team"), 1, "a reminder, as if nothing had been");
+}
+
+/// JSON takes the place of what a sink would write there, and nobody was told by it.
+#[test]
+fn with_json_a_sink_on_stdout_is_neither_told_nor_remembered() {
+    let tree = storage();
+    let world = world(&tree);
+    let policy = quota(&world, used(&world, "big") - 1);
+    let file = settings(&world, "[[sink]]\nname = \"log\"\nkind = \"stdout\"\n");
+    let json = monitor(&world, &policy, &file, None, &["--json"]).ok().json();
+    assert_eq!(json["deliveries"], serde_json::json!([]), "{json:#}");
+    let json = monitor(&world, &policy, &file, None, &["--json", "--dry-run"]).ok().json();
+    assert_eq!(json["deliveries"], serde_json::json!([]), "{json:#}");
+    monitor(&world, &policy, &file, None, &[]).ok().says("big uses ");
+    let again = monitor(&world, &policy, &file, None, &[]).ok();
+    assert!(!again.stdout.contains("big uses "), "{again}");
+}
+
 #[test]
 fn what_could_not_be_delivered_is_tried_again() {
     let tree = storage();
