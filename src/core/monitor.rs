@@ -2,8 +2,9 @@
 
 use super::decide::decide;
 use super::decision::{Outcome, Verdict};
-use super::model::{Inventory, Time};
-use super::policy::{Cap, OnExceed, Policy};
+use super::limit::quota::amount;
+use super::model::{Inventory, Space, Time};
+use super::policy::{Amount, Cap, OnExceed, Policy};
 use super::trend::{Forecast, Full};
 use super::usage::{QuotaUse, quotas};
 
@@ -59,7 +60,7 @@ pub struct Finding {
     pub level: Level,
     pub quota: QuotaUse,
     pub forecast: Option<Forecast>,
-    /// Only for what is over or near.
+    /// Only for what is over or near, and not where only the trend says so and nothing would go.
     pub advice: Option<Advice>,
 }
 
@@ -119,29 +120,46 @@ pub fn judge(input: &Input<'_>) -> (Vec<Finding>, Option<(Policy, Outcome)>) {
     if findings.iter().all(|f| f.level == Level::Ok) {
         return (findings, None);
     }
-    let pressed = pressed(input.policy, input.near);
+    let pressed = pressed(input.policy, input.near, input.inventory.space);
     let outcome = decide(input.inventory, &pressed, input.now);
     // Against the policy's own caps: the order is that of the quotas.
     let after = quotas(input.inventory, input.policy, &outcome);
     for (finding, after) in findings.iter_mut().zip(after) {
         if finding.level != Level::Ok {
-            finding.advice = Some(advice(input, &outcome, &after));
+            let advice = advice(input, &outcome, &after);
+            // What only the trend brings near is below the line already: that nothing would help
+            // would not be true of it.
+            let below = finding.quota.percent() < input.near.percent;
+            finding.advice = (advice.checkpoints > 0 || !below).then_some(advice);
         }
     }
     (findings, Some((pressed, outcome)))
 }
 
 /// The policy as if all its quotas evicted, as far as they may, down to where near begins.
-fn pressed(policy: &Policy, near: Near) -> Policy {
+fn pressed(policy: &Policy, near: Near, space: Option<Space>) -> Policy {
+    // One less: at the line itself it would be near still.
+    let below = |allowed: u64| {
+        let line = u128::from(allowed) * u128::from(near.percent) / 100;
+        u64::try_from(line).unwrap_or(u64::MAX).saturating_sub(1)
+    };
     let mut policy = policy.clone();
     for quota in &mut policy.quotas {
         quota.on_exceed = OnExceed::Evict;
         quota.evict_unreachable = true;
-        if let Cap::MaxBytes { max, low, .. } = &mut quota.cap {
-            // One less: at the line itself it would be near still.
-            let line = u128::from(*max) * u128::from(near.percent) / 100;
-            *max = u64::try_from(line).unwrap_or(u64::MAX).saturating_sub(1);
-            *low = (*low).min(*max);
+        match (&mut quota.cap, space) {
+            (Cap::MaxBytes { max, low, .. }, _) => {
+                *max = below(*max);
+                *low = (*low).min(*max);
+            }
+            (Cap::MinFree { min, low }, Some(Space { total, .. })) => {
+                let wanted = amount(*low, total);
+                let free = total - below(total.saturating_sub(amount(*min, total)));
+                *min = Amount::Bytes(free);
+                *low = Amount::Bytes(wanted.max(free));
+            }
+            // Nobody measured the file system: it is judged by no such quota.
+            (Cap::MinFree { .. }, None) => {}
         }
     }
     policy

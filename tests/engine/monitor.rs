@@ -1,17 +1,24 @@
 //! What a quota that is over or near is told: which sessions would lose what.
 
 use crate::support::*;
-use retain::core::model::Marks;
-use retain::core::monitor::{Advice, Input, Level, Loss, Near, judge};
+use retain::core::model::{Marks, Space};
+use retain::core::monitor::{Advice, Finding, Input, Level, Loss, Near, judge};
 use retain::core::policy::{self, Policy};
+use retain::core::trend::{Forecast, Full, Trend};
 use retain::core::usage::{self, By};
 
 const NEAR: Near = Near { percent: 90, days: 7 };
 
 fn policy() -> Policy {
-    let text = "version = 1\nmin-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{ last = 3 }]\n\
-                [[quota]]\nname = \"each\"\nper = \"owner\"\nmax-bytes = \"500B\"\non-exceed = \"report\"\n";
-    let loaded = policy::load(text);
+    with_quota("name = \"each\"\nper = \"owner\"\nmax-bytes = \"500B\"\non-exceed = \"report\"\n")
+}
+
+fn with_quota(quota: &str) -> Policy {
+    let text = format!(
+        "version = 1\nmin-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{{ last = 3 }}]\n\
+         [[quota]]\n{quota}"
+    );
+    let loaded = policy::load(&text);
     loaded.policy.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
 }
 
@@ -22,11 +29,15 @@ fn storage() -> Root {
 
 /// The level of each owner, and its advice.
 fn judged(root: &Root) -> Vec<(String, Level, Option<Advice>)> {
-    let policy = policy();
-    let outcome = root.decide(&policy);
+    let found = judged_by(root, &policy(), &[]);
+    found.into_iter().map(|f| (f.quota.owner.unwrap(), f.level, f.advice)).collect()
+}
+
+fn judged_by(root: &Root, policy: &Policy, forecasts: &[Option<Forecast>]) -> Vec<Finding> {
+    let outcome = root.decide(policy);
     let report = usage::report(&usage::Input {
         inventory: &root.0,
-        policy: &policy,
+        policy,
         outcome: &outcome,
         now: NOW,
         trash: None,
@@ -36,15 +47,14 @@ fn judged(root: &Root) -> Vec<(String, Level, Option<Advice>)> {
     });
     let input = Input {
         inventory: &root.0,
-        policy: &policy,
+        policy,
         outcome: &outcome,
         now: NOW,
         near: NEAR,
         quotas: &report.quotas,
-        forecasts: &[],
+        forecasts,
     };
-    let (findings, _) = judge(&input);
-    findings.into_iter().map(|f| (f.quota.owner.unwrap(), f.level, f.advice)).collect()
+    judge(&input).0
 }
 
 #[test]
@@ -61,6 +71,45 @@ fn advice_goes_just_below_the_line_and_says_what_the_policy_would_take_anyway() 
     let advice = Advice { checkpoints: 3, after: 400, excess: 0, losses: vec![loss] };
     assert_eq!(found[0], ("a".to_owned(), Level::Over, Some(advice)));
     assert_eq!(found[1], ("b".to_owned(), Level::Ok, None));
+}
+
+/// A `min-free` that is near has something to give as well: what brings it below the line.
+#[test]
+fn free_space_is_advised_down_to_where_near_begins() {
+    let mut root = storage();
+    let mut judged = |quota: &str, free| {
+        root.0.space = Some(Space { total: 10_000, free });
+        let finding = judged_by(&root, &with_quota(quota), &[]).remove(0);
+        (finding.level, finding.advice.map(|a| (a.checkpoints, a.after, a.excess)))
+    };
+    let bytes = "min-free = \"9000B\"\non-exceed = \"report\"\n";
+    // In use may be 1000; near begins at 900, and the policy takes 300 anyway.
+    assert_eq!(judged(bytes, 9_200), (Level::Ok, None));
+    assert_eq!(judged(bytes, 9_100), (Level::Near, Some((3, 600, 0))));
+    assert_eq!(judged(bytes, 8_850), (Level::Over, Some((3, 850, 0))));
+    assert_eq!(judged(bytes, 8_800), (Level::Over, Some((4, 800, 0))), "at 900 it would be near");
+    assert_eq!(judged(bytes, 8_000), (Level::Over, Some((8, 1_200, 200))), "as far as may be");
+    let percent = "min-free = \"90%\"\nlow = \"9300B\"\n";
+    assert_eq!(judged(percent, 9_050), (Level::Near, Some((3, 650, 0))));
+    assert_eq!(judged(percent, 8_750), (Level::Over, Some((6, 650, 0))), "down to its own low");
+    root.0.space = None;
+    assert_eq!(judged_by(&root, &with_quota(bytes), &[]), [], "nobody measured it");
+}
+
+/// What only the trend brings near needs no clean-up yet: that nothing would help is not true of it.
+#[test]
+fn what_is_near_by_its_trend_alone_is_not_said_to_be_beyond_help() {
+    let root = Root::new().session("b/x/1", steps(3));
+    let soon = Forecast {
+        trend: Trend { per_day: 100.0, low: 100.0, high: 100.0, points: 9 },
+        full: Full::In { days: 2, early: 1, late: None },
+    };
+    let finding = judged_by(&root, &policy(), &[Some(soon)]).remove(0);
+    assert_eq!((finding.level, finding.advice), (Level::Near, None));
+    let root = Root::new().session("b/x/1", steps(4));
+    let finding = judged_by(&root, &policy(), &[Some(soon)]).remove(0);
+    let advice = finding.advice.map(|a| (a.checkpoints, a.after));
+    assert_eq!((finding.level, advice), (Level::Near, Some((1, 300))));
 }
 
 #[test]
