@@ -35,10 +35,14 @@ pub struct Facts {
     pub skipped: Vec<(&'static str, u64)>,
     /// Bytes and total bytes of the file system, when the run began.
     pub free: Option<(u64, u64)>,
-    /// Allocated bytes by owner, when the run began.
+    /// Allocated bytes of all checkpoints, when the run began.
+    pub used: Option<u64>,
+    /// The same by owner: what owners share counts for each of them.
     pub owners: Vec<(String, u64)>,
     /// Quota, the owner it is about (empty: the whole root), and its bytes.
     pub quotas: Vec<(String, String, u64)>,
+    /// Quota, and the bytes of the file system that are to be free.
+    pub min_free: Vec<(String, u64)>,
 }
 
 /// What there was when the run began.
@@ -79,6 +83,12 @@ struct Quota {
     owner: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MinFree {
+    root: String,
+    quota: String,
+}
+
 /// A gauge of floats: bytes outgrow no `f64` that a disk could make.
 type Number = Gauge<f64, AtomicU64>;
 
@@ -115,6 +125,7 @@ pub fn render(facts: &Facts) -> String {
     one("retain_trash_bytes", "In the trash", facts.trash.map(|t| big(t.bytes)));
     one("retain_free_bytes", "Free on the file system", facts.free.map(|f| big(f.0)));
     one("retain_size_bytes", "Size of the file system", facts.free.map(|f| big(f.1)));
+    one("retain_root_usage_bytes", "Allocated bytes of all checkpoints", facts.used.map(big));
 
     let skipped = Family::<Reason, Number>::default();
     for (reason, sessions) in &facts.skipped {
@@ -131,13 +142,19 @@ pub fn render(facts: &Facts) -> String {
         let labels = Owner { root: facts.root.clone(), owner: owner.clone() };
         usage.get_or_create(&labels).set(big(*bytes));
     }
-    registry.register("retain_usage_bytes", "Allocated bytes of checkpoints", usage);
+    registry.register("retain_usage_bytes", "Allocated bytes of an owner's checkpoints", usage);
     let quotas = Family::<Quota, Number>::default();
     for (quota, owner, bytes) in &facts.quotas {
         let labels = Quota { root: facts.root.clone(), quota: quota.clone(), owner: owner.clone() };
         quotas.get_or_create(&labels).set(big(*bytes));
     }
     registry.register("retain_quota_bytes", "What a quota allows", quotas);
+    let min_free = Family::<MinFree, Number>::default();
+    for (quota, bytes) in &facts.min_free {
+        let labels = MinFree { root: facts.root.clone(), quota: quota.clone() };
+        min_free.get_or_create(&labels).set(big(*bytes));
+    }
+    registry.register("retain_min_free_bytes", "What a quota wants free", min_free);
 
     let mut out = String::new();
     // A `String` takes everything.

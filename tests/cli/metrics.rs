@@ -2,6 +2,7 @@
 
 use crate::nsml::{self, LAST_TWO, SESSION, left, world};
 use crate::support::{Run, Tree, World};
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
 /// The value of a series whose labels hold `label`.
@@ -38,6 +39,34 @@ fn metrics_are_what_happened() {
         name.starts_with(".retain-")
     });
     assert_eq!(odd.count(), 0, "no temporary file is left");
+}
+
+/// A file that owners share counts for each of them and once for the root; what is to be free is
+/// about the file system, and never what checkpoints may use.
+#[test]
+fn like_is_written_beside_like() {
+    let tree = Tree::new();
+    nsml::write_as(&tree, "a/mnist/1");
+    let weights = "mnist/1/nsml_model/4/model/weights";
+    tree.file(format!("a/{weights}"), vec![1; 100_000]);
+    nsml::write_as(&tree, "b/mnist/1");
+    std::fs::remove_file(tree.at(format!("b/{weights}"))).unwrap();
+    tree.hard_link(format!("b/{weights}"), format!("a/{weights}"));
+    let blocks = std::fs::metadata(tree.at(format!("a/{weights}"))).unwrap().blocks();
+    let shared = f64::from(u32::try_from(blocks * 512).unwrap());
+    let world = world(&tree);
+    world.run(["init"]).ok();
+    let quotas = "[[quota]]\nname = \"all\"\nper = \"root\"\nmax-bytes = \"1TiB\"\n\
+                  [[quota]]\nname = \"room\"\nmin-free = \"3B\"\n";
+    let policy = nsml::policy(&world, &format!("{LAST_TWO}{quotas}"));
+    world.run(["apply", "--yes", "--policy", &policy, "--metrics", "retain.prom"]).ok();
+    let [a, b] = ["a", "b"].map(|o| series(&tree, "retain_usage_bytes", &format!("owner=\"{o}\"")));
+    let root = series(&tree, "retain_root_usage_bytes", "root=");
+    assert!((a + b - root - shared).abs() < 0.5, "{a} + {b}, {root}");
+    assert!((series(&tree, "retain_min_free_bytes", "quota=\"room\"") - 3.0).abs() < 0.5);
+    let text = tree.read("retain.prom");
+    let quotas = text.lines().filter(|l| l.starts_with("retain_quota_bytes{")).count();
+    assert_eq!(quotas, 1, "{text}");
 }
 
 /// A run that ends before it has looked keeps root and last success, and invents no numbers.

@@ -14,7 +14,9 @@ fn every_fact() -> String {
         trash: Some(Amount::default()),
         skipped: vec![("changed", 1)],
         free: Some((1, 2)),
+        used: Some(1),
         owners: vec![("o".to_owned(), 1)],
+        min_free: vec![("q".to_owned(), 1)],
         quotas: vec![("q".to_owned(), "o".to_owned(), 1)],
         ..Facts::default()
     })

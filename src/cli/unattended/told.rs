@@ -54,17 +54,23 @@ impl Told {
     /// What the storage looked like before anything was done.
     pub fn found(&mut self, inventory: &Inventory, policy: &Policy) {
         let mut owners: BTreeMap<&str, Usage> = BTreeMap::new();
+        let mut all = Usage::default();
         for session in &inventory.sessions {
             let usage = owners.entry(&session.owner).or_default();
-            session.checkpoints.iter().for_each(|c| usage.add(c));
+            for c in &session.checkpoints {
+                usage.add(c);
+                all.add(c);
+            }
         }
         let facts = &mut self.facts;
         facts.quotas.clear();
+        facts.min_free.clear();
         facts.found = Some(Found {
             sessions: inventory.sessions.len() as u64,
             checkpoints: inventory.sessions.iter().map(|s| s.checkpoints.len() as u64).sum(),
         });
         facts.free = inventory.space.map(|s| (s.free, s.total));
+        facts.used = Some(all.bytes());
         facts.owners = owners.iter().map(|(o, u)| ((*o).to_owned(), u.bytes())).collect();
         for q in &policy.quotas {
             let name = q.name.to_string();
@@ -78,8 +84,7 @@ impl Told {
                 }
                 Cap::MinFree { min, .. } => {
                     if let Some(space) = inventory.space {
-                        let used = space.total.saturating_sub(quota::amount(min, space.total));
-                        facts.quotas.push((name, String::new(), used));
+                        facts.min_free.push((name, quota::amount(min, space.total)));
                     }
                 }
             }
