@@ -7,6 +7,7 @@ use super::view::{Law, View};
 use crate::apply::{KnownRuns, Root, RootError};
 use crate::config::Config;
 use crate::core::name;
+use crate::core::policy::Diagnostic;
 use crate::layout;
 use crate::scan::ScanEvent;
 use crate::steps::see::{self, DeclaredError, Remember, SeeError};
@@ -156,10 +157,17 @@ impl Site {
         let now = clock();
         let law = Law::read(self.policy.as_deref(), now);
         // What a policy declares is recognised by it: both come from one text.
-        let declared = see::declared(&self.config, &law.text).map_err(|e| match e {
-            DeclaredError::Faults(_) => LookError::Layouts(law.source.clone()),
-            DeclaredError::Twice(name) => LookError::Twice(name),
-        })?;
+        let declared = match see::declared(&self.config, &law.text) {
+            Ok(declared) => declared,
+            // Not the fault of a layout, and nothing is deleted while it lasts.
+            Err(DeclaredError::Faults(faults))
+                if law.fault.is_some() && faults.iter().any(Diagnostic::is_of_syntax) =>
+            {
+                self.config.layouts.clone()
+            }
+            Err(DeclaredError::Faults(_)) => return Err(LookError::Layouts(law.source.clone())),
+            Err(DeclaredError::Twice(name)) => return Err(LookError::Twice(name)),
+        };
         let layouts = layout::with(&declared)?;
         let (sessions, checkpoints) = (AtomicU64::new(0), AtomicU64::new(0));
         let event = |event| {

@@ -6,7 +6,7 @@ use crate::server::Server;
 use crate::support::{Snapshot, Tree};
 
 /// Reviews a choice, and gives its digest.
-fn review(browser: &crate::server::Browser<'_>, ids: &[&str]) -> String {
+pub fn review(browser: &crate::server::Browser<'_>, ids: &[&str]) -> String {
     let mut pairs = vec![("name", SESSION)];
     pairs.extend(ids.iter().map(|id| ("id", *id)));
     browser.post(&format!("{}/session", browser.server.root), &pairs).is(200).field("digest")
@@ -20,7 +20,11 @@ fn digest_of(server: &Server, id: &str) -> String {
     plan.header("x-retain-digest").unwrap().to_owned()
 }
 
-fn apply(browser: &crate::server::Browser<'_>, ids: &[&str], digest: &str) -> crate::http::Answer {
+pub fn apply(
+    browser: &crate::server::Browser<'_>,
+    ids: &[&str],
+    digest: &str,
+) -> crate::http::Answer {
     let count = ids.len().to_string();
     let mut pairs =
         vec![("recipe", "choice"), ("digest", digest), ("name", SESSION), ("confirm", &count)];

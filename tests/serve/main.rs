@@ -20,3 +20,4 @@ mod journals;
 mod owners;
 mod proxy;
 mod server;
+mod torn;

@@ -3,7 +3,7 @@
 //! A fault knows its place in the text, what to write instead, and the code whose page in
 //! `docs/errors.md` explains it. Drawing it is the business of the report.
 
-use super::codes::Code;
+use super::codes::{self, Code};
 use std::ops::Range;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,11 @@ impl Diagnostic {
 
     pub fn is_error(&self) -> bool {
         self.severity() == Severity::Error
+    }
+
+    /// The text is not TOML: what stands in it is known in part at the most.
+    pub fn is_of_syntax(&self) -> bool {
+        [codes::SYNTAX, codes::DUPLICATE_KEY].contains(&self.code)
     }
 
     pub(super) fn label(&mut self, label: impl Into<String>) -> &mut Diagnostic {
