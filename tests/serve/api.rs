@@ -3,7 +3,9 @@
 use crate::nsml::{self, SESSION, left};
 use crate::owners::finished;
 use crate::server::Server;
+use crate::support::Tree;
 use serde_json::{Value, json};
+use std::os::unix::fs::MetadataExt as _;
 
 #[test]
 fn the_document_and_the_server_agree() {
@@ -74,6 +76,38 @@ fn it_is_the_json_of_the_command_line() {
     let api = server.api(&format!("/roots/{}/plan", server.slug()));
     let plan = cli(&["plan"]);
     same(&api, &plan, &["format", "root", "now", "policy", "totals", "decisions", "digest"]);
+}
+
+/// A file that owners share counts for each of them, and once for who sees the whole.
+#[test]
+fn totals_count_a_shared_file_once() {
+    let tree = Tree::new();
+    let weights = "mnist/1/nsml_model/4/model/weights";
+    for owner in ["a", "b"] {
+        nsml::write_as(&tree, &format!("{owner}/mnist/1"));
+    }
+    tree.file(format!("a/{weights}"), vec![1; 100_000]);
+    std::fs::remove_file(tree.at(format!("b/{weights}"))).unwrap();
+    tree.hard_link(format!("b/{weights}"), format!("a/{weights}"));
+    let shared = std::fs::metadata(tree.at(format!("a/{weights}"))).unwrap().blocks() * 512;
+    nsml::world(&tree).run(["init"]).ok();
+    tree.file("policy.toml", format!("version = 1\n{}", nsml::LAST_TWO));
+    let args = ["--owner", "a", "--owner", "b", "--policy", "policy.toml"];
+    let server = Server::with(&tree, &args);
+    let totals = |who: &str| {
+        let roots = server.get_as(&server.token(who), "/api/v1/roots").is(200).json();
+        let totals = roots["roots"][0]["totals"].clone();
+        ["sessions", "checkpoints", "bytes", "delete_bytes"].map(|n| totals[n].as_u64().unwrap())
+    };
+    let ([all, a, b], root) = (["administrator", "a", "b"].map(totals), server.root.clone());
+    assert_eq!(all[..2], [a[0] + b[0], a[1] + b[1]], "{root}");
+    assert_eq!(all[2], a[2] + b[2] - shared);
+    // It is freed only if both let go of it.
+    assert_eq!(all[3], a[3] + b[3] + shared);
+    let policy = tree.at("policy.toml");
+    let usage = ["usage", "--json", "--policy", policy.to_str().unwrap()];
+    let usage = nsml::world(&tree).run(usage).ok().json();
+    assert_eq!(usage["total"]["bytes"], all[2], "{usage:#}");
 }
 
 #[test]
