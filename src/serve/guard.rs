@@ -133,8 +133,7 @@ fn plain(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::bad("the request target must be a path"));
     }
     let path = uri.path();
-    let safe = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
-    if !path.bytes().all(safe) || path.split('/').any(|part| part == ".." || part == ".") {
+    if !is_plain(path) {
         return Err(Problem::bad("the path has characters that no page of this server has"));
     }
     if headers.contains_key(header::TRANSFER_ENCODING)
@@ -147,6 +146,12 @@ fn plain(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::not_found());
     }
     Ok(())
+}
+
+/// Whether a path is of characters that a page of this server could have.
+pub fn is_plain(path: &str) -> bool {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
+    path.bytes().all(safe) && !path.split('/').any(|part| part == ".." || part == ".")
 }
 
 /// W1: one `Host`, and one of ours.

@@ -252,7 +252,24 @@ fn both_languages() {
     let answer = server.send("GET", &back, &headers, "").is(303);
     assert_eq!(answer.header("location"), Some(path.as_str()));
     assert!(answer.header("set-cookie").unwrap().starts_with("retain-lang=en"));
-    for away in ["//evil.example", "https://evil.example", "/\\evil.example"] {
+    let asked = format!("{path}?q=a%2Fb&sort=size");
+    let to = format!("/lang?to=en&back={}", crate::http::escape(&asked));
+    let answer = server.send("GET", &to, &headers, "").is(303);
+    assert_eq!(answer.header("location"), Some(asked.as_str()));
+    // Browsers leave out tabs and line ends, wherever they stand.
+    for away in [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "/\t/evil.example/",
+        "\t//evil.example",
+        "/\n/evil.example",
+        "/\r/evil.example",
+        "/ /evil.example",
+        "/sessions?q=\ta",
+        "/../evil",
+        "/세션",
+    ] {
         let to = format!("/lang?to=en&back={}", crate::http::escape(away));
         let answer = server.send("GET", &to, &headers, "").is(303);
         assert_eq!(answer.header("location"), Some("/"), "{away}");

@@ -3,7 +3,7 @@
 use super::super::answer::Problem;
 use super::super::auth::{Principal, Refusal};
 use super::super::form::{Form, query};
-use super::super::guard::cookies;
+use super::super::guard::{cookies, is_plain};
 use super::super::lang::{self, Lang, Text};
 use super::super::state::App;
 use super::{Answer, Visit};
@@ -90,11 +90,14 @@ pub async fn sign_out(visit: Visit, headers: HeaderMap) -> Answer {
 /// The switch of languages: a preference, so a plain link.
 pub async fn choose_language(visit: Visit) -> Answer {
     let to = visit.query.get("to").and_then(Lang::parse).unwrap_or_default();
-    // Back to a page of ours, wherever the link came from.
+    // Back to a page of ours, wherever the link came from. Nothing of what a browser would leave out
+    // or turn round may be in it: without its tab, `/<tab>/evil.example` is another host's.
     let back = visit.query.get("back").filter(|b| {
-        b.starts_with(&format!("{}/", visit.app.prefix))
-            && !b.starts_with("//")
-            && !b.contains('\\')
+        let (path, rest) = b.split_once('?').unwrap_or((b, ""));
+        path.starts_with(&format!("{}/", visit.app.prefix))
+            && !path.starts_with("//")
+            && is_plain(path)
+            && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
     });
     let home = format!("{}/", visit.app.prefix);
     let mut response = redirect(back.unwrap_or(&home));
