@@ -190,6 +190,50 @@ fn w7_a_hostile_name_is_text() {
     assert_eq!(nsml::left(&tree, evil).len(), 8);
 }
 
+/// What turns text round, and what no form gives back as it was, is written out; what is chosen by
+/// it is found all the same.
+#[test]
+fn w7_names_in_lists_to_choose_from_are_printed() {
+    let tree = Tree::new();
+    let odd = ["ev\u{202e}il", "li\nne", "es\u{1b}[31mc"];
+    for owner in odd {
+        nsml::write_as(&tree, &format!("{owner}/d/1"));
+    }
+    let metric = r#"{"checkpoint":"0","summary":{"loss":1,"ac\u202ec\n":2}}"#;
+    let session = format!("{}/d/1", odd[0]);
+    tree.file(format!("{session}/nsml_model/0/metadata.json"), metric);
+    nsml::world(&tree).run(["init"]).ok();
+    let server = Server::start(&tree);
+    let browser = server.browser();
+    let clean = |page: &str| {
+        let found = ["\u{202e}", "\u{1b}", "li\nne", "ac\n"].iter().find(|c| page.contains(**c));
+        assert_eq!(found, None, "{page}");
+    };
+    let printed = [r"ev\u{202e}il", r"li\nne", r"es\u{1b}[31mc"];
+    for (raw, name) in odd.iter().zip(printed) {
+        for asked in [raw, name] {
+            let path = format!("{}/sessions?owner={}", server.root, escape(asked));
+            let page = browser.get(&path).is(200).body;
+            clean(&page);
+            assert!(page.contains(&format!("<option value=\"{name}\" selected>{name}<")), "{page}");
+            let others = printed.iter().filter(|p| page.contains(&format!("{p}/d/1")));
+            assert_eq!(others.collect::<Vec<_>>(), [&name], "{page}");
+        }
+    }
+    let page = browser.session(&session).is(200).body;
+    clean(&page);
+    assert!(page.contains(r#"<option value="loss" selected>"#), "{page}");
+    let path = format!(
+        "{}/session?name={}&metric={}",
+        server.root,
+        escape(&session),
+        escape(r"ac\u{202e}c\n")
+    );
+    let page = browser.get(&path).is(200).body;
+    assert!(page.contains(r#"<option value="ac\u{202e}c\n" selected>"#), "{page}");
+    assert!(page.contains("metric=ac%E2%80%AEc%0A"), "the curve is asked for by its name: {page}");
+}
+
 #[test]
 fn w8_every_answer_is_sealed() {
     let tree = nsml::storage();

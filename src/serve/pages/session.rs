@@ -141,7 +141,9 @@ fn page(visit: &Visit, site: &Site, view: &View, s: usize, form: &Form) -> Page 
     let metrics = super::super::curve::metrics(view, s);
     let wanted = visit.query.get("metric");
     let first = metrics.first().cloned();
-    let chosen = metrics.iter().find(|m| Some(m.as_str()) == wanted).cloned().or(first);
+    let printed = |m: &&String| wanted.is_some_and(|w| sanitize::terminal(m) == w);
+    let exact = metrics.iter().find(|m| Some(m.as_str()) == wanted);
+    let chosen = exact.or_else(|| metrics.iter().find(printed)).cloned().or(first);
     let curve = query(&[
         ("session", &*session.name),
         ("metric", chosen.as_deref().unwrap_or_default()),
@@ -166,7 +168,10 @@ fn page(visit: &Visit, site: &Site, view: &View, s: usize, form: &Form) -> Page 
             .map(|why| fill(t.tainted, &[&sanitize::terminal(&said::fault(visit.lang, why))]))
             .collect(),
         curve_url: format!("{}/api/v1/roots/{}/curve{curve}", visit.app.prefix, site.slug),
-        metrics: metrics.into_iter().map(|m| (m.clone(), Some(&m) == chosen.as_ref())).collect(),
+        metrics: metrics
+            .iter()
+            .map(|m| (sanitize::terminal(m).into_owned(), Some(m) == chosen.as_ref()))
+            .collect(),
         standings: standings(visit, view, s),
         rows,
         pager,

@@ -184,12 +184,11 @@ fn page(visit: &Visit, site: &Site, view: &View, asked: &Form, form: &Form) -> P
     }
     let pager = Pager::new(visit, filter.offset, page.items.len(), LIMIT, page.total, link);
     let t = visit.t();
-    let owners = view
-        .index
-        .owners
-        .iter()
-        .filter(|o| who.sees(&o.name))
-        .map(|o| (o.name.to_string(), filter.owner.as_deref() == Some(&*o.name)));
+    let owners = view.index.owners.iter().filter(|o| who.sees(&o.name)).map(|o| {
+        let (printed, wanted) = (sanitize::terminal(&o.name), filter.owner.as_deref());
+        let on = wanted == Some(&*o.name) || wanted == Some(&*printed);
+        (printed.into_owned(), on)
+    });
     let statuses = [("running", t.running), ("exited", t.exited), ("unknown", t.unknown)];
     let chosen = filter.status.map_or("", Status::as_str);
     let words = [t.by_name, t.by_size, t.by_time, t.by_count, t.by_freed];
@@ -199,7 +198,7 @@ fn page(visit: &Visit, site: &Site, view: &View, asked: &Form, form: &Form) -> P
     let choice = Choice {
         filter: vec![
             ("q", filter.text.clone()),
-            ("owner", filter.owner.clone().unwrap_or_default()),
+            ("owner", sanitize::terminal(filter.owner.as_deref().unwrap_or_default()).into_owned()),
             ("status", filter.status.map_or("", Status::as_str).to_owned()),
             ("sort", filter.sort.as_str().to_owned()),
             ("offset", filter.offset.to_string()),

@@ -11,6 +11,7 @@ use crate::core::limit::usage::Usage;
 use crate::core::model::{Checkpoint, Inventory, Status, Time};
 use crate::core::policy::Policy;
 use crate::report::listing;
+use crate::report::sanitize::terminal;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -367,7 +368,13 @@ impl Index {
 
     /// The sessions a filter leaves of those that `mine` says are theirs to see; each counts once.
     pub fn filtered(&self, filter: &Filter, mine: impl Fn(&str) -> bool) -> List {
-        let owned = |owner: &str| filter.owner.as_deref().is_none_or(|o| o == owner);
+        let wanted = filter.owner.as_deref();
+        let exact = self.owners.iter().any(|o| wanted == Some(&*o.name) && mine(&o.name));
+        let owned = |owner: &str| {
+            // A name as it is printed, from a form; only odd names differ from that.
+            let printed = |w: &str| !exact && w.contains('\\') && terminal(owner) == w;
+            wanted.is_none_or(|w| w == owner || printed(w))
+        };
         let mut found = self.named(&filter.text, |owner| owned(owner) && mine(owner));
         if let Some(status) = filter.status {
             for (wanted, row) in found.iter_mut().zip(&self.rows) {
