@@ -74,6 +74,12 @@ pub fn decide(inventory: &Inventory, policy: &Policy, now: Time) -> Outcome {
     }
     quota::enforce(inventory, policy, &mut drafts, &mut notices);
     let sessions: Vec<SessionDecision> = drafts.into_iter().map(|d| d.decision).collect();
+    for notice in &mut notices {
+        if let Notice::NoMetric { session, whole, .. } = notice {
+            let decided = &sessions[*session as usize];
+            *whole = (0..decided.len()).all(|i| decided.verdict(i) != Verdict::Delete);
+        }
+    }
     idle_parts(inventory, policy, &sessions, &context, now, &mut notices);
     let witnesses = witness::collect(&sessions, &across);
     Outcome { sessions, notices, witnesses }

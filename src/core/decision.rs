@@ -266,12 +266,14 @@ pub enum Notice {
     LimitUnreachable { session: u32, what: Limited, excess: u64, blockers: Blockers },
     /// A quota cannot be met; `group` is the owner or the root.
     QuotaUnreachable { quota: u16, group: Box<str>, excess: u64, blockers: Blockers, evicted: bool },
+    /// A quota is met, and cannot be brought to its `low`; `evicted`: it goes as far as it may.
+    LowUnreachable { quota: u16, group: Box<str>, excess: u64, blockers: Blockers, evicted: bool },
     /// `on-exceed = "report"`.
     QuotaExceeded { quota: u16, group: Box<str>, used: u64, allowed: u64 },
     /// `min-free` without a known file system.
     QuotaNotMeasured { quota: u16 },
-    /// A `best` rule kept a whole session for want of its metrics.
-    NoMetric { session: u32, policy: u16, rule: u16 },
+    /// A `best` rule keeps a whole session for want of its metrics; `whole`: nothing else takes from it.
+    NoMetric { session: u32, policy: u16, rule: u16, whole: bool },
     /// Two runs in one folder.
     Restarted { session: u32 },
     /// A rule that goes by steps, epochs or times says nothing about a session that has none.
@@ -292,6 +294,7 @@ impl Notice {
             | Notice::Restarted { session }
             | Notice::RuleIsSilent { session, .. } => Some(session),
             Notice::QuotaUnreachable { .. }
+            | Notice::LowUnreachable { .. }
             | Notice::QuotaExceeded { .. }
             | Notice::QuotaNotMeasured { .. }
             | Notice::IdleProtection { .. }
@@ -305,7 +308,6 @@ impl Notice {
 pub enum Limited {
     Bytes,
     Count,
-    Age,
 }
 
 /// What is in the way of a limit, in the limit's unit (bytes or checkpoints).
@@ -359,12 +361,13 @@ mod tests {
         let (blockers, excess, group) = (Blockers::default(), 1, || "o".into());
         let of_session = [
             Notice::LimitUnreachable { session: 7, what: Limited::Count, excess, blockers },
-            Notice::NoMetric { session: 7, policy: 1, rule: 2 },
+            Notice::NoMetric { session: 7, policy: 1, rule: 2, whole: true },
             Notice::Restarted { session: 7 },
             Notice::RuleIsSilent { session: 7, rule: 2 },
         ];
         let of_none = [
             Notice::QuotaUnreachable { quota: 7, group: group(), excess, blockers, evicted: true },
+            Notice::LowUnreachable { quota: 7, group: group(), excess, blockers, evicted: true },
             Notice::QuotaExceeded { quota: 7, group: group(), used: 2, allowed: 1 },
             Notice::QuotaNotMeasured { quota: 7 },
             Notice::IdleProtection { protection: 7 },
@@ -372,6 +375,6 @@ mod tests {
             Notice::IdlePolicy { policy: 7 },
         ];
         assert_eq!(of_session.map(|n| n.session()), [Some(7); 4]);
-        assert_eq!(of_none.map(|n| n.session()), [None; 6]);
+        assert_eq!(of_none.map(|n| n.session()), [None; 7]);
     }
 }

@@ -8,7 +8,7 @@ pub mod usage;
 
 use super::decide::SessionView;
 use super::decision::{Blockers, Limited, Notice, Reason};
-use super::model::Time;
+use super::model::{Checkpoint, Time};
 use usage::Usage;
 
 /// Where a checkpoint stands after the ladder.
@@ -51,13 +51,33 @@ impl Candidate {
 }
 
 impl Blockers {
-    pub(super) fn add(&mut self, blocker: Blocker, amount: u64) {
+    fn add(&mut self, blocker: Blocker, amount: u64) {
         let field = match blocker {
             Blocker::Protected => &mut self.protected,
             Blocker::MinKeep => &mut self.min_keep,
             Blocker::Hard => &mut self.hard,
         };
         *field = field.saturating_add(amount);
+    }
+
+    /// The bytes of these, by what is in the way (`None`: no policy matches their session). A file
+    /// with several links counts once, for the first in the order of the ladder.
+    fn of_bytes<'c>(
+        staying: impl Iterator<Item = (Option<Blocker>, &'c Checkpoint)> + Clone,
+    ) -> Blockers {
+        let mut blockers = Blockers::default();
+        let mut usage = Usage::default();
+        for class in [Some(Blocker::Protected), Some(Blocker::MinKeep), Some(Blocker::Hard), None] {
+            let before = usage.bytes();
+            let staying = staying.clone().filter(|(blocker, _)| *blocker == class);
+            staying.for_each(|(_, c)| usage.add(c));
+            let bytes = usage.bytes() - before;
+            match class {
+                Some(blocker) => blockers.add(blocker, bytes),
+                None => blockers.untouched = bytes,
+            }
+        }
+        blockers
     }
 }
 
@@ -72,7 +92,7 @@ pub fn enforce(
     let mut evicted = Vec::new();
     if let Some(span) = limit.max_age {
         let horizon = span.before(view.now);
-        by_age(view, horizon, standings, candidates, &mut evicted, notices);
+        by_age(view, horizon, standings, candidates, &mut evicted);
     }
     if let Some(max) = limit.max_count {
         let left = standings.iter().filter(|s| **s != Standing::Gone).count() as u64;
@@ -90,7 +110,13 @@ pub fn enforce(
             }
         }
         let left = usage.bytes();
-        let free = |i: u32| usage.remove(&view.session.checkpoints[i as usize]);
+        // What the session holds, and not what that frees: a link elsewhere, in the trash or in
+        // another session, is no reason to evict more.
+        let free = |i: u32| {
+            let before = usage.bytes();
+            usage.remove(&view.session.checkpoints[i as usize]);
+            before - usage.bytes()
+        };
         let mut run = Run { view, standings, candidates, evicted: &mut evicted, notices };
         run.down_to(max, left, Limited::Bytes, free, |order, left| Reason::EvictedByBytes {
             order,
@@ -100,13 +126,14 @@ pub fn enforce(
     evicted
 }
 
+/// What something stronger holds may be as old as it likes: unlike a size, an age is no aim that the
+/// others could have been evicted for, so there is nothing to report.
 fn by_age(
     view: &SessionView<'_>,
     horizon: Time,
     standings: &mut [Standing],
     candidates: &mut Vec<Candidate>,
     evicted: &mut Vec<(u32, Reason)>,
-    notices: &mut Vec<Notice>,
 ) {
     let saved = |i: u32| view.session.checkpoints[i as usize].saved_at;
     let too_old = |i: u32| saved(i).is_some_and(|t| t < horizon);
@@ -120,20 +147,6 @@ fn by_age(
         }
         !goes
     });
-    let mut blockers = Blockers::default();
-    let mut excess = 0;
-    for (i, standing) in (0..).zip(standings.iter()) {
-        if let Standing::Stays(blocker) = standing
-            && too_old(i)
-        {
-            excess += 1;
-            blockers.add(*blocker, 1);
-        }
-    }
-    if excess > 0 {
-        let (session, what) = (view.index, Limited::Age);
-        notices.push(Notice::LimitUnreachable { session, what, excess, blockers });
-    }
 }
 
 struct Run<'r, 'v> {
@@ -166,13 +179,21 @@ impl Run<'_, '_> {
         }
         self.candidates.drain(..gone);
         if left > max {
-            let mut blockers = Blockers::default();
-            for (c, standing) in self.view.session.checkpoints.iter().zip(self.standings.iter()) {
-                if let Standing::Stays(blocker) = standing {
-                    let amount = if what == Limited::Bytes { c.bytes } else { 1 };
-                    blockers.add(*blocker, amount);
+            let staying = self.view.session.checkpoints.iter().zip(self.standings.iter());
+            let staying = staying.filter_map(|(c, standing)| match standing {
+                Standing::Stays(blocker) => Some((Some(*blocker), c)),
+                Standing::Gone | Standing::Evictable => None,
+            });
+            let blockers = match what {
+                Limited::Bytes => Blockers::of_bytes(staying),
+                Limited::Count => {
+                    let mut blockers = Blockers::default();
+                    staying.for_each(|(blocker, _)| {
+                        blocker.into_iter().for_each(|b| blockers.add(b, 1));
+                    });
+                    blockers
                 }
-            }
+            };
             let (session, excess) = (self.view.index, left - max);
             self.notices.push(Notice::LimitUnreachable { session, what, excess, blockers });
         }

@@ -259,7 +259,8 @@ impl<'a> Past<'a> {
 
     /// The free space, had only the checkpoints differed.
     fn space(&self, at_end: Space) -> Space {
-        let free = at_end.free.saturating_add(self.used_at_end).saturating_sub(self.usage.bytes());
+        let free =
+            at_end.free.saturating_add(self.used_at_end).saturating_sub(self.usage.occupied());
         Space { free: free.min(at_end.total), ..at_end }
     }
 

@@ -39,6 +39,7 @@ mod roots;
 mod servers;
 mod settings;
 mod several;
+mod shared;
 mod skips;
 mod streams;
 mod submitting;

@@ -101,6 +101,22 @@ fn an_unreachable_limit_ends_with_its_code() {
     world.run(["plan", "--policy", &policy]).code(4).says("max-count");
 }
 
+/// What `min-keep` and a pin hold may be as old as it likes, night after night.
+#[test]
+fn what_a_max_age_leaves_on_purpose_is_no_failure() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let body = "min-age = \"0s\"\n[[policy]]\nname = \"p\"\nlimit = { max-age = \"30d\" }\n";
+    let policy = nsml::policy(&world, body);
+    world.run(["pin", SESSION, "11"]).ok();
+    for _ in 0..2 {
+        let run = world.run(["apply", "--yes", "--policy", &policy]).ok();
+        assert!(!run.stderr.contains("max-age"), "{run}");
+        assert_eq!(nsml::left(&tree, SESSION), ["11", "41"]);
+    }
+    world.run(["plan", "--policy", &policy]).ok();
+}
+
 #[test]
 fn a_faulty_policy_is_told_before_the_root_is_touched() {
     let tree = Tree::new();

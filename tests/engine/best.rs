@@ -83,6 +83,6 @@ fn a_limit_takes_what_waits_for_a_value_first_and_of_it_the_oldest() {
 fn a_missing_metric_is_said_of_the_sessions_that_lack_it_only() {
     let root = measured(&[Some(0.2), None]).session("o/d/2", steps(2));
     let keep = vec![rule(RuleKind::Last(1)), rule(RuleKind::Best(best(1, &["loss"])))];
-    let expected = Notice::NoMetric { session: 1, policy: 0, rule: 1 };
+    let expected = Notice::NoMetric { session: 1, policy: 0, rule: 1, whole: true };
     assert_eq!(root.decide(&policy(keep)).notices, [expected]);
 }

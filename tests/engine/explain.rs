@@ -3,8 +3,11 @@
 use crate::support::{DAY, NOW, Root, ago, best, checkpoint, edit, policy, rule, steps};
 use retain::core::calendar::{Period, Span};
 use retain::core::explain::{Explainer, notice};
-use retain::core::model::{Marks, Pin, Pointer};
-use retain::core::policy::{Anchor, Bucket, Policy, RuleKind};
+use retain::core::model::{Marks, Pin, Pointer, Space};
+use retain::core::policy::{
+    Amount, Anchor, Bucket, Cap, Discard, OnExceed, Per, Policy, Quota, RuleKind,
+};
+use retain::core::select::{Globs, Scope};
 
 /// The reasons of one checkpoint, as `why` joins them.
 fn why(root: &Root, policy: &Policy, checkpoint: usize) -> String {
@@ -78,6 +81,55 @@ fn evictions_say_which_limit_and_what_kept_it() {
         why(&root, &policy, 1),
         "delete: limit max-bytes: evicted as no. 2, with 300 B left · all"
     );
+}
+
+/// Limits, quotas and discards are stronger than the rule that keeps it all.
+#[test]
+fn what_a_session_without_the_metric_loses_is_not_called_kept_whole() {
+    let root = Root::new().session("o/d/1", steps(4));
+    let keep = || policy(vec![rule(RuleKind::All), rule(RuleKind::Best(best(1, &["loss"])))]);
+    let said = |policy: &Policy| {
+        let explainer = Explainer { inventory: &root.0, policy };
+        let outcome = root.decide(policy);
+        outcome.notices.iter().map(|n| notice(&explainer, n).text).collect::<Vec<_>>()
+    };
+    let whole = "has no finite value of loss; it is kept whole";
+    let loses = "has no finite value of loss; keep rule 2 keeps all of it, but a limit, quota or discard takes some";
+    assert_eq!(said(&keep()), [whole]);
+    assert_eq!(said(&edit(keep(), |p| p.limit.max_bytes = Some(400))), [whole]);
+    assert_eq!(said(&edit(keep(), |p| p.limit.max_bytes = Some(399))), [loses]);
+    let globs = Globs::new(["2"], Scope::Id).unwrap();
+    assert_eq!(said(&edit(keep(), |p| p.discard = vec![Discard::Id(globs)])), [loses]);
+    let mut quota = keep();
+    quota.quotas = vec![Quota {
+        name: "q".into(),
+        cap: Cap::MaxBytes { per: Per::Root, max: 399, low: 399 },
+        on_exceed: OnExceed::Evict,
+        evict_unreachable: false,
+    }];
+    assert_eq!(said(&quota), [loses]);
+}
+
+#[test]
+fn a_quota_that_is_met_says_why_its_low_is_not() {
+    let mut root = Root::new().session("o/d/1", steps(3));
+    root.0.space = Some(Space { total: 10_000, free: 0 });
+    let cap = Cap::MinFree { min: Amount::Bytes(100), low: Amount::Bytes(900) };
+    let mut policy = policy(vec![]);
+    let (on_exceed, evict_unreachable) = (OnExceed::Evict, false);
+    policy.quotas = vec![Quota { name: "q".into(), cap, on_exceed, evict_unreachable }];
+    let said = |policy: &Policy| {
+        let explainer = Explainer { inventory: &root.0, policy };
+        let said = root.decide(policy).notices.iter().map(|n| notice(&explainer, n)).next();
+        said.map(|w| format!("{}: {}", w.kind, w.text)).unwrap()
+    };
+    assert_eq!(
+        said(&policy),
+        "quota-low-unreachable: quota \"q\" is met, but its low cannot be: 700 B too much; in the way: \
+         100 B kept by min-keep; so no more goes than min-free needs (unreachable = \"evict\" goes as far as possible)"
+    );
+    policy.quotas[0].evict_unreachable = true;
+    assert!(said(&policy).ends_with("100 B kept by min-keep; everything that may go, goes"));
 }
 
 #[test]

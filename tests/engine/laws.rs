@@ -45,6 +45,11 @@ fn without(inventory: &Inventory, drop: impl Fn(&str, &str) -> bool) -> Inventor
     copy
 }
 
+fn hard(policy: &Policy, reason: &Reason) -> bool {
+    retain::core::explain::rule_of(reason)
+        .is_some_and(|rule| policy.policies[0].keep[usize::from(rule)].hard)
+}
+
 fn some_key(inventory: &Inventory, pick: prop::sample::Index) -> Option<(String, String)> {
     let keys: Vec<_> = inventory
         .sessions
@@ -181,8 +186,11 @@ proptest! {
                 prop_assert_eq!(kept().count() > max as usize, said(Limited::Count));
             }
             if let Some(span) = limit.max_age {
-                let old = kept().any(|(_, c)| c.saved_at.is_some_and(|t| t < span.before(NOW)));
-                prop_assert_eq!(old, said(Limited::Age));
+                // Only what something stronger keeps may be older, and that is no fault.
+                for (i, _) in kept().filter(|(_, c)| c.saved_at.is_some_and(|t| t < span.before(NOW))) {
+                    let stronger = |r: &Reason| r.is_protection() || hard(&policy, r);
+                    prop_assert!(decision.reasons(i).iter().any(stronger));
+                }
             }
         }
     }

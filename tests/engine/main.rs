@@ -17,6 +17,7 @@ mod idle;
 mod ladder;
 mod laws;
 mod limits;
+mod linked;
 mod monitor;
 mod plan;
 mod restic;

@@ -247,7 +247,9 @@ fn notices(view: &SessionView<'_>, answers: Answers<'_>) -> Vec<Notice> {
         let all = |f: &dyn Fn(&Reason) -> bool| answers.iter().all(|a| f(&a.reason));
         if matches!(rule.kind, RuleKind::Best(_)) && all(&|r| matches!(r, Reason::NoMetric { .. }))
         {
-            notices.push(Notice::NoMetric { session, policy: view.policy_index, rule: index });
+            let policy = view.policy_index;
+            // Until limits and quotas have had their turn: see `decide`.
+            notices.push(Notice::NoMetric { session, policy, rule: index, whole: true });
         }
         if all(&|r| matches!(r, Reason::MissedNoStep { .. })) {
             notices.push(Notice::RuleIsSilent { session, rule: index });

@@ -23,8 +23,8 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
             let session = session_at(*session);
             let (limit, amount) = match what {
                 Limited::Bytes => ("max-bytes", size(*excess)),
+                Limited::Count if *excess == 1 => ("max-count", "1 checkpoint".to_owned()),
                 Limited::Count => ("max-count", format!("{excess} checkpoints")),
-                Limited::Age => ("max-age", format!("{excess} checkpoints")),
             };
             let blocked = blocked(blockers, *what == Limited::Bytes);
             let text = format!("limit {limit} cannot be met: {amount} too much; {blocked}");
@@ -43,6 +43,24 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
                 format!(
                     "quota \"{}\" cannot be met{whose}: {} too much; {}; {outcome}",
                     quota.name,
+                    size(*excess),
+                    blocked(blockers, true)
+                ),
+            )
+        }
+        Notice::LowUnreachable { quota, group, excess, blockers, evicted } => {
+            let quota = quota_at(*quota);
+            let outcome = if *evicted {
+                "everything that may go, goes"
+            } else {
+                "so no more goes than min-free needs (unreachable = \"evict\" goes as far as possible)"
+            };
+            general(
+                "quota-low-unreachable",
+                format!(
+                    "quota \"{}\" is met{}, but its low cannot be: {} too much; {}; {outcome}",
+                    quota.name,
+                    whose(group, quota.cap),
                     size(*excess),
                     blocked(blockers, true)
                 ),
@@ -71,13 +89,18 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
             "quota-not-measured",
             format!("quota \"{}\" was not evaluated: the size of the file system is unknown", quota_at(*quota).name),
         ),
-        Notice::NoMetric { session, policy, rule } => {
-            let rule = &explainer.policy.policies[usize::from(*policy)].keep[usize::from(*rule)];
+        Notice::NoMetric { session, policy, rule: index, whole } => {
+            let rule = &explainer.policy.policies[usize::from(*policy)].keep[usize::from(*index)];
             let wanted = match &rule.kind {
                 RuleKind::Best(best) => best.metrics.join(", "),
                 _ => String::new(),
             };
-            let text = format!("has no finite value of {wanted}; it is kept whole");
+            let kept = if *whole {
+                "it is kept whole".to_owned()
+            } else {
+                format!("keep rule {} keeps all of it, but a limit, quota or discard takes some", index + 1)
+            };
+            let text = format!("has no finite value of {wanted}; {kept}");
             in_session("no-metric", session_at(*session), text)
         }
         Notice::Restarted { session } => in_session(

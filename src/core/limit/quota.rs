@@ -36,7 +36,7 @@ pub fn enforce(
                 let (min, low) = (amount(min, space.total), amount(low, space.total));
                 let all = (0..inventory.sessions.len()).collect();
                 let mut run = Run::new(inventory, drafts, quota, index, "", all);
-                let free = space.free.saturating_add(run.planned());
+                let free = space.free.saturating_add(run.planned);
                 if free < min {
                     run.evict(low.max(min) - free, min - free, min, notices);
                 }
@@ -118,6 +118,8 @@ struct Taken {
     order: u32,
     /// Bytes the group used at that moment.
     left: u64,
+    /// With those before it.
+    freed: u64,
 }
 
 /// One quota over one group of sessions.
@@ -130,6 +132,9 @@ struct Run<'a> {
     sessions: Vec<usize>,
     /// Of everything in the group that stays.
     usage: Usage,
+    /// Bytes that what is already to be deleted will free; only a `min-free` asks for those of
+    /// sessions without shared files.
+    planned: u64,
 }
 
 impl<'a> Run<'a> {
@@ -141,31 +146,29 @@ impl<'a> Run<'a> {
         group: &'a str,
         sessions: Vec<usize>,
     ) -> Run<'a> {
-        let mut usage = Usage::default();
+        let measured = matches!(quota.cap, Cap::MinFree { .. });
+        let (mut usage, mut planned) = (Usage::default(), 0_u64);
         for &s in &sessions {
-            add_kept(&mut usage, &inventory.sessions[s], &drafts[s]);
-        }
-        Run { inventory, drafts, quota, index, group, sessions, usage }
-    }
-
-    /// Bytes that what is already to be deleted will free.
-    fn planned(&self) -> u64 {
-        let mut all = Usage::default();
-        let mut going = Vec::new();
-        let mut private: u64 = 0;
-        for &s in &self.sessions {
-            let draft = &self.drafts[s];
-            for (i, c) in self.inventory.sessions[s].checkpoints.iter().enumerate() {
-                let goes = draft.decision.verdict(i) == Verdict::Delete;
-                if draft.bytes.is_none() {
-                    all.add(c);
-                    going.extend(goes.then_some(c));
-                } else if goes {
-                    private = private.saturating_add(c.bytes);
+            let draft = &drafts[s];
+            let checkpoints = inventory.sessions[s].checkpoints.iter().enumerate();
+            let goes = |i: usize| draft.decision.verdict(i) == Verdict::Delete;
+            if let Some(bytes) = draft.bytes {
+                usage.add_private(bytes);
+                if measured {
+                    let going = checkpoints.filter(|(i, _)| goes(*i)).map(|(_, c)| c.bytes);
+                    planned = going.fold(planned, u64::saturating_add);
+                }
+                continue;
+            }
+            // Also what goes: its links are gone for whoever has the others.
+            for (i, c) in checkpoints {
+                usage.add(c);
+                if goes(i) {
+                    planned = planned.saturating_add(usage.remove(c));
                 }
             }
         }
-        going.into_iter().fold(private, |sum: u64, c| sum.saturating_add(all.remove(c)))
+        Run { inventory, drafts, quota, index, group, sessions, usage, planned }
     }
 
     /// Frees `wanted` bytes, of which `needed` are what brings the group within `allowed`.
@@ -179,18 +182,25 @@ impl<'a> Run<'a> {
             notices.push(Notice::QuotaExceeded { quota, group, used, allowed });
             return;
         }
-        let (taken, freed) = self.choose(wanted);
-        let reachable = freed >= needed;
-        let all_or_nothing = matches!(self.quota.cap, Cap::MinFree { .. });
-        let evicted = reachable || !all_or_nothing || self.quota.evict_unreachable;
-        if !reachable {
-            let excess = needed - freed;
-            let blockers = self.blockers();
+        let (mut taken, freed) = self.choose(wanted);
+        let all_or_nothing =
+            matches!(self.quota.cap, Cap::MinFree { .. }) && !self.quota.evict_unreachable;
+        let evicted = !all_or_nothing;
+        if freed < needed {
+            let (excess, blockers) = (needed - freed, self.blockers());
             notices.push(Notice::QuotaUnreachable { quota, group, excess, blockers, evicted });
+            if all_or_nothing {
+                return;
+            }
+        } else if freed < wanted {
+            let (excess, blockers) = (wanted - freed, self.blockers());
+            notices.push(Notice::LowUnreachable { quota, group, excess, blockers, evicted });
+            if all_or_nothing {
+                // What goes beyond the bound would go in vain.
+                taken.truncate(taken.partition_point(|t| t.freed < needed) + 1);
+            }
         }
-        if evicted {
-            self.take(taken);
-        }
+        self.take(taken);
     }
 
     /// Whom to evict, in order; and what that frees.
@@ -226,7 +236,7 @@ impl<'a> Run<'a> {
                 let Some((first, rest)) = source.candidates.split_first() else { break };
                 source.candidates = rest;
                 let left = self.usage.bytes();
-                freed = freed.saturating_add(match &mut source.heft {
+                let gained = match &mut source.heft {
                     Heft::Private(bytes) => {
                         *bytes = bytes.saturating_sub(first.bytes);
                         self.usage.remove_private(first.bytes)
@@ -235,11 +245,18 @@ impl<'a> Run<'a> {
                         let session = &self.inventory.sessions[source.session];
                         let checkpoint = &session.checkpoints[first.checkpoint as usize];
                         usage.remove(checkpoint);
-                        self.usage.remove(checkpoint)
+                        let freed = self.usage.remove(checkpoint);
+                        match self.quota.cap {
+                            Cap::MinFree { .. } => freed,
+                            // What the group holds, wherever else its files have links.
+                            Cap::MaxBytes { .. } => left.saturating_sub(self.usage.bytes()),
+                        }
                     }
-                });
+                };
+                freed = freed.saturating_add(gained);
                 let order = u32::try_from(taken.len() + 1).unwrap_or(u32::MAX);
-                taken.push(Taken { session: source.session, candidate: *first, order, left });
+                let session = source.session;
+                taken.push(Taken { session, candidate: *first, order, left, freed });
                 if rest.first().is_some_and(|c| c.distance == tier) {
                     top.0 = source.heft.bytes();
                 } else {
@@ -277,17 +294,15 @@ impl<'a> Run<'a> {
 
     /// The bytes of what stays, by what keeps it from being evicted.
     fn blockers(&self) -> Blockers {
-        let mut blockers = Blockers::default();
-        for &s in &self.sessions {
+        let staying = self.sessions.iter().flat_map(|&s| {
             let standings = &self.drafts[s].standings;
-            for (i, c) in self.inventory.sessions[s].checkpoints.iter().enumerate() {
-                match standings.get(i) {
-                    Some(Standing::Stays(blocker)) => blockers.add(*blocker, c.bytes),
-                    Some(Standing::Gone | Standing::Evictable) => {}
-                    None => blockers.untouched = blockers.untouched.saturating_add(c.bytes),
-                }
-            }
-        }
-        blockers
+            let checkpoints = self.inventory.sessions[s].checkpoints.iter().enumerate();
+            checkpoints.filter_map(move |(i, c)| match standings.get(i) {
+                Some(Standing::Stays(blocker)) => Some((Some(*blocker), c)),
+                Some(Standing::Gone | Standing::Evictable) => None,
+                None => Some((None, c)),
+            })
+        });
+        Blockers::of_bytes(staying)
     }
 }

@@ -1,7 +1,7 @@
 //! How far each quota of a policy is used, before and after what the policy would delete.
 
-use super::fate;
 use super::tally::{Links, Tally};
+use super::{Amount, fate};
 use crate::core::decision::{Outcome, Verdict};
 use crate::core::limit::quota::amount;
 use crate::core::model::Inventory;
@@ -59,6 +59,9 @@ pub fn quotas(inventory: &Inventory, policy: &Policy, outcome: &Outcome) -> Vec<
         owners.entry(&session.owner).or_default().add(whole);
     }
     let root = root.amount();
+    // Of `max-bytes` what stays in use is what the group's checkpoints hold, as a quota evicts: no
+    // longer what has its last link elsewhere.
+    let left = |a: &Amount| a.reclaimable.saturating_add(a.linked);
     let mut uses = Vec::new();
     for (quota, q) in (0..).zip(&policy.quotas) {
         let one = |owner: Option<&str>, used: u64, allowed: u64, freed: u64| QuotaUse {
@@ -73,12 +76,12 @@ pub fn quotas(inventory: &Inventory, policy: &Policy, outcome: &Outcome) -> Vec<
         };
         match q.cap {
             Cap::MaxBytes { per: Per::Root, max, .. } => {
-                uses.push(one(None, root.bytes, max, root.reclaimable));
+                uses.push(one(None, root.bytes, max, left(&root)));
             }
             Cap::MaxBytes { per: Per::Owner, max, .. } => {
                 for (owner, tally) in &owners {
                     let a = tally.amount();
-                    uses.push(one(Some(owner), a.bytes, max, a.reclaimable));
+                    uses.push(one(Some(owner), a.bytes, max, left(&a)));
                 }
             }
             Cap::MinFree { min, .. } => {

@@ -265,7 +265,7 @@ impl Index {
             }
         }
         for owner in &mut self.owners {
-            let left = used.get(&owner.name).map_or(0, Usage::bytes);
+            let left = used.get(&owner.name).map_or(0, Usage::occupied);
             owner.delete_bytes = owner.bytes.saturating_sub(left);
         }
         self.owners.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));

@@ -18,7 +18,6 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
             let (limit, amount) = match what {
                 Limited::Bytes => ("max-bytes", size(*excess)),
                 Limited::Count => ("max-count", format!("체크포인트 {excess}개")),
-                Limited::Age => ("max-age", format!("체크포인트 {excess}개")),
             };
             let blocked = blocked(blockers, *what == Limited::Bytes);
             format!("한도({limit})를 맞출 수 없습니다: {amount} 초과. {blocked}")
@@ -33,6 +32,17 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
             let (whose, excess) = (whose(group, quota.cap), size(*excess));
             let blocked = blocked(blockers, true);
             format!("쿼터 \"{}\"{whose}: 맞출 수 없습니다. {excess} 초과. {blocked} {outcome}", quota.name)
+        }
+        Notice::LowUnreachable { quota, group, excess, blockers, evicted } => {
+            let quota = quota_at(*quota);
+            let outcome = if *evicted {
+                "삭제할 수 있는 것은 모두 삭제됩니다."
+            } else {
+                "그래서 min-free에 필요한 만큼만 삭제합니다 (unreachable = \"evict\"이면 가능한 만큼 삭제합니다)."
+            };
+            let (whose, excess) = (whose(group, quota.cap), size(*excess));
+            let blocked = blocked(blockers, true);
+            format!("쿼터 \"{}\"{whose}: 지켜지지만 low까지는 갈 수 없습니다. {excess} 초과. {blocked} {outcome}", quota.name)
         }
         Notice::QuotaExceeded { quota, group, used, allowed } => {
             let quota = quota_at(*quota);
@@ -52,13 +62,20 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
             "쿼터 \"{}\": 파일 시스템의 크기를 알 수 없어 평가하지 않았습니다.",
             quota_at(*quota).name
         ),
-        Notice::NoMetric { policy, rule, .. } => {
-            let rule = &explainer.policy.policies[usize::from(*policy)].keep[usize::from(*rule)];
+        Notice::NoMetric { policy, rule: index, whole, .. } => {
+            let rule = &explainer.policy.policies[usize::from(*policy)].keep[usize::from(*index)];
             let wanted = match &rule.kind {
                 RuleKind::Best(best) => best.metrics.join(", "),
                 _ => String::new(),
             };
-            format!("{wanted} 지표의 유한한 값이 없어 전부 보존합니다.")
+            if *whole {
+                format!("{wanted} 지표의 유한한 값이 없어 전부 보존합니다.")
+            } else {
+                format!(
+                    "{wanted} 지표의 유한한 값이 없어 보존 규칙 {}번이 전부 보존하지만, 한도, 쿼터 또는 폐기 규칙이 일부를 삭제합니다.",
+                    index + 1
+                )
+            }
         }
         Notice::Restarted { .. } => "실행이 두 번 들어 있습니다. 나중에 저장된 체크포인트의 step이 더 \
              낮습니다. 정책에 restarted를 쓰기 전까지 전부 보존합니다. 실행을 다시 시작했으면 \"by-time\", \
