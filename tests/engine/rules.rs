@@ -357,5 +357,13 @@ fn tags_and_submissions() {
     assert_eq!(root.kept(&tag(&["a"])), "2 3");
     assert_eq!(root.kept(&tag(&["a", "b"])), "2");
     assert_eq!(root.kept(&bare(vec![rule(RuleKind::Submitted)])), "1");
+    // What the session is tagged with, all of it is.
+    root.last().tags = vec!["b".into()];
+    assert_eq!(root.kept(&tag(&["b"])), "1 2 3");
+    assert_eq!(root.kept(&tag(&["a", "b"])), "2 3");
+    assert_eq!(root.kept(&tag(&["c"])), "");
+    let mut across = tag(&["b"]);
+    across.policies[0].keep[0].across = Across::Policy;
+    assert_eq!(root.session("o/d/2", steps(1)).kept(&across), "1 2 3");
     assert!(NOW > ago(1));
 }

@@ -77,7 +77,7 @@ fn evaluate_group(views: &[&SessionView<'_>], rule: u16, names: &Names) -> Vec<V
     for (session, view) in (0..).zip(views) {
         for (place, &i) in view.members.iter().enumerate() {
             let checkpoint = &view.session.checkpoints[i as usize];
-            members.push((Member { checkpoint, session }, place));
+            members.push((Member { checkpoint, tags: &view.session.tags, session }, place));
         }
     }
     members.sort_by(|(a, _), (b, _)| {

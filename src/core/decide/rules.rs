@@ -13,6 +13,8 @@ use std::collections::HashMap;
 #[derive(Clone, Copy)]
 pub struct Member<'a> {
     pub checkpoint: &'a Checkpoint,
+    /// Of its session: every checkpoint of it has them.
+    pub tags: &'a [Box<str>],
     /// Which session of the group it belongs to; any numbering.
     pub session: u32,
 }
@@ -106,10 +108,11 @@ pub fn evaluate(
                 rule_is(hit, Reason::Id { rule: index })
             });
         }
-        RuleKind::Tag(tags) => each(members, out, |_, c| {
-            let all = tags.iter().all(|t| c.tags().contains(t));
-            rule_is(all, Reason::Tag { rule: index })
-        }),
+        RuleKind::Tag(tags) => out.extend(members.iter().enumerate().map(|(i, m)| {
+            let all = tags.iter().all(|t| m.tags.contains(t) || m.checkpoint.tags().contains(t));
+            let (hit, reason) = rule_is(all, Reason::Tag { rule: index });
+            Answer { hit, reason, worse: place(i) }
+        })),
         RuleKind::Submitted => each(members, out, |_, c| {
             rule_is(c.marks.has(Marks::SUBMITTED), Reason::Submitted { rule: index })
         }),

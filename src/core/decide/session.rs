@@ -136,7 +136,8 @@ fn evaluate<'a>(
 ) {
     members.clear();
     let checkpoints = &view.session.checkpoints;
-    let member = |&i: &u32| Member { checkpoint: &checkpoints[i as usize], session: 0 };
+    let tags = &*view.session.tags;
+    let member = |&i: &u32| Member { checkpoint: &checkpoints[i as usize], tags, session: 0 };
     members.extend(view.members.iter().map(member));
     let setting = Setting { names, now: view.now, zone: view.policy.timezone };
     sheet.answers.clear();
