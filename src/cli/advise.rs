@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::simulate::{failure, interval};
 use super::work;
-use crate::core::advise::{Advice, Candidate, DEPTH, advise};
+use crate::core::advise::{Advice, Candidate, DEPTH, Held, advise};
 use crate::core::policy::{self, Origins};
 use crate::report::human;
 use crate::report::table::{Align, Table};
@@ -54,11 +54,26 @@ pub fn run(context: &Context, args: &AdviseArgs) -> Result<Exit, Failure> {
     if !advice.fits {
         let least = human::size(advice.table[advice.chosen].bytes);
         context.ui.warn(format!(
-            "nothing fits into {}: the least is {least}, the rest is protected, young or in no policy",
-            human::size(args.fit)
+            "nothing fits into {}: the least is {least}{}",
+            human::size(args.fit),
+            held(&advice.held)
         ));
     }
     Ok(work::finish(context, seen).and_if(!advice.fits, Exit::Unreachable))
+}
+
+/// `, of which 1 GiB is protected`: what no numbers can give back.
+fn held(held: &Held) -> String {
+    let parts: Vec<String> = [
+        (held.protected, "protected"),
+        (held.young, "younger than min-age"),
+        (held.untouched, "in no policy"),
+    ]
+    .into_iter()
+    .filter(|(bytes, _)| *bytes > 0)
+    .map(|(bytes, what)| format!("{} is {what}", human::size(bytes)))
+    .collect();
+    if parts.is_empty() { String::new() } else { format!(", of which {}", parts.join(", ")) }
 }
 
 /// The policy as a file: every setting is written out, so nothing depends on a default.
@@ -120,6 +135,13 @@ fn page(advice: &Advice, toml: &str, fit: u64, source: &str) -> String {
         human::size(chosen.bytes),
         human::count(chosen.deleted, "checkpoint"),
     );
+    if advice.held.is_mostly_young() {
+        let _ = write!(
+            head,
+            "{} of that is younger than min-age, and kept whatever the numbers are: ask again when it is older.\n\n",
+            human::size(advice.held.young)
+        );
+    }
     head.push_str(&anstream::adapter::strip_str(&table.render()).to_string());
     let _ = write!(
         head,
@@ -151,6 +173,7 @@ fn as_json(advice: &Advice, toml: &str, fit: u64) -> Value {
         "fit_bytes": fit,
         "fits": advice.fits,
         "chosen": advice.chosen,
+        "young_bytes": advice.held.young,
         "table": table.collect::<Vec<_>>(),
         "policy": toml,
     })

@@ -4,13 +4,18 @@
 //! that stays. Of its rules those with numbers to choose are replaced; each combination is decided
 //! on the inventory, and what it keeps is set against what is lost of each session's best.
 
+mod held;
+mod loss;
+
 use super::calendar::Period;
 use super::decide::decide;
 use super::decision::Verdict;
 use super::limit::usage::Usage;
-use super::model::{Inventory, MetricId, Session, Time};
-use super::policy::{Across, Best, Bucket, Direction, Policy, Rule, RuleKind, SessionPolicy, Ties};
-use super::simulate::{SimulateError, simulate};
+use super::model::{Inventory, Time};
+use super::policy::{Across, Best, Bucket, Policy, Rule, RuleKind, Ties};
+use super::simulate::{self, SimulateError, simulate};
+pub use held::Held;
+use loss::{Ranked, loss, ranked};
 
 /// How much is kept in one combination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +66,12 @@ pub struct Advice {
     pub chosen: usize,
     /// It stays within what was asked for; else it is the one with the fewest bytes.
     pub fits: bool,
+    /// What the chosen one keeps, by why.
+    pub held: Held,
 }
 
-/// The least loss within `fit` bytes, and of those what keeps most.
+/// The least loss within `fit` bytes, and of those what keeps most; of what is as good on this
+/// inventory, the larger rules: what is young today shows only later what it would have needed.
 ///
 /// # Errors
 /// As [`simulate`].
@@ -89,9 +97,16 @@ pub fn advise(
         .into_iter()
         .map(|numbers| weigh(inventory, with(policy, numbers), numbers, now, &ranked))
         .collect();
+    let own = intervals(policy);
+    let larger = |a: &Numbers, b: &Numbers| {
+        let place = |n: &Numbers| INTERVALS.iter().position(|i| *i == n.interval);
+        let by = |n: &Numbers| (n.best, n.last, own.contains(&n.interval), place(n));
+        by(b).cmp(&by(a))
+    };
     all.sort_by(|a, b| {
         let loss = a.loss.total_cmp(&b.loss);
-        a.bytes.cmp(&b.bytes).then(loss).then(b.kept.cmp(&a.kept))
+        let size = a.bytes.cmp(&b.bytes).then(loss).then(b.kept.cmp(&a.kept));
+        size.then_with(|| larger(&a.numbers, &b.numbers))
     });
     let fitting = (0..all.len()).filter(|i| all[*i].bytes <= fit);
     let most = fitting.min_by(|a, b| {
@@ -110,10 +125,22 @@ pub fn advise(
     }
     let mut table: Vec<Candidate> = shown.iter().map(|i| all[*i].clone()).collect();
     for candidate in &mut table {
-        candidate.past = Some(replay(inventory, &candidate.policy, now, every, &ranked)?);
+        candidate.past = Some(replay(inventory, policy, candidate, (now, every), &ranked)?);
     }
     let chosen = shown.iter().position(|i| *i == chosen).unwrap_or(0);
-    Ok(Advice { table, chosen, fits })
+    let held = Held::of(inventory, &table[chosen].policy, now);
+    Ok(Advice { table, chosen, fits, held })
+}
+
+/// Those that the policy has itself, or that it has none.
+fn intervals(policy: &Policy) -> Vec<Option<(Period, u32)>> {
+    let rules = policy.policies.iter().flat_map(|p| &p.keep);
+    let own = rules.filter_map(|rule| match &rule.kind {
+        RuleKind::Bucket(bucket) => Some(Some((bucket.period, bucket.n))),
+        _ => None,
+    });
+    let own: Vec<_> = own.collect();
+    if own.is_empty() { vec![None] } else { own }
 }
 
 /// The policy with other numbers: what names checkpoints, and what is hard, stays as it is.
@@ -176,120 +203,35 @@ fn weigh(
     let stays = |s: usize, c: usize| outcome.sessions[s].verdict(c) != Verdict::Delete;
     let mut usage = Usage::default();
     let (mut kept, mut deleted) = (0, 0);
-    let all = || inventory.sessions.iter().enumerate();
-    for (s, session) in all() {
-        session.checkpoints.iter().for_each(|c| usage.add(c));
-        let staying = (0..session.checkpoints.len()).filter(|c| stays(s, *c)).count() as u64;
+    for (s, session) in inventory.sessions.iter().enumerate() {
+        let mut staying = 0;
+        for (_, c) in session.checkpoints.iter().enumerate().filter(|(c, _)| stays(s, *c)) {
+            usage.add(c);
+            staying += 1;
+        }
         kept += staying;
         deleted += session.checkpoints.len() as u64 - staying;
-    }
-    // A file that is also linked from elsewhere is not freed: as a quota counts.
-    for (s, session) in all() {
-        for (_, c) in session.checkpoints.iter().enumerate().filter(|(c, _)| !stays(s, *c)) {
-            usage.remove(c);
-        }
     }
     let loss = loss(inventory, ranked, stays);
     Candidate { numbers, policy, bytes: usage.bytes(), kept, deleted, loss, past: None }
 }
 
+/// `policy` is the one in force: what a candidate without `best` rules would lose of the best is
+/// not what that candidate asks for.
 fn replay(
     inventory: &Inventory,
     policy: &Policy,
-    now: Time,
-    every: u64,
+    candidate: &Candidate,
+    (now, every): (Time, u64),
     ranked: &[Option<Ranked>],
 ) -> Result<Past, SimulateError> {
-    let simulation = simulate(inventory, policy, now, every)?;
+    let simulation = simulate(inventory, &candidate.policy, now, every)?;
+    let regrets = simulate::regrets(inventory, policy, now, &simulation.deletions);
     let mut gone: Vec<Vec<bool>> =
         inventory.sessions.iter().map(|s| vec![false; s.checkpoints.len()]).collect();
     for d in &simulation.deletions {
         gone[d.session][d.checkpoint] = true;
     }
     let loss = loss(inventory, ranked, |s, c| !gone[s][c]);
-    Ok(Past { peak: simulation.peak, loss, regrets: simulation.regrets.len() as u64 })
-}
-
-/// The metric that counts for a session.
-#[derive(Clone, Copy, Debug)]
-struct Ranked {
-    metric: MetricId,
-    direction: Direction,
-}
-
-/// For each session the first of its policy's `best` rules, with the first metric that it has.
-fn ranked(inventory: &Inventory, policy: &Policy, now: Time) -> Vec<Option<Ranked>> {
-    let outcome = decide(inventory, policy, now);
-    let of = |(session, decision): (&Session, Option<u16>)| {
-        let policy: &SessionPolicy = &policy.policies[usize::from(decision?)];
-        policy.keep.iter().find_map(|rule| {
-            let RuleKind::Best(best) = &rule.kind else { return None };
-            let mut ids = best.metrics.iter().filter_map(|name| inventory.names.get(name));
-            let metric = ids.find(|id| !values(session, *id, |_| true).is_empty())?;
-            Some(Ranked { metric, direction: best.direction })
-        })
-    };
-    let policies = outcome.sessions.iter().map(|d| d.policy);
-    inventory.sessions.iter().zip(policies).map(of).collect()
-}
-
-/// Finite values of complete checkpoints.
-fn values(session: &Session, metric: MetricId, wanted: impl Fn(usize) -> bool) -> Vec<f64> {
-    let complete = session.checkpoints.iter().enumerate().filter(|(i, c)| c.complete && wanted(*i));
-    complete.filter_map(|(_, c)| c.finite_metric(metric)).collect()
-}
-
-fn loss(
-    inventory: &Inventory,
-    ranked: &[Option<Ranked>],
-    stays: impl Fn(usize, usize) -> bool,
-) -> f64 {
-    let (mut sum, mut sessions) = (0.0, 0.0);
-    for (s, (session, ranked)) in inventory.sessions.iter().zip(ranked).enumerate() {
-        let Some(ranked) = ranked else { continue };
-        let sorted = |mut values: Vec<f64>| {
-            values.sort_by(f64::total_cmp);
-            if ranked.direction == Direction::Max {
-                values.reverse();
-            }
-            values
-        };
-        let ever = sorted(values(session, ranked.metric, |_| true));
-        let left = sorted(values(session, ranked.metric, |c| stays(s, c)));
-        sum += shortfall(&ever, &left);
-        sessions += 1.0;
-    }
-    if sessions > 0.0 { sum / sessions } else { 0.0 }
-}
-
-/// Of two lists, the best first: by how much the best few of the second are worse. A place that
-/// nobody is left for counts as the worst there was.
-fn shortfall(ever: &[f64], left: &[f64]) -> f64 {
-    let (Some(best), Some(worst)) = (ever.first(), ever.last()) else { return 0.0 };
-    let span = (worst - best).abs();
-    if span == 0.0 || !span.is_finite() {
-        return 0.0;
-    }
-    let depth = ever.len().min(DEPTH);
-    let missing = (0..depth).map(|i| (left.get(i).unwrap_or(worst) - ever[i]).abs() / span);
-    #[expect(clippy::cast_precision_loss, reason = "at most three")]
-    let mean = missing.sum::<f64>() / depth as f64;
-    mean
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shortfall_is_a_share_of_the_span() {
-        let ever = [0.0, 1.0, 2.0, 10.0];
-        assert_eq!(shortfall(&ever, &ever), 0.0);
-        assert_eq!(shortfall(&ever, &[0.0, 1.0, 2.0]), 0.0, "the rest does not count");
-        assert_eq!(shortfall(&ever, &[10.0]), (1.0 + 0.9 + 0.8) / 3.0);
-        assert_eq!(shortfall(&ever, &[]), (1.0 + 0.9 + 0.8) / 3.0);
-        assert_eq!(shortfall(&[5.0, 5.0], &[]), 0.0, "all are as good");
-        assert_eq!(shortfall(&[], &[]), 0.0);
-        assert_eq!(shortfall(&[9.0, 1.0], &[1.0]), 0.5, "the greater is better");
-    }
+    Ok(Past { peak: simulation.peak, loss, regrets: regrets.len() as u64 })
 }

@@ -303,7 +303,7 @@ fn steady(runs: &[Run]) -> u64 {
 }
 
 /// Which deletions the `best` rules would take back, looking at everything that ever was.
-fn regrets(
+pub(super) fn regrets(
     inventory: &Inventory,
     policy: &Policy,
     end: Time,

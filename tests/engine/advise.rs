@@ -1,14 +1,15 @@
 //! Advice: what is chosen fits, and nothing that fits loses less.
 
 use crate::draws::{limited, sessions};
-use crate::support::{NOW, Root, best, policy, rule, steps};
+use crate::support::{NOW, Root, best, edit, policy, rule, steps};
 use proptest::prelude::*;
-use retain::core::advise::Past;
-use retain::core::advise::advise;
+use retain::core::advise::{Held, Numbers, Past, advise};
+use retain::core::calendar::{Period, Span};
 use retain::core::decide::decide;
 use retain::core::decision::Verdict;
-use retain::core::model::Inventory;
-use retain::core::policy::{Policy, RuleKind, Ties};
+use retain::core::model::{Inventory, Marks, SharedFile};
+use retain::core::policy::{Bucket, Policy, RuleKind, Ties};
+use retain::core::select::{Globs, Scope};
 
 const WEEK: u64 = 7 * 86_400;
 
@@ -66,7 +67,8 @@ fn a_tight_place_costs_the_best() {
     assert!(tight.fits && chosen.loss > 0.0 && chosen.bytes == 200, "{chosen:?}");
     assert_eq!((chosen.numbers.best, chosen.numbers.last), (1, 1));
     let past = chosen.past.unwrap();
-    assert!(past.peak <= 2000 && past.regrets == 0 && past.loss >= chosen.loss, "{past:?}");
+    // Of the three that the policy in force wants, one stays.
+    assert!(past.peak <= 2000 && past.regrets == 2 && past.loss >= chosen.loss, "{past:?}");
     let none = of(50);
     assert!(!none.fits);
     assert_eq!(none.table[none.chosen].bytes, 100, "the newest always stays");
@@ -108,4 +110,64 @@ fn equal_values_do_not_swell_what_is_advised() {
     let chosen = &advice.table[advice.chosen];
     // Three of the ten best, and the newest.
     assert_eq!((advice.fits, chosen.loss, chosen.kept), (true, 0.0, 4), "{chosen:?}");
+}
+
+/// What is young stays whatever the rules are: of rules that come to the same, the careful ones.
+#[test]
+fn what_is_as_good_today_goes_to_the_larger_rules() {
+    let values: Vec<_> = (0..20).map(|i| Some(f64::from((i * 7) % 20))).collect();
+    let mut root = Root::new().session("o/d/1", steps(20)).metric("loss", &values);
+    for c in &mut root.last().checkpoints {
+        c.last_write = Some(NOW);
+    }
+    let rules = || vec![rule(RuleKind::Best(best(3, &["loss"]))), rule(RuleKind::Last(2))];
+    let young = edit(policy(rules()), |p| p.min_age = Span::hours(1));
+    let advice = advise(&root.0, &young, NOW, 2000, WEEK).unwrap();
+    let numbers = advice.table[advice.chosen].numbers;
+    assert_eq!(numbers, Numbers { best: 10, last: 20, interval: None });
+    assert_eq!(advice.table.len(), 1, "nothing is better than another");
+    assert_eq!(advice.held, Held { young: 2000, ..Held::default() });
+    assert!(advice.held.is_mostly_young());
+    // The interval that the policy has itself.
+    let weekly =
+        rule(RuleKind::Bucket(Bucket { period: Period::Day, n: 7, oldest: false, within: None }));
+    let own = edit(young, |p| p.keep.push(weekly));
+    let advice = advise(&root.0, &own, NOW, 2000, WEEK).unwrap();
+    assert_eq!(advice.table[advice.chosen].numbers.interval, Some((Period::Day, 7)));
+}
+
+/// A candidate without `best` rules would miss nothing by its own.
+#[test]
+fn regret_goes_by_the_rules_in_force() {
+    // The best comes first.
+    let values: Vec<_> = (0..20).map(|i| Some(f64::from(i))).collect();
+    let root = Root::new().session("o/d/1", steps(20)).metric("loss", &values);
+    let policy = policy(vec![rule(RuleKind::Best(best(3, &["loss"])))]);
+    let advice = advise(&root.0, &policy, NOW, 100, 86_400).unwrap();
+    let least = &advice.table[0];
+    assert_eq!((least.numbers.best, least.numbers.last), (0, 1));
+    assert_eq!(least.past.unwrap().regrets, 3, "{least:?}");
+}
+
+#[test]
+fn what_nothing_can_give_back_is_told_by_why_it_stays() {
+    let mut root = Root::new().session("o/d/1", steps(6)).session("p/d/1", steps(2));
+    let first = &mut root.0.sessions[0].checkpoints;
+    first[0].marks.set(Marks::PINNED);
+    first[0].last_write = Some(NOW);
+    first[1].last_write = Some(NOW);
+    // One file of 50 in both of them.
+    for c in &mut first[..2] {
+        c.extra_mut().shared.push(SharedFile { inode: 7, bytes: 50, links: 2 });
+    }
+    let only = Globs::new(["o/**"], Scope::Path).unwrap();
+    let policy = edit(policy(vec![rule(RuleKind::Last(2))]), |p| {
+        p.min_age = Span::hours(1);
+        p.sessions.session = Some(only);
+    });
+    let advice = advise(&root.0, &policy, NOW, 10, WEEK).unwrap();
+    let held = Held { protected: 100, young: 50, untouched: 200, rules: 100 };
+    assert_eq!((advice.fits, advice.held), (false, held));
+    assert_eq!(advice.table[advice.chosen].bytes, held.sum());
+    assert!(!advice.held.is_mostly_young());
 }
