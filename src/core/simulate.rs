@@ -175,7 +175,8 @@ impl<'a> Past<'a> {
 
     fn run(&mut self, at: Time, last: bool) {
         let before = self.usage.bytes();
-        let in_trash = |trash: &[(Time, u64)]| trash.iter().fold(0, |s: u64, t| s + t.1);
+        let in_trash =
+            |trash: &[(Time, u64)]| trash.iter().fold(0, |s: u64, t| s.saturating_add(t.1));
         let with_trash = before.saturating_add(in_trash(&self.trash));
         let grace = self.policy.grace;
         self.trash.retain(|(since, _)| !grace.has_passed(*since, at));
@@ -275,7 +276,8 @@ impl<'a> Past<'a> {
             totals.checkpoints += session.checkpoints.len() as u64;
             for &c in going {
                 totals.delete += 1;
-                totals.delete_bytes += usage.remove(&session.checkpoints[c]);
+                let freed = usage.remove(&session.checkpoints[c]);
+                totals.delete_bytes = totals.delete_bytes.saturating_add(freed);
             }
         }
         plan::brake(self.policy, &totals).is_some()

@@ -19,7 +19,7 @@ pub fn session_bytes(session: &Session) -> u64 {
         // A checkpoint that holds several links of one file has an entry for each, and its bytes once.
         let inodes: HashMap<u64, u64> = c.shared().iter().map(|f| (f.inode, f.bytes)).collect();
         let again = inodes.iter().filter(|(inode, _)| !seen.insert(**inode)).map(|(_, b)| *b);
-        sum.saturating_add(c.bytes.saturating_sub(again.sum()))
+        sum.saturating_add(c.bytes.saturating_sub(again.fold(0, u64::saturating_add)))
     })
 }
 

@@ -111,11 +111,12 @@ fn session(out: &mut String, group: &Group<'_>, fold: bool) {
             [first, between @ .., last]
                 if fold && between.len() > 1 && first.verdict == "delete" =>
             {
+                let bytes = between.iter().fold(0, |sum: u64, d| sum.saturating_add(d.bytes));
                 table.row(row(first));
                 table.row([
                     Cell::new(&first.verdict).style(style(&first.verdict)),
                     Cell::new(format!("... {} more", human::grouped(between.len() as u64))),
-                    Cell::new(human::size(between.iter().map(|d| d.bytes).sum())),
+                    Cell::new(human::size(bytes)),
                 ]);
                 table.row(row(last));
             }

@@ -109,3 +109,33 @@ fn both_change_nothing_on_a_storage() {
     before.assert_same(&Snapshot::of(tree.path()));
     assert_eq!(left(&tree, SESSION), IDS);
 }
+
+/// What cannot be true is no reason to fall over.
+#[test]
+fn sizes_beyond_all_measure_are_counted_as_far_as_a_number_goes() {
+    let tree = Tree::new();
+    let world = inventory(&tree);
+    let lines = tree.read("inventory.jsonl");
+    tree.file("inventory.jsonl", lines.replace("1000,", "18446744073709551615,"));
+    let policy = nsml::policy(
+        &world,
+        "[safety]\nmax-delete-bytes = \"99%\"\n[[policy]]\nname = \"p\"\nkeep = [{ last = 2 }]\n\
+         limit = { max-bytes = \"1GiB\" }\n[[quota]]\nname = \"q\"\nper = \"owner\"\nmax-bytes = \"1GiB\"\n",
+    );
+    for args in [
+        &["plan"][..],
+        &["plan", "--json"],
+        &["plan", "-v"],
+        &["simulate"],
+        &["simulate", "lab/a"],
+        &["usage"],
+        &["usage", "--json"],
+        &["monitor"],
+        &["advise", "--fit", "1GiB"],
+    ] {
+        let run =
+            world.run(args.iter().chain(&["--inventory", "inventory.jsonl", "--policy", &policy]));
+        assert!([Some(0), Some(4), Some(6)].contains(&run.code), "{run}");
+        assert!(!run.stderr.contains("panicked"), "{run}");
+    }
+}

@@ -142,7 +142,7 @@ fn totals(inventory: &Inventory, outcome: &Outcome, chosen: &[usize]) -> Totals 
     }
     totals.bytes = usage.bytes();
     for c in going {
-        totals.delete_bytes += usage.remove(c);
+        totals.delete_bytes = totals.delete_bytes.saturating_add(usage.remove(c));
     }
     totals
 }

@@ -259,7 +259,7 @@ impl Index {
             let session = &inventory.sessions[going.session as usize];
             let checkpoint = &session.checkpoints[going.checkpoint as usize];
             // A file that a keeper shares is not freed.
-            self.delete_bytes += usage.remove(checkpoint);
+            self.delete_bytes = self.delete_bytes.saturating_add(usage.remove(checkpoint));
             if let Some(mine) = used.get_mut(&session.owner) {
                 mine.remove(checkpoint);
             }
