@@ -211,8 +211,13 @@ impl Explainer<'_> {
                 )
             }
             Reason::NoValueYet { metric, .. } => {
-                let metric = self.inventory.names.name(metric);
-                let text = format!("best: no {metric} yet");
+                let (name, nan) =
+                    (self.inventory.names.name(metric), not_finite(checkpoint, metric));
+                let text = match nan {
+                    Some(v) => format!("best: {name} is {} so far", value(v)),
+                    None => format!("best: no {name} yet"),
+                };
+                let metric = name;
                 return Some(with_rule(
                     say("no-value-yet", text, json!({"metric": metric})),
                     rule_index,
@@ -298,8 +303,12 @@ impl Explainer<'_> {
                 )
             }
             Reason::MissedNoValue { metric, .. } => {
-                let metric = self.inventory.names.name(metric);
-                (format!("best: no {metric}"), json!({"metric": metric}))
+                let name = self.inventory.names.name(metric);
+                let text = match not_finite(checkpoint, metric) {
+                    Some(v) => format!("best: {name} is {}", value(v)),
+                    None => format!("best: no {name}"),
+                };
+                (text, json!({"metric": name}))
             }
             Reason::MissedEvery { index, .. } => {
                 let text = format!("{key}: not the one for {}", multiple(&rule.kind, index));
@@ -344,6 +353,11 @@ impl Explainer<'_> {
 /// The value a `best` rule ranked.
 pub fn measured(checkpoint: &Checkpoint, metric: MetricId) -> f64 {
     checkpoint.metric(metric).unwrap_or(f64::NAN)
+}
+
+/// The value that is there and that no rule ranks.
+pub fn not_finite(checkpoint: &Checkpoint, metric: MetricId) -> Option<f64> {
+    checkpoint.metric(metric).filter(|v| !v.is_finite())
 }
 
 fn say(kind: &'static str, text: impl Into<String>, data: Value) -> Explained {

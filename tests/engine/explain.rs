@@ -1,6 +1,6 @@
 //! Reasons in words: what a person reads is what was decided.
 
-use crate::support::{DAY, NOW, Root, ago, best, checkpoint, edit, policy, rule, steps};
+use crate::support::{DAY, NOW, Root, ago, bare, best, checkpoint, edit, policy, rule, steps};
 use retain::core::calendar::{Period, Span};
 use retain::core::explain::{Explainer, notice};
 use retain::core::model::{Marks, Pin, Pointer, Space};
@@ -81,6 +81,19 @@ fn evictions_say_which_limit_and_what_kept_it() {
         why(&root, &policy, 1),
         "delete: limit max-bytes: evicted as no. 2, with 300 B left · all"
     );
+}
+
+/// `why` shows the value, so that nobody looks for it.
+#[test]
+fn a_value_that_is_no_number_is_called_by_its_name() {
+    let root = Root::new()
+        .session("o/d/1", steps(5))
+        .metric("loss", &[Some(f64::NAN), None, Some(0.5), Some(f64::INFINITY), None]);
+    let policy = bare(vec![rule(RuleKind::Best(best(1, &["loss"])))]);
+    assert_eq!(why(&root, &policy, 0), "delete: best: loss is NaN");
+    assert_eq!(why(&root, &policy, 1), "delete: best: no loss");
+    assert_eq!(why(&root, &policy, 3), "keep: best: loss is inf so far");
+    assert_eq!(why(&root, &policy, 4), "keep: best: no loss yet");
 }
 
 /// Limits, quotas and discards are stronger than the rule that keeps it all.

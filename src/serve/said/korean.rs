@@ -8,7 +8,7 @@ pub use notice::{brake, cause, forecast, notice};
 use crate::core::calendar::Period;
 use crate::core::decision::Reason;
 use crate::core::explain::number::{age_with, count_of, pair, size, value};
-use crate::core::explain::{Explainer, measured, multiple, rule_of, within_limit};
+use crate::core::explain::{Explainer, measured, multiple, not_finite, rule_of, within_limit};
 use crate::core::model::{Checkpoint, Session};
 use crate::core::policy::{Discard, Rule, RuleKind, Ties};
 
@@ -118,9 +118,10 @@ impl Speaker<'_> {
                 let (of, v) = (kind.map_or(0, count_of), value(measured(c, metric)));
                 format!("best: {} 상위 {rank}/{of} ({v})", names.name(metric))
             }
-            Reason::NoValueYet { metric, .. } => {
-                format!("best: 아직 {} 값이 없음", names.name(metric))
-            }
+            Reason::NoValueYet { metric, .. } => match not_finite(c, metric) {
+                Some(v) => format!("best: 아직 {} 값이 {}임", names.name(metric), value(v)),
+                None => format!("best: 아직 {} 값이 없음", names.name(metric)),
+            },
             Reason::NoMetric { .. } => {
                 format!("best: 이 세션에 {} 지표가 없음", wanted(kind))
             }
@@ -172,9 +173,10 @@ impl Speaker<'_> {
                 };
                 format!("best: {v_text}, 기준값 {cutoff_text}{tie}")
             }
-            Reason::MissedNoValue { metric, .. } => {
-                format!("best: {} 값이 없음", names.name(metric))
-            }
+            Reason::MissedNoValue { metric, .. } => match not_finite(c, metric) {
+                Some(v) => format!("best: {} 값이 {}임", names.name(metric), value(v)),
+                None => format!("best: {} 값이 없음", names.name(metric)),
+            },
             Reason::MissedEvery { index, .. } => {
                 let at = kind.map_or_else(String::new, |k| multiple(k, index));
                 format!("{key}: {at}의 대표가 아님")
