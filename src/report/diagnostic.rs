@@ -4,17 +4,31 @@ use crate::core::policy::{Diagnostic, Position, Severity};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::ops::Range;
 
-/// All diagnostics of one file, each as `FILE:LINE:COLUMN` with its lines, and a last line that
-/// counts them. `text` is what the diagnostics were made from; `color` adds terminal styles.
+/// More faults of one file than these are counted and not drawn: nobody reads them, and each has its
+/// place counted from the start of the file.
+const DRAWN: usize = 100;
+
+/// The diagnostics of one file, each as `FILE:LINE:COLUMN` with its lines, and a last line that
+/// counts them; of more than a hundred the first, errors before warnings. `text` is what the diagnostics were made from; `color` adds terminal styles.
 pub fn render(path: &str, text: &str, diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut out = String::new();
-    for diagnostic in diagnostics {
+    let mut drawn: Vec<&Diagnostic> = diagnostics.iter().collect();
+    let more = drawn.len().saturating_sub(DRAWN);
+    if more > 0 {
+        drawn.sort_by_key(|d| !d.is_error());
+        drawn.truncate(DRAWN);
+    }
+    for diagnostic in drawn {
         out.push_str(&renderer.render(&[group(path, text, diagnostic)]));
         out.push_str("\n\n");
+    }
+    if more > 0 {
+        let _ = writeln!(out, "and {more} more");
     }
     if !diagnostics.is_empty() {
         out.push_str(&summary(path, diagnostics));
@@ -143,6 +157,21 @@ mod tests {
             json!({ "line": 2, "column": 1, "end_line": 2, "end_column": 8 })
         );
         assert_eq!(unknown["severity"], "error");
+    }
+
+    #[test]
+    fn of_many_faults_the_first_are_drawn_and_errors_before_warnings() {
+        let warned = |n: usize| {
+            let entries = "{ last = 1 },\n".repeat(n);
+            format!("version = 1\n[[policy]]\nkeep = [\n{{ last = 2 }},\n{entries}]\n")
+        };
+        let out = rendered(&warned(149));
+        assert_eq!(out.matches(" --> ").count(), 100, "{out}");
+        assert!(out.ends_with("\nand 49 more\np.toml: 149 warnings\n"), "{out}");
+        let out = rendered(&(warned(149) + "colour = 1\n"));
+        assert!(out.starts_with("error[") && out.contains("\nand 50 more\n"), "{out}");
+        let out = rendered(&warned(100));
+        assert!(out.matches(" --> ").count() == 100 && !out.contains("more\n"), "{out}");
     }
 
     #[test]

@@ -105,6 +105,12 @@ pub fn parse(text: &str) -> Result<u64, SizeError> {
     Ok(bytes)
 }
 
+/// `0B`, with whatever unit: a size that [`parse`] refuses, where none at all makes sense.
+pub fn is_nothing(text: &str) -> bool {
+    let digits = |c: char| c.is_ascii_digit() && c != '0';
+    matches!(parse(text), Err(SizeError::TooSmall(_))) && !text.contains(digits)
+}
+
 /// The number of `90%`; the caller checks its range.
 ///
 /// # Errors

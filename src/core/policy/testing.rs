@@ -4,7 +4,7 @@
 
 use super::matching::STATUS;
 use super::reader::{Context, Table, Value};
-use super::{codes, expected};
+use super::{codes, expected, size};
 use crate::core::calendar::Span;
 use crate::core::model::{
     Checkpoint, Inventory, Marks, Metrics, Names, Pointer, Session, SmolStr, Space, Status, Step,
@@ -107,7 +107,9 @@ fn disk(cx: &mut Context, value: &Value) -> Option<Space> {
         cx.lacks(&table.span, "total` or `free", "`disk` needs both of its sizes", help);
         return None;
     };
-    Some(Space { total: cx.size(&total)?, free: cx.size(&free)? })
+    let full = matches!(free.toml, DeValue::String(text) if size::is_nothing(text));
+    let free = if full { Some(0) } else { cx.size(&free) };
+    Some(Space { total: cx.size(&total)?, free: free? })
 }
 
 fn checkpoint(

@@ -5,7 +5,7 @@ use super::reader::{Context, Value};
 use super::suggest::nearest;
 use crate::core::calendar::{Span, SpanError, end_of_day};
 use crate::core::model::Time;
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{Datelike as _, NaiveDate, NaiveTime};
 use toml::de::DeValue;
 
 impl Context<'_> {
@@ -93,8 +93,12 @@ impl Context<'_> {
                 Err(_) => Time::parse(text),
             });
         if time.is_none() {
-            let help = "write the last day, such as 2027-01-31, or an instant with its offset, \
-                        such as 2027-01-31T18:00:00Z";
+            let help = if beyond(text.as_deref()) == Some(LATER) {
+                "leave `until` out if it has no end"
+            } else {
+                "write the last day, such as 2027-01-31, or an instant with its offset, \
+                 such as 2027-01-31T18:00:00Z"
+            };
             self.bad_date(value, help);
         }
         time
@@ -122,7 +126,7 @@ impl Context<'_> {
             DeValue::Datetime(d) if d.date.is_some() && d.time.is_some() && d.offset.is_none() => {
                 "no offset from UTC is given"
             }
-            _ => "no such date",
+            _ => beyond(date_text(value).as_deref()).unwrap_or("no such date"),
         };
         self.fault(
             codes::DATE,
@@ -131,6 +135,21 @@ impl Context<'_> {
         )
         .label(label)
         .help(help);
+    }
+}
+
+const LATER: &str = "later than April 2262, where times end";
+const EARLIER: &str = "earlier than September 1677, where times begin";
+
+/// Of a date that there is, and that no time can hold: on which side.
+fn beyond(text: Option<&str>) -> Option<&'static str> {
+    let text = text?;
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    let instant = || chrono::DateTime::parse_from_rfc3339(text).ok().map(|t| t.date_naive());
+    match date.or_else(instant)?.year() {
+        2262.. => Some(LATER),
+        ..=1677 => Some(EARLIER),
+        _ => None,
     }
 }
 
