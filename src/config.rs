@@ -83,6 +83,9 @@ pub enum ConfigError {
     /// All faults of the `[[layout]]` tables, and the text they stand in.
     #[error("{path} declares a layout that is not valid")]
     Layouts { path: String, text: String, faults: Vec<Diagnostic> },
+    /// All globs of `exclude` that exclude nothing, and the text they stand in.
+    #[error("{path} excludes what no path below a root can be")]
+    Exclude { path: String, text: String, faults: Vec<Diagnostic> },
     #[error("{path} has several roots; choose one with --root: {roots}")]
     SeveralRoots { path: String, roots: String, list: Vec<PathBuf> },
 }
@@ -210,6 +213,10 @@ impl Settings {
         let (layouts, faults) = policy::layouts(&text);
         if faults.iter().any(Diagnostic::is_error) {
             return Err(ConfigError::Layouts { path, text, faults });
+        }
+        let faults = policy::exclusions(&text);
+        if !faults.is_empty() {
+            return Err(ConfigError::Exclude { path, text, faults });
         }
         Ok(Some(Settings {
             layouts,

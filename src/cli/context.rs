@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+const INVALID_LAYOUTS: &str = "declares layouts that are not valid";
+
 pub struct Context {
     pub ui: Ui,
     pub signals: Signals,
@@ -175,7 +177,12 @@ impl Context {
         let given = directory.or(self.root.as_deref());
         let config = Config::find(given, &cwd, trust).map_err(|e| match e {
             ConfigError::Untrusted(e) => untrusted(e),
-            ConfigError::Layouts { path, text, faults } => self.faulty(&path, &text, &faults),
+            ConfigError::Layouts { path, text, faults } => {
+                self.faulty(&path, &text, &faults, INVALID_LAYOUTS)
+            }
+            ConfigError::Exclude { path, text, faults } => {
+                self.faulty(&path, &text, &faults, "excludes what no path below a root can be")
+            }
             ConfigError::EmptyRoot => Failure::new(Exit::Refused, e)
                 .help("a variable may be unset; name a directory that holds training runs"),
             e => Failure::new(Exit::Usage, e),
@@ -255,8 +262,21 @@ impl Context {
     /// both declare a layout of the same name.
     pub fn declared(&self, config: &Config) -> Result<Vec<Definition>, Failure> {
         let (source, text) = self.text_in_force(config)?;
-        see::declared(config, &text).map_err(|e| match e {
-            DeclaredError::Faults(faults) => self.faulty(&source, &text, &faults),
+        self.declared_with(config, &source, &text)
+    }
+
+    /// As [`Context::declared`], as if this policy were in force.
+    ///
+    /// # Errors
+    /// As [`Context::declared`].
+    pub fn declared_with(
+        &self,
+        config: &Config,
+        source: &str,
+        text: &str,
+    ) -> Result<Vec<Definition>, Failure> {
+        see::declared(config, text).map_err(|e| match e {
+            DeclaredError::Faults(faults) => self.faulty(source, text, &faults, INVALID_LAYOUTS),
             DeclaredError::Twice(name) => {
                 let file = config.file.as_deref().map_or_else(String::new, shown);
                 Failure::usage(format!("{file} and {source} both declare a layout `{name}`"))
@@ -274,10 +294,16 @@ impl Context {
         Ok(policy::load(&text).policy.is_some_and(|policy| policy.counts_bytes()))
     }
 
-    /// Draws the faults of a file that declares layouts.
-    fn faulty(&self, source: &str, text: &str, faults: &[policy::Diagnostic]) -> Failure {
+    /// Draws the faults of a file, which are why it does what it must not.
+    fn faulty(
+        &self,
+        source: &str,
+        text: &str,
+        faults: &[policy::Diagnostic],
+        does: &str,
+    ) -> Failure {
         self.ui.err(&diagnostic::render(&sanitize::terminal(source), text, faults, true));
-        Failure::usage(format!("{source} declares layouts that are not valid"))
+        Failure::usage(format!("{source} {does}"))
             .help("docs/errors.md has a page for each code; nothing was read from the root")
     }
 

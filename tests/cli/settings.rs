@@ -67,6 +67,36 @@ fn faulty_settings_are_told_with_their_place() {
     }
 }
 
+/// What was to be spared would be cleaned.
+#[test]
+fn an_exclusion_that_spares_nothing_is_refused() {
+    let tree = project("policy = \"policy.toml\"\n");
+    let world = World::within(tree.path());
+    world.run(["init", "."]).ok();
+    let whole = nsml::left(&tree, &format!("runs/{SESSION}"));
+    let absolute = tree.at("runs/nsmlteam").to_str().unwrap().to_owned();
+    for (glob, help) in [
+        (&*absolute, "from the root on"),
+        ("/runs/nsmlteam", "from the root on"),
+        ("runs/nsmlteam/", "such as \"runs/nsmlteam\""),
+        ("./runs/nsmlteam", "such as \"runs/nsmlteam\""),
+        ("[", "special"),
+    ] {
+        let settings =
+            format!("policy = \"policy.toml\"\nexclude = [\n  \"x\",\n  \"{glob}\",\n]\n");
+        tree.file("retain.toml", settings);
+        for args in [&["apply", "--yes"][..], &["plan"], &["ls"]] {
+            let run = world.run(args).code(2).warns("retain.toml:4:3").warns("E0205-glob");
+            run.warns(help).warns("excludes what no path below a root can be");
+        }
+    }
+    assert_eq!(nsml::left(&tree, &format!("runs/{SESSION}")), whole);
+    tree.file("retain.toml", "policy = \"policy.toml\"\nexclude = [\"runs/nsmlteam\"]\n");
+    let run = world.run(["apply", "--yes"]).ok().says("Moved 7");
+    assert!(!run.stdout.contains(SESSION), "{run}");
+    assert_eq!(nsml::left(&tree, &format!("runs/{SESSION}")), whole);
+}
+
 /// A link whose file is on a disk that is not mounted still says that there are settings; without
 /// them what they exclude would be deleted by another policy.
 #[test]

@@ -159,7 +159,8 @@ pub(super) fn globs(cx: &mut Context, value: &Value, scope: Scope) -> Option<Glo
     }
 }
 
-fn check_glob(cx: &mut Context, item: &Value, pattern: &str, scope: Scope) -> bool {
+/// Whether a glob can match what it is for; a fault if not.
+pub(super) fn check_glob(cx: &mut Context, item: &Value, pattern: &str, scope: Scope) -> bool {
     if let Err(error) = Globs::new([pattern], scope) {
         cx.fault(codes::GLOB, &item.span, format!("`{pattern}` is not a glob"))
             .label(error.kind().to_string())

@@ -158,7 +158,7 @@ const NOT_SHOWN: &[&str] = &[
 #[test]
 fn what_the_engine_may_say_is_told_in_korean() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let policy = "calendar policy/declare policy/discard policy/expected policy/load policy/matching \
+    let policy = "calendar policy/declare policy/discard policy/exclude policy/expected policy/load policy/matching \
         policy/reader policy/rules policy/scalar policy/settings policy/size policy/space \
         policy/syntax policy/tables policy/testing policy/when";
     let work = "dir lock outcome pointed purge recover remove revalidate root root/marker \
