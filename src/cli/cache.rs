@@ -5,7 +5,6 @@
 //! not there, so it belongs to the user alone, and root does not use it where others can write.
 
 use super::context::{self, Context};
-use super::failure::Failure;
 use super::machine;
 use crate::apply::root::Root;
 use crate::config::Config;
@@ -34,22 +33,17 @@ pub struct Cache {
     name: String,
 }
 
-/// The index of a root, and where the next one goes; `None` if there is no safe place for one, or if
-/// the policy in force goes by bytes: a file that was rewritten in place, punched or linked elsewhere
-/// since is not noticed in it, and other checkpoints would go for bytes that are not there.
-///
-/// # Errors
-/// A declared layout is wrong; the scan would be refused as well.
+/// The index of a root, and where the next one goes; `None` if there is no safe place for one.
 pub fn open(
     context: &Context,
     config: &Config,
+    declared: &[Definition],
     root: &Root,
-) -> Result<Option<(Cache, Index)>, Failure> {
-    if context.no_index || context.counts_bytes(config)? {
-        return Ok(None);
+) -> Option<(Cache, Index)> {
+    if context.no_index {
+        return None;
     }
-    let declared = context.declared(config)?;
-    Ok(key(config, &declared, root).and_then(|key| kept(context, key, root)))
+    key(config, declared, root).and_then(|key| kept(context, key, root))
 }
 
 fn kept(context: &Context, key: Key, root: &Root) -> Option<(Cache, Index)> {

@@ -10,6 +10,7 @@ use crate::apply::root::Root;
 use crate::config::Config;
 use crate::core::decide::decide;
 use crate::core::decision::{Outcome, Reason};
+use crate::core::declared::Definition;
 use crate::core::explain::Explainer;
 use crate::core::model::{Inventory, Session};
 use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot};
@@ -48,7 +49,12 @@ pub fn scan(context: &Context, config: &Config) -> Result<Seen, Failure> {
 /// # Errors
 /// The root cannot be read at all; anything less is a fault in [`Seen`].
 pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
-    look(context, config, root, false)
+    let declared = context.declared(config)?;
+    let index = !context.counts_bytes(config)?;
+    let how = How { declared: &declared, weigh: false, index };
+    let seen = look(context, config, root, how)?;
+    unfinished::tell(context, root, Some(&seen.inventory));
+    Ok(seen)
 }
 
 /// As [`scan_root`], and measures what no layout recognises.
@@ -56,20 +62,52 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
 /// # Errors
 /// As [`scan_root`].
 pub fn weigh_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
-    look(context, config, root, true)
+    let declared = context.declared(config)?;
+    let index = !context.counts_bytes(config)?;
+    let how = How { declared: &declared, weigh: true, index };
+    let seen = look(context, config, root, how)?;
+    unfinished::tell(context, root, Some(&seen.inventory));
+    Ok(seen)
 }
 
-fn look(context: &Context, config: &Config, root: &Root, weigh: bool) -> Result<Seen, Failure> {
+/// As [`scan_root`], with these layouts instead of those of the policy in force. Says nothing of
+/// runs that were cut off.
+///
+/// # Errors
+/// As [`scan_root`].
+pub fn scan_by(
+    context: &Context,
+    config: &Config,
+    root: &Root,
+    declared: &[Definition],
+    index: bool,
+) -> Result<Seen, Failure> {
+    look(context, config, root, How { declared, weigh: false, index })
+}
+
+/// What a scan recognises by, and what it measures.
+struct How<'a> {
+    declared: &'a [Definition],
+    /// What no layout recognises as well.
+    weigh: bool,
+    /// Uses and keeps the index. Not where a policy goes by bytes: a file that was rewritten in place,
+    /// punched or linked elsewhere since is not noticed in it, and other checkpoints would go for bytes
+    /// that are not there.
+    index: bool,
+}
+
+fn look(context: &Context, config: &Config, root: &Root, how: How<'_>) -> Result<Seen, Failure> {
     let threads = context.threads.and_then(NonZeroUsize::new);
-    let layouts = layouts(context, config)?;
-    let (cache, index) = cache::open(context, config, root)?.unzip();
+    let layouts = layout::with(how.declared).map_err(|e| Failure::new(Exit::Usage, e))?;
+    let kept = how.index.then(|| cache::open(context, config, how.declared, root)).flatten();
+    let (cache, index) = kept.unzip();
     let keep = |memory: &Memory, index: &Index| {
         if let Some(cache) = &cache {
             cache.write(context, memory, index);
         }
     };
     let bar = progress::Scan::new(&context.ui);
-    let remember = see::Remember { index, keep: &keep, weigh };
+    let remember = see::Remember { index, keep: &keep, weigh: how.weigh };
     let event = |event| bar.event(event);
     let seen = see::scan(root, config, layouts, threads, context.now, remember, &event);
     bar.finish();
@@ -80,7 +118,6 @@ fn look(context: &Context, config: &Config, root: &Root, weigh: bool) -> Result<
     for mount in &seen.other_mounts {
         context.ui.detail(format!("not entered, another file system: {mount}"));
     }
-    unfinished::tell(context, root, Some(&seen.inventory));
     Ok(seen)
 }
 

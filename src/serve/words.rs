@@ -264,6 +264,7 @@ words! {
     try_it: "Try it", "시험하기";
     download: "Download", "다운로드";
     trial_faulty: "This is not a valid policy yet; the faults stand at their lines. Nothing was changed.", "아직 올바른 정책이 아닙니다. 오류는 해당 줄에 표시됩니다. 아무것도 변경되지 않았습니다.";
+    trial_layouts: "It declares other layouts than the policy in force, and what these would recognise is not seen here: `retain policy diff` shows what would change.", "현재 정책과 다른 레이아웃을 선언하며, 그것이 무엇을 인식할지는 여기서 알 수 없습니다. `retain policy diff`로 달라지는 것을 볼 수 있습니다.";
     trial_lead: "Compared with the policy in force: {}.", "현재 정책과 비교: {}.";
     trial_deletes: "newly deleted {} ({})", "새로 삭제 {} ({})";
     trial_keeps: "newly kept {} ({})", "새로 유지 {} ({})";

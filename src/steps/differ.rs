@@ -1,7 +1,11 @@
 //! About which checkpoints two decisions do not agree.
+//!
+//! A policy may declare layouts, and then another one recognises other checkpoints in the same
+//! directory: what is told apart is what would be gone of it, by path.
 
 use crate::core::decision::{Outcome, Verdict};
-use crate::core::model::Inventory;
+use crate::core::model::{Checkpoint, Inventory};
+use std::collections::{HashMap, HashSet};
 
 /// One checkpoint, by its place in the inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,4 +30,51 @@ pub fn changes(inventory: &Inventory, before: &Outcome, after: &Outcome) -> Vec<
         }
     }
     changes
+}
+
+/// A place in an inventory: a session and a checkpoint of it.
+pub type Place = (usize, usize);
+
+/// One checkpoint of two inventories of one directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// Goes by the later decision alone; its place in the later inventory.
+    Deleted(Place),
+    /// Went by the earlier decision alone: its place in the earlier inventory, and in the later one
+    /// if something there has its path.
+    Kept(Place, Option<Place>),
+}
+
+/// What changes between two decisions, each about what its own policy recognises.
+pub fn between(before: (&Inventory, &Outcome), after: (&Inventory, &Outcome)) -> Vec<Moved> {
+    let gone = |side| -> HashSet<&str> {
+        deletions(side).flat_map(|(_, c)| c.paths()).map(AsRef::as_ref).collect()
+    };
+    let (went, goes) = (gone(before), gone(after));
+    // One file of several that goes now and did not is a loss, and so is the other way a gain.
+    let other =
+        |paths: &[Box<str>], known: &HashSet<&str>| paths.iter().any(|p| !known.contains(&**p));
+    let mut here: HashMap<&str, Place> = HashMap::new();
+    for (s, session) in after.0.sessions.iter().enumerate() {
+        for (c, checkpoint) in session.checkpoints.iter().enumerate() {
+            here.extend(checkpoint.paths().iter().map(|p| (&**p, (s, c))));
+        }
+    }
+    let deleted = deletions(after).filter(|(_, c)| other(c.paths(), &went));
+    let kept = deletions(before).filter(|(_, c)| other(c.paths(), &goes));
+    let now = |c: &Checkpoint| c.paths().first().and_then(|p| here.get(&**p)).copied();
+    let kept = kept.map(|(place, c)| Moved::Kept(place, now(c)));
+    deleted.map(|(place, _)| Moved::Deleted(place)).chain(kept).collect()
+}
+
+/// What a decision deletes, in the order of its inventory.
+fn deletions<'a>(
+    (inventory, outcome): (&'a Inventory, &'a Outcome),
+) -> impl Iterator<Item = (Place, &'a Checkpoint)> {
+    let sessions = inventory.sessions.iter().enumerate();
+    sessions.flat_map(move |(s, session)| {
+        let all = session.checkpoints.iter().enumerate();
+        let goes = move |c: usize| outcome.sessions[s].verdict(c) == Verdict::Delete;
+        all.filter(move |(c, _)| goes(*c)).map(move |(c, checkpoint)| ((s, c), checkpoint))
+    })
 }

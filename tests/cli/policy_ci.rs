@@ -1,7 +1,7 @@
 //! Policies in a repository: annotations, JUnit, and what a change would do.
 
 use crate::nsml::{self, world};
-use crate::support::{Tree, World};
+use crate::support::{Snapshot, Tree, World};
 
 #[test]
 fn faults_are_annotations() {
@@ -56,4 +56,50 @@ fn a_change_is_shown_by_what_it_would_do() {
     let back = ["policy", "diff", "new.toml", "old.toml", "--detailed-exitcode"];
     world.run(back).ok().says("newly kept: 2 checkpoints");
     world.run(["policy", "diff", "old.toml", "missing.toml"]).code(2).warns("cannot read");
+}
+
+/// Each policy is about what it recognises itself, whatever is in force.
+#[test]
+fn a_change_of_layouts_is_shown_by_what_it_would_do() {
+    const MINE: &str = "[[layout]]\nname = \"mine\"\nregex = 'net-(?<step>\\d+)\\.pt'\n";
+    let rule = |body: &str, n: u32| {
+        format!(
+            "version = 1\n{body}[[policy]]\nname = \"p\"\nkeep = [{{ last = {n} }}]\nmin-age = \"0s\"\n"
+        )
+    };
+    let tree = Tree::new();
+    for n in 1..=3 {
+        tree.file(format!("run/net-{n}.pt"), "weights");
+    }
+    let world = World::within(tree.path());
+    let at = |name: &str| world.home().join(name).to_str().unwrap().to_owned();
+    let (old, new, fewer) = (at("old.toml"), at("new.toml"), at("fewer.toml"));
+    std::fs::write(&old, rule("", 1)).unwrap();
+    std::fs::write(&new, rule(MINE, 2)).unwrap();
+    std::fs::write(&fewer, rule(MINE, 1)).unwrap();
+    let before = Snapshot::of(tree.path());
+    let diff =
+        |from: &str, to: &str| world.run(["policy", "diff", from, to, "--detailed-exitcode"]);
+    diff(&old, &new).code(10).says("newly deleted: 1 checkpoint").says("net-1.pt");
+    diff(&new, &old).ok().says("newly kept: 1 checkpoint").says("not recognised");
+    diff(&new, &fewer).code(10).says("newly deleted: 1 checkpoint").says("net-2.pt");
+    diff(&new, &new).ok().says("newly deleted: 0 checkpoints").says("newly kept: 0 checkpoints");
+    // Another expression for the same files: what stays by either is no change.
+    let narrow = at("narrow.toml");
+    std::fs::write(&narrow, rule(&MINE.replace("net-", "net-0*"), 1)).unwrap();
+    diff(&fewer, &narrow).ok().says("newly deleted: 0 checkpoints");
+    diff(&new, &narrow).code(10).says("newly deleted: 1 checkpoint").says("net-2.pt");
+    // The policy in force decides neither, faulty or not.
+    for text in [rule(MINE, 1), "version = 1\n[[layout]]\n".to_owned()] {
+        std::fs::write(at("force.toml"), text).unwrap();
+        let args = ["policy", "diff", &old, &new, "--policy", &at("force.toml")];
+        world.run(args).ok().says("newly deleted: 1 checkpoint");
+    }
+    let inventory = world.run(["inventory"]).ok().stdout;
+    std::fs::write(at("inventory.jsonl"), inventory).unwrap();
+    let args = ["policy", "diff", &old, &new, "--inventory", &at("inventory.jsonl")];
+    world.run(args).code(2).warns("declare different layouts").warns("without --inventory");
+    let args = ["policy", "diff", &new, &fewer, "--inventory", &at("inventory.jsonl")];
+    world.run(args).ok();
+    before.assert_same(&Snapshot::of(tree.path()));
 }

@@ -158,7 +158,7 @@ fn what_nothing_can_give_back_is_told_by_why_it_stays() {
     first[1].last_write = Some(NOW);
     // One file of 50 in both of them.
     for c in &mut first[..2] {
-        c.extra_mut().shared.push(SharedFile { inode: 7, bytes: 50, links: 2 });
+        c.extra_mut().shared.push(SharedFile { inode: 7, bytes: 50, apparent: 50, links: 2 });
     }
     let only = Globs::new(["o/**"], Scope::Path).unwrap();
     let policy = edit(policy(vec![rule(RuleKind::Last(2))]), |p| {

@@ -20,7 +20,7 @@ fn link(c: &mut Checkpoint, inode: u64, bytes: u64, links: u32) {
     if c.shared().iter().all(|f| f.inode != inode) {
         c.bytes += bytes;
     }
-    c.extra_mut().shared.push(SharedFile { inode, bytes, links });
+    c.extra_mut().shared.push(SharedFile { inode, bytes, apparent: bytes, links });
 }
 
 /// Files with links from some of the checkpoints and so many from elsewhere.

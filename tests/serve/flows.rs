@@ -366,6 +366,13 @@ fn the_scratch_sheet_tells_and_saves_nothing() {
     let wrong = text.replace("last = 5", "lost = 5");
     let faulty = browser.post(&path, &[("text", &wrong), ("action", "try")]).is(200).body;
     assert!(faulty.contains("not a valid policy yet") && faulty.contains("<li value=\"5\">"));
+    // Other layouts would recognise what this scan did not.
+    let layout = format!("{new}[[layout]]\nname = \"mine\"\nregex = 'net-(?<step>\\d+)'\n");
+    let other = browser.post(&path, &[("text", &layout), ("action", "try")]).is(200).body;
+    assert!(
+        other.contains("declares other layouts") && !other.contains("newly deleted"),
+        "{other}"
+    );
     let file = browser.post(&path, &[("text", &new), ("action", "download")]).is(200);
     assert_eq!(file.body, text.replace("last = 5", "last = 2"));
     assert!(file.header("content-disposition").unwrap().contains("policy.toml"));

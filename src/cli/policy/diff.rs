@@ -1,17 +1,21 @@
 //! `retain policy diff`: what another policy would do otherwise, checkpoint by checkpoint.
 
 use super::{Checked, read, valid};
-use crate::cli::context::Context;
+use crate::cli::context::{self, Context};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::unfinished;
 use crate::cli::work::{self, Seen};
 use crate::core::decide::decide;
+use crate::core::decision::Outcome;
+use crate::core::model::Inventory;
 use crate::core::policy::Policy;
 use crate::report::table::{Align, Cell, Table};
 use crate::report::{human, sanitize};
 use crate::steps::differ;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -61,18 +65,58 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("OLD and NEW are one policy file each, not directories"));
     };
     let (old_policy, new_policy) = (valid(context, old)?, valid(context, new)?);
-    let seen = match &args.inventory {
-        Some(file) => work::read_inventory(file)?,
-        None => work::scan(context, &context.config()?)?,
+    let Sides { before, after } = match &args.inventory {
+        // What it lists was recognised by some layouts; nobody can tell what others would make of it.
+        Some(_) if old_policy.layouts != new_policy.layouts => {
+            let what = "the policies declare different layouts, and an inventory holds only what was recognised when it was made";
+            return Err(
+                Failure::usage(what).help("compare them on the root itself, without --inventory")
+            );
+        }
+        Some(file) => Sides { before: None, after: work::read_inventory(file)? },
+        None => scan(context, old, new)?,
     };
-    let changes = changes(context, &seen, old_policy, new_policy);
+    let changes = match &before {
+        None => changes(context, &after, old_policy, new_policy),
+        Some(before) => changes_between(context, (before, old_policy), (&after, new_policy)),
+    };
     match args.format {
         Format::Table if !context.ui.json => context.ui.out(&table(&changes))?,
         Format::Markdown => context.ui.out(&markdown(&changes, old, new))?,
         Format::Table | Format::Json => context.ui.json(&as_json(&changes, old, new))?,
     }
     let deletes = changes.iter().any(|c| c.deletes);
-    Ok(work::finish(context, seen).and_if(args.detailed_exitcode && deletes, Exit::Deletes))
+    let earlier = before.map_or(Exit::Done, |mut before| {
+        // What both could not read is said once.
+        let said: HashSet<&String> = after.faults.iter().collect();
+        before.faults.retain(|fault| !said.contains(fault));
+        work::finish(context, before)
+    });
+    let exit = work::finish(context, after).and(earlier);
+    Ok(exit.and_if(args.detailed_exitcode && deletes, Exit::Deletes))
+}
+
+/// What each policy is about.
+struct Sides {
+    /// `None`: the same.
+    before: Option<Seen>,
+    after: Seen,
+}
+
+/// Looks at the root as each policy would: by the layouts that it declares, whatever is in force.
+fn scan(context: &Context, old: &Checked, new: &Checked) -> Result<Sides, Failure> {
+    let config = context.config()?;
+    let by_old = context.declared_with(&config, &old.source, &old.text)?;
+    let by_new = context.declared_with(&config, &new.source, &new.text)?;
+    let root = context::open(&config.root)?;
+    let same = by_old == by_new;
+    // The index is of one set of layouts, and knows nothing that bytes could be held against.
+    let counts = |c: &Checked| c.loaded.policy.as_ref().is_some_and(Policy::counts_bytes);
+    let index = same && !counts(old) && !counts(new);
+    let after = work::scan_by(context, &config, &root, &by_new, index)?;
+    unfinished::tell(context, &root, Some(&after.inventory));
+    let before = || work::scan_by(context, &config, &root, &by_old, false);
+    Ok(Sides { before: if same { None } else { Some(before()?) }, after })
 }
 
 fn changes(context: &Context, seen: &Seen, old: &Policy, new: &Policy) -> Vec<Change> {
@@ -80,20 +124,52 @@ fn changes(context: &Context, seen: &Seen, old: &Policy, new: &Policy) -> Vec<Ch
     let before = decide(inventory, old, context.now);
     let after = decide(inventory, new, context.now);
     let one = |found: differ::Change| {
-        let (s, c) = (found.session, found.checkpoint);
-        let session = &inventory.sessions[s];
-        let reasons = after.sessions[s].reasons(c).iter();
-        let reasons: Vec<String> =
-            reasons.map(|r| work::explain(inventory, new, &after, (s, c), r).text).collect();
-        Change {
-            session: session.name.to_string(),
-            id: session.checkpoints[c].id.to_string(),
-            bytes: session.checkpoints[c].bytes,
-            deletes: found.deletes,
-            reasons: reasons.join(" · "),
-        }
+        let at = (found.session, found.checkpoint);
+        Change::of(inventory, at, found.deletes, reasons((inventory, new, &after), at))
     };
     differ::changes(inventory, &before, &after).into_iter().map(one).collect()
+}
+
+fn changes_between(
+    context: &Context,
+    (earlier, old): (&Seen, &Policy),
+    (later, new): (&Seen, &Policy),
+) -> Vec<Change> {
+    let (earlier, later) = (&earlier.inventory, &later.inventory);
+    let before = decide(earlier, old, context.now);
+    let after = decide(later, new, context.now);
+    let said = |at| reasons((later, new, &after), at);
+    let one = |found: differ::Moved| match found {
+        differ::Moved::Deleted(at) => Change::of(later, at, true, said(at)),
+        differ::Moved::Kept(at, now) => {
+            let unknown = || "not recognised, and hence never touched".to_owned();
+            Change::of(earlier, at, false, now.map_or_else(unknown, said))
+        }
+    };
+    differ::between((earlier, &before), (later, &after)).into_iter().map(one).collect()
+}
+
+fn reasons(
+    (inventory, policy, outcome): (&Inventory, &Policy, &Outcome),
+    (s, c): differ::Place,
+) -> String {
+    let reasons = outcome.sessions[s].reasons(c).iter();
+    let reasons = reasons.map(|r| work::explain(inventory, policy, outcome, (s, c), r).text);
+    reasons.collect::<Vec<_>>().join(" · ")
+}
+
+impl Change {
+    fn of(inventory: &Inventory, (s, c): differ::Place, deletes: bool, reasons: String) -> Change {
+        let session = &inventory.sessions[s];
+        let checkpoint = &session.checkpoints[c];
+        Change {
+            session: session.name.to_string(),
+            id: checkpoint.id.to_string(),
+            bytes: checkpoint.bytes,
+            deletes,
+            reasons,
+        }
+    }
 }
 
 fn sum(changes: &[Change], deletes: bool) -> (u64, u64) {

@@ -148,6 +148,11 @@ fn trial(visit: &Visit, view: &View, base: &str, text: &str) -> Trial {
             more: false,
         };
     }
+    // What was scanned was recognised by the layouts of the policy in force.
+    if law.policy.layouts != view.law.policy.layouts {
+        let lead = t.trial_layouts.to_owned();
+        return Trial { lines: Vec::new(), fault: true, lead, changes: Vec::new(), more: false };
+    }
     let inventory = view.inventory();
     let after = decide(inventory, &law.policy, view.now);
     let said = Said::new(visit.lang, inventory, &law.policy);
