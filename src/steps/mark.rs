@@ -124,7 +124,9 @@ pub fn foresee(
         let known =
             read(root, folder).map_err(|source| MarkError { folder: folder.clone(), source })?;
         let mut new = known.clone();
-        subjects.iter().for_each(|subject| edit(new.entry(subject.clone())));
+        for subject in subjects {
+            edit(new.entry(subject.clone()));
+        }
         files.insert(folder, (known, new));
     }
     for session in &mut inventory.sessions {

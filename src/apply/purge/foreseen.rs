@@ -95,7 +95,9 @@ impl Due {
         let pointed = pointed_at(root, threads, run, &groups)?;
         for group in &groups {
             let (goes, kept) = unwanted(root, now, run, group, &pointed);
-            goes.iter().for_each(|item| self.count.add(item.intent.bytes));
+            for item in goes {
+                self.count.add(item.intent.bytes);
+            }
             self.kept.extend(kept);
         }
         Ok(())
