@@ -108,9 +108,17 @@ fn saved(
 
 /// I16: a plan is what root follows, as a policy is.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let unreadable = |e| {
+    let unreadable = |e: std::io::Error| {
+        use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+        // A session looks like this: a directory here, or nothing where the root is another.
+        let is_session = matches!(e.kind(), IsADirectory | NotADirectory | NotFound);
         let what = format!("cannot read the plan {}", context::shown(path));
-        Failure::new(Exit::Usage, anyhow::Error::new(e).context(what))
+        let failure = Failure::new(Exit::Usage, anyhow::Error::new(e).context(what));
+        if !is_session {
+            return failure;
+        }
+        failure
+            .help("`apply` takes a saved plan; for one session: `retain plan SESSION -o plan.json`")
     };
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     trusted::check_owner(path, &file).map_err(context::untrusted)?;

@@ -64,7 +64,7 @@ pub fn read(path: &Path, trust: Trust) -> Result<String, ReadError> {
     };
     let stat = fs::fstat(&fd).map_err(io::Error::from)?;
     if kind(&stat) != FileType::RegularFile {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file").into());
+        return Err(irregular().into());
     }
     let mut text = String::new();
     std::fs::File::from(fd).take(LIMIT + 1).read_to_string(&mut text)?;
@@ -116,6 +116,10 @@ fn open_as_root(path: &Path) -> Result<OwnedFd, ReadError> {
         let fd =
             fs::openat(&at.fd, name.as_os_str(), LOOK, Mode::empty()).map_err(io::Error::from)?;
         let stat = fs::fstat(&fd).map_err(io::Error::from)?;
+        // No owner and no mode would make a device, a fifo or a socket one that is read.
+        if !matches!(kind(&stat), FileType::Directory | FileType::Symlink | FileType::RegularFile) {
+            return Err(irregular().into());
+        }
         if stat.st_uid != 0 {
             return Err(ReadError::untrusted(&path, format!("belongs to user {}", stat.st_uid)));
         }
@@ -173,6 +177,10 @@ fn passed(fd: OwnedFd, path: PathBuf, stat: &Stat) -> Result<Passed, ReadError> 
         return Err(ReadError::untrusted(&path, "is a directory that others may write in"));
     }
     Ok(Passed { fd, path, shared })
+}
+
+fn irregular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
 }
 
 fn parts(path: &Path) -> VecDeque<OsString> {

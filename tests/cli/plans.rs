@@ -93,6 +93,20 @@ fn what_changed_since_it_was_planned_is_kept() {
     assert_eq!(left(&tree, SESSION), IDS);
 }
 
+/// The first thing that is tried to clean one session.
+#[test]
+fn a_session_is_no_plan() {
+    let tree = nsml::storage();
+    let before = Snapshot::of(tree.path());
+    for (cwd, what) in [("", SESSION), ("nsmlteam", SESSION), ("", "mnist/4"), ("", "retain.json")]
+    {
+        let world = World::within(tree.at(cwd));
+        let run = world.run(["apply", what, "--yes"]).code(2).warns("cannot read the plan");
+        run.warns("for one session: `retain plan SESSION -o plan.json`");
+    }
+    before.assert_same(&Snapshot::of(tree.path()));
+}
+
 #[test]
 fn a_foreign_inventorys_plan_cannot_be_carried_out() {
     let world = World::new();

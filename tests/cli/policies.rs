@@ -118,3 +118,44 @@ fn a_file_that_cannot_be_read_is_one_fault_among_others() {
     world.run(["policy", "check", "good.toml", "b.toml"]).code(2);
     before.assert_same(&Snapshot::of(tree.path()));
 }
+
+/// What the template tells to run is about the template.
+#[test]
+fn the_templates_own_instructions_work() {
+    let tree = Tree::new();
+    crate::nsml::write_as(&tree, crate::nsml::SESSION);
+    let world = World::within(tree.path());
+    let before = Snapshot::of(tree.path());
+    let file = world.home().join("mine.toml");
+    let name = file.to_str().unwrap();
+    world.run(["policy", "new", name]).ok();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let commands: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("#   retain ")).collect();
+    assert_eq!(commands.len(), 4, "{text}");
+    for command in commands {
+        let words = command.split("    ").next().unwrap().split(' ').filter(|w| !w.is_empty());
+        let words = words.take_while(|w| *w != "the").map(|w| if w == "FILE" { name } else { w });
+        let mut words: Vec<&str> = words.collect();
+        if words.contains(&"apply") {
+            words.push("--dry-run");
+        }
+        let run = world.run(&words).ok();
+        let is_of_it = words[0] == "--policy" || (run.stdout.clone() + &run.stderr).contains(name);
+        assert!(is_of_it && !run.stderr.contains("embedded default"), "{run}");
+    }
+    assert!(text.starts_with("#:schema ./policy.schema.json\n"));
+    assert!(text.contains("`retain policy schema > policy.schema.json`"), "{text}");
+    before.assert_same(&Snapshot::of(tree.path()));
+}
+
+/// No `chown` makes it one, least of all a device of the system.
+#[test]
+fn a_device_is_no_policy() {
+    let tree = Tree::new();
+    tree.fifo("fifo");
+    let world = World::within(tree.path());
+    for policy in ["/dev/null", tree.at("fifo").to_str().unwrap()] {
+        let run = world.run(["plan", "--policy", policy]).code(2).warns("not a regular file");
+        assert!(!run.stderr.contains("chown"), "{run}");
+    }
+}

@@ -163,3 +163,33 @@ fn a_job_that_finds_the_root_at_work_tells_everybody() {
     assert!(!std::fs::read_to_string(summary).unwrap().is_empty());
     drop(lock);
 }
+
+/// The recipe at its head is run as it stands there, but for the time.
+#[test]
+fn the_policy_for_after_a_submission_does_what_its_head_says() {
+    let tree = nsml::storage();
+    nsml::write_as(&tree, "nsmlteam/mnist/5");
+    let world = world(&tree);
+    let text = include_str!("../../policies/after-submission.toml");
+    std::fs::write(world.home().join("after-submission.toml"), text).unwrap();
+    let lines: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("#   ")).collect();
+    let recipe = lines.join("\n");
+    assert_eq!(recipe.matches("retain ").count(), 2, "{recipe}");
+    let program = format!(
+        "{} -C {} --now {} ",
+        env!("CARGO_BIN_EXE_retain"),
+        tree.path().display(),
+        crate::support::NOW
+    );
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-ec", &recipe.replace("retain ", &program)]).current_dir(world.home());
+    shell.env_clear().env("HOME", world.home());
+    let output = shell.env("SESSION", SESSION).env("CHECKPOINT", "3").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        left(&tree, SESSION),
+        ["3", "41"],
+        "what was handed in, and the best, which is the newest"
+    );
+    assert_eq!(left(&tree, "nsmlteam/mnist/5"), IDS, "no other session is touched");
+}
