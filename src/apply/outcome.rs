@@ -205,7 +205,7 @@ pub enum ApplyError {
         "`{0}` has no `.retain/root.toml`; if it is the right directory, run `retain init` there"
     )]
     NoMarker(String),
-    #[error("the policy's brake holds: {0}; nothing was deleted, the plan stays for review")]
+    #[error("the policy's brake holds: {0}; nothing was deleted")]
     Brake(String),
     #[error("the clock says {now}, which is {why}; set it right and run again")]
     Clock { now: Time, why: String },

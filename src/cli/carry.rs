@@ -323,13 +323,16 @@ pub fn failure(error: ApplyError) -> Failure {
         Kind::Stale => Exit::Stale,
         Kind::Refused => Exit::Refused,
     };
-    let clock = matches!(error, ApplyError::Clock { .. });
-    let failure = Failure::new(exit, error);
-    if clock {
-        return failure
-            .help("if an earlier run was given a --now ahead of the clock, give one here too");
-    }
-    failure
+    let help = match &error {
+        ApplyError::Clock { .. } => {
+            "if an earlier run was given a --now ahead of the clock, give one here too"
+        }
+        ApplyError::Brake(_) => {
+            "look at `retain plan`; if all of it is meant, raise max-delete or max-delete-bytes in a copy of the policy, for one run: `retain --policy COPY apply`"
+        }
+        _ => return Failure::new(exit, error),
+    };
+    Failure::new(exit, error).help(help)
 }
 
 fn capitalised(text: &str) -> String {

@@ -75,14 +75,25 @@ pub fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(path) = &args.output
         && file.totals.delete > 0
     {
-        let path = context::shown(path);
-        context.ui.note(format!("saved; `retain apply {path}` carries it out within 24 hours"));
+        context.ui.note(saved(&context::shown(path), &file));
     }
     let exit = work::plan_exit(&file)
         .and_if(args.detailed_exitcode && file.totals.delete > 0, Exit::Deletes);
     // As what was seen: nobody needs it any more.
     std::mem::forget(file);
     Ok(work::finish(context, seen).and(exit))
+}
+
+/// What can be done with a saved plan.
+fn saved(path: &str, file: &PlanFile) -> String {
+    if file.root.is_none() {
+        "saved to be read: it is of an inventory of another tool, which `retain apply` does not take".to_owned()
+    } else if file.brake.is_some() {
+        "saved to be read: `retain apply` does not carry it out, for the policy's brake holds"
+            .to_owned()
+    } else {
+        format!("saved; `retain apply {path}` carries it out within 24 hours")
+    }
 }
 
 fn save(path: &Path, file: &PlanFile) -> Result<(), Failure> {

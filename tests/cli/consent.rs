@@ -32,8 +32,22 @@ fn the_brake_holds_against_yes() {
     let policy =
         nsml::policy(&world, &format!("{}[safety]\nmax-delete = \"50%\"\n", nsml::LAST_TWO));
     world.run(["plan", "--policy", &policy]).code(6).says("brake");
-    world.run(["apply", "--yes", "--policy", &policy]).code(6);
+    let run = world.run(["apply", "--yes", "--policy", &policy]).code(6);
+    assert!(!run.stderr.contains("the plan stays"), "none was saved\n{run}");
+    run.warns("look at `retain plan`").warns("in a copy of the policy");
+    let plan = world.home().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    let run = world.run(["plan", "--policy", &policy, "-o", plan]).code(6);
+    assert!(!run.stderr.contains("within 24 hours"), "{run}");
+    run.warns("saved to be read: `retain apply` does not carry it out");
+    world.run(["apply", plan, "--yes"]).code(6).warns("brake holds");
     assert_eq!(left(&tree, SESSION), IDS);
+    // As the help says.
+    let copy = world.home().join("copy.toml");
+    let text = std::fs::read_to_string(&policy).unwrap().replace("50%", "80%");
+    std::fs::write(&copy, text).unwrap();
+    world.run(["--policy", copy.to_str().unwrap(), "apply", "--yes"]).ok().says("Moved 7");
+    assert_eq!(left(&tree, SESSION), ["31", "41"]);
 }
 
 #[test]

@@ -120,7 +120,8 @@ fn a_foreign_inventorys_plan_cannot_be_carried_out() {
     let policy =
         nsml::policy(&world, "min-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{ last = 1 }]\n");
     let args = ["plan", "--inventory", text(&inventory), "--policy", &policy, "-o", text(&plan)];
-    world.run(args).ok().says("delete 1");
+    let run = world.run(args).ok().says("delete 1").warns("saved to be read");
+    assert!(!run.stderr.contains("within 24 hours"), "{run}");
     let tree = nsml::storage();
     let root = tree.path().to_str().unwrap();
     world.run(["apply", text(&plan), "--yes", "-C", root]).code(6).warns("inventory");

@@ -77,4 +77,16 @@ fn every_line_of_the_page_works() {
     shell.args(["-c", &(tomorrow + "2099-01-01T00:00:00Z")]);
     let plan = ended(&shell.output().unwrap(), 0);
     assert!(plan.contains("\"verdict\": \"delete\""), "{plan}");
+    // One run of many checkpoints is no reason to brake.
+    for step in 1..=60 {
+        let logged = format!("{{\"step\": {step}, \"eval_loss\": {}}}", 100 - step);
+        let state = format!("{{\"global_step\": {step}, \"log_history\": [{logged}]}}");
+        place.tree.file(format!("one/run/checkpoint-{step}/trainer_state.json"), state);
+    }
+    let now = "--now 2099-01-01T00:00:00Z";
+    let policy = place.at("etc/retain/policy.toml");
+    let one = format!("retain plan --root {} --policy {policy} {now}", place.at("one"));
+    shell = place.command("/bin/sh");
+    let plan = ended(&shell.args(["-c", &one]).output().unwrap(), 0);
+    assert!(plan.contains("delete 57"), "{plan}");
 }
