@@ -175,7 +175,7 @@ fn consent(context: &Context, root: &Root, job: &Job) -> Result<Option<Root>, Fa
     if new {
         context
             .ui
-            .note(format!("{place} becomes a root: .retain/ in it will hold its id and journal"));
+            .note(format!("{place} becomes a root: .retain/ in it will hold its id and journal, and unattended runs (--yes) may clean it from now on"));
     }
     let until = if job.purge { ", at once and for good" } else { "" };
     if !context.ui.confirm(&format!("{}{until}?", capitalised(&job.what)))? {

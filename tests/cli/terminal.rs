@@ -87,6 +87,7 @@ fn the_first_confirmed_apply_declares_the_root() {
     let mut session = Session::start(&tree, &["apply"]);
     session.until("[y/N]");
     assert!(session.shown.contains("becomes a root"), "{}", session.shown);
+    assert!(session.shown.contains("unattended runs (--yes) may clean it"), "{}", session.shown);
     assert!(!tree.exists(".retain"), "not before it is confirmed");
     assert_eq!(session.answer("yes").code(), Some(0), "{}", session.shown);
     assert!(tree.exists(".retain/root.toml"));
