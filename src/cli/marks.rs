@@ -66,23 +66,29 @@ pub struct TagArgs {
     remove: Vec<String>,
 }
 
+/// What was done, and what a dry run says of it.
+pub type Words = [&'static str; 2];
+const PINNED: Words = ["pinned", "would be pinned"];
+const UNPINNED: Words = ["unpinned", "would be unpinned"];
+const TAGGED: Words = ["tagged", "would be tagged"];
+
 pub fn pin(context: &Context, args: &PinArgs) -> Result<Exit, Failure> {
     let pin = Pin { until: args.until, why: args.why.as_deref().map(Into::into) };
     if pin.until.is_some_and(|until| until <= context.now) {
         return Err(Failure::usage("--until lies in the past; such a pin would protect nothing"));
     }
-    Ok(change(context, &args.target, "pinned", |mark| mark.pin = Some(pin.clone()))?.exit)
+    Ok(change(context, &args.target, PINNED, |mark| mark.pin = Some(pin.clone()))?.exit)
 }
 
 pub fn unpin(context: &Context, args: &UnpinArgs) -> Result<Exit, Failure> {
     let (root, seen) = look(context)?;
-    let marked = change_in(context, &root, &seen, &args.target, "unpinned", |m| m.pin = None)?;
+    let marked = change_in(context, &root, &seen, &args.target, UNPINNED, |m| m.pin = None)?;
     pins::say_left(context, &root, &seen, &args.target)?;
     Ok(marked.exit)
 }
 
 pub fn tag(context: &Context, args: &TagArgs) -> Result<Exit, Failure> {
-    let marked = change(context, &args.target, "tagged", |mark| {
+    let marked = change(context, &args.target, TAGGED, |mark| {
         for tag in &args.remove {
             mark.tags.remove(tag);
         }
@@ -96,6 +102,8 @@ pub struct Marked {
     pub exit: Exit,
     /// Nothing of the target is left without its mark.
     pub whole: bool,
+    /// Something is not marked as it was, or would not be.
+    pub changed: bool,
 }
 
 /// Changes the mark of each subject of the target, and says so: which could not be changed, and of
@@ -106,11 +114,11 @@ pub struct Marked {
 pub fn change(
     context: &Context,
     target: &Target,
-    done: &str,
+    words: Words,
     edit: impl Fn(&mut Mark),
 ) -> Result<Marked, Failure> {
     let (root, seen) = look(context)?;
-    change_in(context, &root, &seen, target, done, edit)
+    change_in(context, &root, &seen, target, words, edit)
 }
 
 fn look(context: &Context) -> Result<(Root, Seen), Failure> {
@@ -125,16 +133,21 @@ fn change_in(
     root: &Root,
     seen: &Seen,
     target: &Target,
-    done: &str,
+    words: Words,
     edit: impl Fn(&mut Mark),
 ) -> Result<Marked, Failure> {
     let chosen = Chosen::of(&seen.inventory, target).map_err(|e| {
         gone::explained(context, root, seen, (&target.session, &target.checkpoints), e)
     })?;
-    let mut written = Written::default();
-    if !target.dry_run {
+    let mut written = if target.dry_run {
+        mark::rehearse(root, &chosen.folders, &edit)
+    } else {
         context.confine(root);
-        written = mark::write(root, &chosen.folders, &edit);
+        mark::write(root, &chosen.folders, &edit)
+    };
+    let changed = chosen.changed(&seen.inventory, &written);
+    if target.dry_run {
+        written.changed = 0;
     }
     for error in &written.failed {
         let text = error.to_string();
@@ -144,15 +157,8 @@ fn change_in(
     if context.ui.json {
         context.ui.json(&chosen.json(target, &written, &failed))?;
     } else {
-        let noun = if target.checkpoints.is_empty() { "session" } else { "checkpoint" };
-        let what = human::count(chosen.count, noun);
         let left_out = chosen.count_in(&seen.inventory, &failed);
-        context.ui.note(match (target.dry_run, left_out, written.changed) {
-            (true, _, _) => format!("dry run: {what} would be {done}"),
-            (_, 0, 0) => format!("{what}: nothing to change"),
-            (_, 0, _) => format!("{what} {done}"),
-            (_, n, _) => format!("{} of {what} {done}", chosen.count - n),
-        });
+        context.ui.note(chosen.sentence(target, words, changed, left_out));
     }
     let whole = failed.is_empty();
     if !whole {
@@ -160,7 +166,7 @@ fn change_in(
     }
     let nothing = !whole && failed.len() == chosen.folders.len();
     let exit = Exit::Done.and_if(!whole, if nothing { Exit::Error } else { Exit::Partly });
-    Ok(Marked { exit: work::say_faults(context, seen).and(exit), whole })
+    Ok(Marked { exit: work::say_faults(context, seen).and(exit), whole, changed: changed > 0 })
 }
 
 /// Where the marks of a target lie.
@@ -201,6 +207,34 @@ impl Chosen {
             return self.sessions.iter().filter(lies_in).count() as u64;
         }
         self.folders.iter().filter(|(f, _)| is_in(f)).map(|(_, list)| list.len() as u64).sum()
+    }
+
+    /// How many are marked otherwise than before.
+    fn changed(&self, inventory: &Inventory, written: &Written) -> u64 {
+        if !self.whole_sessions {
+            return written.subjects.len() as u64;
+        }
+        let is_changed = |s: &&usize| {
+            let places = mark::of_sessions(inventory, &[**s]);
+            let mut all = places.into_iter().flat_map(|(folder, list)| {
+                list.into_iter().map(move |subject| (folder.clone(), subject))
+            });
+            all.any(|place| written.subjects.contains(&place))
+        };
+        self.sessions.iter().filter(is_changed).count() as u64
+    }
+
+    fn sentence(&self, target: &Target, words: Words, changed: u64, left_out: u64) -> String {
+        let noun = if self.whole_sessions { "session" } else { "checkpoint" };
+        let what = human::count(self.count, noun);
+        let (dry, words) = if target.dry_run { ("dry run: ", words[1]) } else { ("", words[0]) };
+        let same = self.count.saturating_sub(left_out).saturating_sub(changed);
+        match (changed, left_out, same) {
+            (0, 0, _) => format!("{dry}{what}: nothing to change"),
+            (_, 0, 0) => format!("{dry}{what} {words}"),
+            (n, _, 0) => format!("{dry}{n} of {what} {words}"),
+            (n, _, same) => format!("{dry}{n} of {what} {words}; nothing to change for {same}"),
+        }
     }
 
     fn json(&self, target: &Target, written: &Written, failed: &HashSet<&str>) -> Value {

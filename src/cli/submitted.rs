@@ -13,7 +13,7 @@ use super::unattended::{Told, UnattendedArgs};
 use super::{remember, work};
 use crate::apply::Root;
 use crate::apply::lock::{Lock, NoLock};
-use crate::core::model::Time;
+use crate::core::model::{Checkpoint, Marks, Time};
 use crate::core::plan::PlanFile;
 use crate::marks::{Mark, Submission};
 use crate::report::human;
@@ -80,6 +80,10 @@ pub fn run(context: &mut Context, args: &SubmittedArgs) -> Result<Exit, Failure>
         noted
     });
     let ended = noted.and_then(|noted| {
+        // A dry run sees what it would take away.
+        if args.remove && !(args.target.dry_run && noted.changed) {
+            tell_still(context, &args.target)?;
+        }
         if !args.apply {
             return Ok(noted.exit);
         }
@@ -114,7 +118,12 @@ fn held(context: &Context) -> Result<Option<Lock>, Failure> {
 }
 
 fn noted(context: &Context, args: &SubmittedArgs) -> Result<Marked, Failure> {
-    marks::change(context, &args.target, "marked as submitted", edit(context, args))
+    let words = if args.remove {
+        ["no longer marked as submitted", "would no longer be marked as submitted"]
+    } else {
+        ["marked as submitted", "would be marked as submitted"]
+    };
+    marks::change(context, &args.target, words, edit(context, args))
 }
 
 /// What it does to a mark.
@@ -132,6 +141,52 @@ fn edit(context: &Context, args: &SubmittedArgs) -> impl Fn(&mut Mark) {
             mark.submissions.push(submission);
         }
     }
+}
+
+/// Says why what stays submitted does: not all that says so is the mark that was taken away.
+fn tell_still(context: &Context, target: &Target) -> Result<(), Failure> {
+    let config = context.config()?;
+    let root = context::open(&config.root)?;
+    let seen = work::scan_by(context, &config, &root, &context.declared(&config)?, true)?;
+    let inventory = &seen.inventory;
+    let sessions = pick::sessions(inventory, std::slice::from_ref(&target.session))?;
+    let picked = if target.checkpoints.is_empty() {
+        let all = |s: usize| (s, (0..inventory.sessions[s].checkpoints.len()).collect());
+        sessions.into_iter().map(all).collect()
+    } else {
+        pick::checkpoints(inventory, &sessions, &target.checkpoints)?
+    };
+    for (s, checkpoints) in picked {
+        let session = &inventory.sessions[s];
+        let of = |c: &usize| &session.checkpoints[*c];
+        let still = checkpoints.iter().map(of).filter(|c| c.marks.has(Marks::SUBMITTED));
+        let (marked, recorded): (Vec<&Checkpoint>, Vec<&Checkpoint>) =
+            still.partition(|c| mark::says_submitted(&root, &session.series, c));
+        let name = &session.name;
+        if !recorded.is_empty() {
+            let what =
+                "what its framework wrote says so (NSML: session.json), which retain never changes";
+            context.ui.note(format!("{name} {} stays submitted: {what}", ids(&recorded)));
+        }
+        if !marked.is_empty() {
+            let remedy = if target.checkpoints.is_empty() {
+                "it is marked by itself; `retain submitted SESSION CHECKPOINT --remove` forgets that"
+            } else {
+                "its session is marked as a whole; `retain submitted SESSION --remove` forgets that"
+            };
+            context.ui.note(format!("{name} {} stays submitted: {remedy}", ids(&marked)));
+        }
+    }
+    Ok(())
+}
+
+/// The first few of them.
+fn ids(checkpoints: &[&Checkpoint]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<&str> = checkpoints.iter().take(SHOWN).map(|c| &*c.id).collect();
+    let more = checkpoints.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shown.join(", ") + &more
 }
 
 fn tidied(

@@ -6,7 +6,7 @@ use crate::core::calendar;
 use crate::core::model::{Checkpoint, Inventory, Marks, Time};
 use crate::marks::{self, Mark, MarksError, MarksFile, Subject};
 use crate::store::local::LocalDir;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 
 /// The subjects in one directory of checkpoints, by its path below the root.
@@ -75,6 +75,8 @@ fn folder_of(paths: &[Box<str>]) -> Option<String> {
 pub struct Written {
     /// Marks files that are not what they were.
     pub changed: u64,
+    /// What in them is not, each with its folder.
+    pub subjects: BTreeSet<(String, Subject)>,
     /// Nothing is marked there, and everywhere else all of it.
     pub failed: Vec<MarkError>,
 }
@@ -82,31 +84,59 @@ pub struct Written {
 /// Changes the marks of subjects in every folder where that can be done: each mark protects
 /// something, whatever is wrong elsewhere.
 pub fn write(root: &Root, folders: &Folders, edit: impl Fn(&mut Mark)) -> Written {
+    in_each(folders, |folder, subjects| {
+        let mut changed = Vec::new();
+        let fd = dir::open(root.fd(), &Rel::parse(folder)?, dir::how())?;
+        marks::edit(&fd, |file| changed = change(file, subjects, &edit))?;
+        Ok(changed)
+    })
+}
+
+/// What [`write()`] would do; nothing is written.
+pub fn rehearse(root: &Root, folders: &Folders, edit: impl Fn(&mut Mark)) -> Written {
+    in_each(folders, |folder, subjects| Ok(change(&mut read(root, folder)?, subjects, &edit)))
+}
+
+fn in_each(
+    folders: &Folders,
+    mut one: impl FnMut(&str, &[Subject]) -> Result<Vec<Subject>, MarkFault>,
+) -> Written {
     let mut written = Written::default();
     for (folder, subjects) in folders {
-        match write_one(root, folder, subjects, &edit) {
-            Ok(changed) => written.changed += u64::from(changed),
+        match one(folder, subjects) {
+            Ok(changed) => {
+                written.changed += u64::from(!changed.is_empty());
+                written.subjects.extend(changed.into_iter().map(|s| (folder.clone(), s)));
+            }
             Err(source) => written.failed.push(MarkError { folder: folder.clone(), source }),
         }
     }
     written
 }
 
-/// Says whether anything changed.
-fn write_one(
-    root: &Root,
-    folder: &str,
-    subjects: &[Subject],
-    edit: impl Fn(&mut Mark),
-) -> Result<bool, MarkFault> {
-    let change = |file: &mut MarksFile| {
-        for subject in subjects {
-            edit(file.entry(subject.clone()));
-        }
+/// Edits the mark of each subject; returns those whose mark is another now.
+fn change(file: &mut MarksFile, subjects: &[Subject], edit: impl Fn(&mut Mark)) -> Vec<Subject> {
+    let changes = |subject: &&Subject| {
+        let mark = file.entry((*subject).clone());
+        let before = mark.clone();
+        edit(mark);
+        *mark != before
     };
-    let rel = Rel::parse(folder)?;
-    let fd = dir::open(root.fd(), &rel, dir::how())?;
-    Ok(marks::edit(&fd, change)?)
+    subjects.iter().filter(changes).cloned().collect()
+}
+
+fn read(root: &Root, folder: &str) -> Result<MarksFile, MarkFault> {
+    let fd = dir::open(root.fd(), &Rel::parse(folder)?, dir::how())?;
+    Ok(marks::read(&LocalDir::new(fd)?)?)
+}
+
+/// Whether the marks beside a checkpoint say that it was submitted, by itself or as one of its
+/// session. If not, and it counts as submitted, what the framework wrote says so.
+pub fn says_submitted(root: &Root, series: &str, checkpoint: &Checkpoint) -> bool {
+    let file = folder_of(checkpoint.paths()).and_then(|folder| read(root, &folder).ok());
+    let mut told = Checkpoint { id: checkpoint.id.clone(), ..Checkpoint::default() };
+    file.unwrap_or_default().apply(series, &mut told);
+    told.marks.has(Marks::SUBMITTED)
 }
 
 /// Changes in an inventory what [`write`] would change of its submissions, and writes nothing.
@@ -124,9 +154,7 @@ pub fn foresee(
         let known =
             read(root, folder).map_err(|source| MarkError { folder: folder.clone(), source })?;
         let mut new = known.clone();
-        for subject in subjects {
-            edit(new.entry(subject.clone()));
-        }
+        change(&mut new, subjects, &edit);
         files.insert(folder, (known, new));
     }
     for session in &mut inventory.sessions {
@@ -147,11 +175,6 @@ pub fn foresee(
         }
     }
     Ok(())
-}
-
-fn read(root: &Root, folder: &str) -> Result<MarksFile, MarkFault> {
-    let fd = dir::open(root.fd(), &Rel::parse(folder)?, dir::how())?;
-    Ok(marks::read(&LocalDir::new(fd)?)?)
 }
 
 /// What keeps a checkpoint pinned.
@@ -218,11 +241,18 @@ mod tests {
         let written = write(&root, &folders, tag);
         let failed: Vec<&str> = written.failed.iter().map(|e| &*e.folder).collect();
         assert_eq!((written.changed, failed), (2, vec!["b", "c"]));
+        let changed: Vec<&str> = written.subjects.iter().map(|(f, _)| &**f).collect();
+        assert_eq!(changed, ["a", "d"]);
         for (folder, is_marked) in [("a", true), ("b", false), ("d", true)] {
             let text = std::fs::read_to_string(dir.path().join(folder).join(".retain/marks.toml"));
             assert_eq!(text.unwrap().contains("paper"), is_marked, "{folder}");
         }
         assert_eq!(write(&root, &folders, tag).changed, 0);
+        assert!(rehearse(&root, &folders, tag).subjects.is_empty());
+        let other = rehearse(&root, &folders, |mark| mark.tags.clear());
+        assert_eq!((other.changed, other.subjects.len(), other.failed.len()), (2, 2, 2));
+        let text = std::fs::read_to_string(dir.path().join("a/.retain/marks.toml"));
+        assert!(text.unwrap().contains("paper"), "a rehearsal writes nothing");
     }
 
     #[test]

@@ -153,3 +153,60 @@ fn nothing_is_tidied_when_a_submission_was_not_noted() {
     let after = Snapshot::of(tree.path()).without(".retain");
     before.without_times_of(&dirs).assert_same(&after.without_times_of(&dirs));
 }
+
+/// What is said was done is what was done.
+#[test]
+fn only_what_changes_is_counted() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    world.run(["unpin", SESSION, "3", "-n"]).ok().warns("dry run: 1 checkpoint: nothing to change");
+    assert!(!tree.at(SESSION).join("nsml_model/.retain").exists());
+    world.run(["pin", SESSION, "0", "1", "2"]).ok().warns("3 checkpoints pinned");
+    let all = |verb: &str, more: &[&str]| world.run([&[verb, SESSION, "*"], more].concat()).ok();
+    all("unpin", &["-n"])
+        .warns("dry run: 3 of 9 checkpoints would be unpinned; nothing to change for 6");
+    all("pin", &["-n"])
+        .warns("dry run: 6 of 9 checkpoints would be pinned; nothing to change for 3");
+    all("unpin", &[]).warns("3 of 9 checkpoints unpinned; nothing to change for 6");
+    all("unpin", &[]).warns("9 checkpoints: nothing to change");
+    nsml::write_as(&tree, "nsmlteam/mnist/5");
+    world.run(["pin", SESSION]).ok().warns("1 session pinned");
+    world.run(["pin", "**", "-n"]).ok().warns("1 of 2 sessions would be pinned");
+    world.run(["pin", "**"]).ok().warns("1 of 2 sessions pinned; nothing to change for 1");
+}
+
+#[test]
+fn a_submission_that_is_taken_back_is_not_called_marked() {
+    let tree = nsml::storage();
+    let world = world(&tree);
+    let remove =
+        |more: &[&str]| world.run([&["submitted", SESSION, "--remove"], more].concat()).ok();
+    world.run(["submitted", SESSION, "3"]).ok().warns("1 checkpoint marked as submitted");
+    let run = remove(&["3", "-n"]).warns("1 checkpoint would no longer be marked as submitted");
+    assert!(!run.stderr.contains("stays"), "{run}");
+    let run = remove(&["3"]).warns("1 checkpoint no longer marked as submitted");
+    assert!(!run.stderr.contains("stays"), "{run}");
+
+    // Marks elsewhere say so as well.
+    world.run(["submitted", SESSION]).ok();
+    world.run(["submitted", SESSION, "3"]).ok();
+    let run = remove(&["3"]).warns("1 checkpoint no longer marked as submitted");
+    run.warns("nsmlteam/mnist/4 3 stays submitted: its session is marked as a whole");
+    remove(&["3", "-n"]).warns("nothing to change").warns("its session is marked as a whole");
+    world.run(["submitted", SESSION, "3"]).ok();
+    remove(&[]).warns("nsmlteam/mnist/4 3 stays submitted: it is marked by itself");
+    let run = remove(&["3"]).warns("1 checkpoint no longer marked");
+    assert!(!run.stderr.contains("stays"), "{run}");
+
+    // NSML's own record is not retain's to change.
+    let record = "{\"status\":\"exited\",\"submissions\":[{\"checkpoint\":\"3\"}]}";
+    tree.file("nsmlteam/mnist/4/session.json", record);
+    let why = "nsmlteam/mnist/4 3 stays submitted: what its framework wrote says so";
+    remove(&["3"]).warns("nothing to change").warns(why);
+    remove(&["3", "-n"]).warns("nothing to change").warns(why);
+    remove(&[]).warns(why);
+    world.run(["submitted", SESSION, "3"]).ok();
+    remove(&["3"]).warns("no longer marked as submitted").warns(why);
+    assert_eq!(tree.read("nsmlteam/mnist/4/session.json"), record);
+    assert_eq!(left(&tree, SESSION), IDS);
+}
