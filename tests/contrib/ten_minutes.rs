@@ -66,7 +66,7 @@ fn every_line_of_the_page_works() {
     let told = place.tree.read("told");
     assert!(told.contains("systemctl enable --now retain@runs.timer"), "{told}");
     assert!(place.tree.exists("etc/systemd/system/retain-monitor@.service"));
-    let metrics = place.tree.read("var/lib/prometheus/node-exporter/retain.prom");
+    let metrics = place.tree.read("var/lib/prometheus/node-exporter/retain-data-runs.prom");
     assert!(metrics.contains("retain_quota_bytes{"), "{metrics}");
     assert!(place.tree.read("var/www/html/retain.html").contains("<svg"));
     // The last two and the best three; files of this very hour are too young to go.
