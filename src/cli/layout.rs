@@ -4,6 +4,7 @@ use super::context::{self, Context};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{unfinished, work};
+use crate::apply::root;
 use crate::core::model::Checkpoint;
 use crate::layout::propose::Proposal;
 use crate::report::{human, sanitize};
@@ -13,7 +14,7 @@ use crate::store::local::LocalStore;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub enum LayoutCommand {
@@ -23,14 +24,19 @@ pub enum LayoutCommand {
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
-    /// The directory; none: the root. Layouts of its retain.toml are tried first
+    /// The directory, which may lie in a root; none: the root. Layouts of its retain.toml are tried first
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }
 
 pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> {
     let LayoutCommand::Test(args) = command;
-    let config = context.config_of(args.directory.as_deref())?;
+    let inside = args.directory.as_deref().map_or(Ok(None), enclosing)?;
+    let (directory, below) = match &inside {
+        Some((root, below)) => (Some(root.as_path()), below.as_str()),
+        None => (args.directory.as_deref(), ""),
+    };
+    let config = context.config_of(directory)?;
     let root = context::open(&config.root)?;
     unfinished::tell(context, &root, None);
     let options = ScanOptions {
@@ -40,7 +46,13 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
         ..ScanOptions::default()
     };
     let store = LocalStore::new(crate::steps::see::duplicate(root.fd())?);
-    let Examined { seen, findings, proposals } = examine(&store, &options, &|_| ());
+    let Examined { seen, mut findings, mut proposals } = examine(&store, &options, &|_| ());
+    if !below.is_empty() {
+        let root = context::shown(&config.root);
+        context.ui.note(format!("{below} in the root {root}: what lies elsewhere is not shown"));
+        findings.retain(|f| lies_in(&f.path, below));
+        proposals.retain(|p| p.entries.iter().any(|entry| lies_in(entry, below)));
+    }
     if context.ui.json {
         let entries: Vec<Value> = findings.iter().map(|f| as_json(&seen, f)).collect();
         let proposals: Vec<Value> = proposals
@@ -55,10 +67,25 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
         context.ui.out(&as_text(&seen, &findings))?;
         context.ui.out(&as_proposals(&proposals))?;
     }
-    for fault in &seen.faults {
+    for fault in seen.faults.iter().filter(|f| below.is_empty() || lies_in(&f.path, below)) {
         context.ui.warn(format!("{}: {}", fault.path, fault.text));
     }
     Ok(Exit::Done)
+}
+
+/// The root that a directory lies in, and where in it: what is recognised, and what its pointers and
+/// links lead to, is a matter of the whole root.
+fn enclosing(directory: &Path) -> Result<Option<(PathBuf, String)>, Failure> {
+    let Ok(real) = directory.canonicalize() else { return Ok(None) };
+    let above = real.parent().map_or(Ok(None), root::around)?;
+    Ok(above.and_then(|root| {
+        let below = context::shown(real.strip_prefix(&root).ok()?);
+        Some((root, below))
+    }))
+}
+
+fn lies_in(path: &str, below: &str) -> bool {
+    path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn as_text(seen: &Scan, findings: &[Finding]) -> String {

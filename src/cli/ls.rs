@@ -22,8 +22,9 @@ pub struct LsArgs {
     #[arg(value_name = "SESSION")]
     sessions: Vec<String>,
 
-    /// Steps, epochs, all metrics, marks, and what protects each checkpoint
-    #[arg(short, long, requires = "sessions")]
+    /// Steps, epochs, all metrics, marks, and what protects each checkpoint; of every session if
+    /// none is named
+    #[arg(short, long)]
     long: bool,
 
     /// What to sort by; largest, newest and highest first
@@ -35,7 +36,7 @@ pub struct LsArgs {
     reverse: bool,
 
     /// What retain does not recognise, and hence never touches
-    #[arg(long, conflicts_with_all = ["sessions", "sort", "reverse"])]
+    #[arg(long, conflicts_with_all = ["sessions", "long", "sort", "reverse"])]
     unrecognised: bool,
 }
 
@@ -75,10 +76,10 @@ pub fn run(context: &Context, args: &LsArgs) -> Result<Exit, Failure> {
         context.ui.json(&view.json(context, picked))?;
     } else if args.unrecognised {
         context.ui.out(&view.unrecognised())?;
-    } else if args.sessions.is_empty() {
+    } else if args.sessions.is_empty() && (!args.long || picked.is_empty()) {
         view.sessions(context, picked)?;
     } else {
-        view.checkpoints(context, &picked)?;
+        view.checkpoints(context, picked)?;
     }
     Ok(work::finish(context, seen))
 }
@@ -134,8 +135,13 @@ impl View<'_> {
         Ok(())
     }
 
-    fn checkpoints(&self, context: &Context, picked: &[usize]) -> Result<(), Failure> {
+    fn checkpoints(&self, context: &Context, mut picked: Vec<usize>) -> Result<(), Failure> {
         let inventory = &self.seen.inventory;
+        // A session that was named goes without saying.
+        let named = picked.len() == 1 && !self.args.sessions.is_empty();
+        if self.args.sessions.is_empty() {
+            self.sort_sessions(&mut picked);
+        }
         let mut out = String::new();
         for (n, &i) in picked.iter().enumerate() {
             let session = &inventory.sessions[i];
@@ -144,14 +150,14 @@ impl View<'_> {
             if context.ui.quiet {
                 for c in &rows {
                     // Several sessions: the pair that `rm` takes, apart at the tab.
-                    if picked.len() > 1 {
+                    if !named {
                         let _ = write!(out, "{}\t", sanitize::terminal(&session.name));
                     }
                     let _ = writeln!(out, "{}", sanitize::terminal(&of(c).id));
                 }
                 continue;
             }
-            if picked.len() > 1 {
+            if !named {
                 let gap = if n > 0 { "\n" } else { "" };
                 let _ = writeln!(out, "{gap}{}:", sanitize::terminal(&session.name));
             }
@@ -183,7 +189,7 @@ impl View<'_> {
         let inventory = &self.seen.inventory;
         let checkpoints = |i: usize| {
             let session = &inventory.sessions[i];
-            (!self.args.sessions.is_empty()).then(|| {
+            (self.args.long || !self.args.sessions.is_empty()).then(|| {
                 let of = |c: &usize| {
                     let protected = self.args.long.then(|| self.reasons(i, *c));
                     LsCheckpoint::new(&session.checkpoints[*c], &inventory.names, protected)

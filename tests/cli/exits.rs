@@ -10,7 +10,7 @@ fn usage_errors_are_two() {
         &["frobnicate"][..],
         &["ls", "--frobnicate"],
         &["ls", "--sort", "colour"],
-        &["ls", "--long"],
+        &["ls", "--long", "--unrecognised"],
         &["plan", "--now", "yesterday"],
         &["plan", "--format", "yaml"],
         &["plan", "--threads", "0"],

@@ -245,3 +245,35 @@ fn a_stranger_is_shown_what_to_declare() {
     }
     insta::assert_snapshot!(seen.join("\n"));
 }
+
+/// It reads only: a part of a root that works is looked at as that part.
+#[test]
+fn a_part_of_a_root_is_shown_as_such() {
+    let tree = tree(MINE);
+    tree.symlink("other/latest.pt", "../run/net-1.pt").file("runner/x", "");
+    let outside = World::new();
+    outside.run(["init", tree.path().to_str().unwrap()]).ok();
+    let before = crate::support::Snapshot::of(tree.path());
+    let part = tree.at("run").to_str().unwrap().to_owned();
+    for (world, dir) in
+        [(&outside, &*part), (&World::within(tree.path()), "run"), (&World::within(&part), ".")]
+    {
+        let run = world.run(["layout", "test", dir]).ok().warns("run in the root");
+        // What stands beside it counts, and is not shown.
+        run.says(
+            "run/net-1.pt: mine, checkpoint net-1.pt, step 1, complete, latest, named by other/latest.pt",
+        );
+        let run = world.run(["layout", "test", dir]).ok().says("run/7/weights: not recognised");
+        assert!(
+            run.stdout.lines().all(|l| l.starts_with("run/") || l.starts_with("    ")),
+            "{run}"
+        );
+        let json = world.run(["layout", "test", dir, "--json"]).ok().json();
+        let entries = json["entries"].as_array().unwrap();
+        assert!(entries.iter().all(|e| e["path"].as_str().unwrap().starts_with("run/")), "{json}");
+    }
+    let all = World::within(tree.path()).run(["layout", "test", "."]).ok();
+    assert!(all.stdout.contains("other/") && all.stdout.contains("runner/"), "{all}");
+    before.assert_same(&crate::support::Snapshot::of(tree.path()));
+    outside.run(["layout", "test", "/etc"]).code(6);
+}

@@ -168,3 +168,23 @@ fn an_inventorys_faults_have_lines() {
     let run = world.run(["plan", "--inventory", file.to_str().unwrap()]);
     run.code(2).warns("line 2");
 }
+
+/// docs/layouts.md sends people here who declared a layout.
+#[test]
+fn a_long_listing_without_a_name_is_of_every_session() {
+    let tree = nsml::storage();
+    nsml::write_as(&tree, "nsmlteam/mnist/5");
+    let world = world(&tree);
+    let before = Snapshot::of(tree.path());
+    let run = world.run(["ls", "--long"]).ok().says("nsmlteam/mnist/4:\n");
+    run.says("\nnsmlteam/mnist/5:\n").says("From");
+    let json = world.run(["ls", "--long", "--json"]).ok().json();
+    let sessions = json["sessions"].as_array().unwrap();
+    let count = |s: &serde_json::Value| s["checkpoints"].as_array().map(Vec::len);
+    assert_eq!(sessions.iter().map(count).collect::<Vec<_>>(), [Some(9), Some(9)]);
+    let pairs = world.run(["ls", "--long", "-q", "--reverse"]).ok().stdout;
+    assert_eq!(pairs.lines().next(), Some("nsmlteam/mnist/5\t41"));
+    assert_eq!(pairs.lines().count(), 18);
+    before.assert_same(&Snapshot::of(tree.path()));
+    crate::nsml::world(&Tree::new()).run(["ls", "--long"]).ok().warns("no sessions in");
+}
