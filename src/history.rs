@@ -46,7 +46,7 @@ pub enum HistoryError {
     #[error("the history of usage is in use by another run")]
     Busy,
     #[error(
-        "the history of usage has a point of {newest}, which is later than now; nothing was added. If that clock was wrong, move .retain/{FILE} away"
+        "the history of usage has a point of {newest}, which is later than now; nothing was added"
     )]
     Clock { newest: crate::core::model::Time },
     #[error("the history of usage refused a change: {0}")]

@@ -89,9 +89,15 @@ impl<'a> Site<'a> {
         for run in runs.iter().filter(|run| self.counts(run)) {
             let Some(at) = run.begin.as_ref().and_then(|b| Time::parse(&b.now)) else { continue };
             if at.since(now) > SKEW {
+                let home = match self.home.at.to_string().as_str() {
+                    "." => self.root.path.clone(),
+                    at => self.root.path.join(at),
+                };
                 let why = format!(
                     "before run {} of {at} (if that one's clock was wrong: undo or purge it, then remove `{}/.retain/journal/{}.*`)",
-                    run.id, self.home.at, run.id
+                    run.id,
+                    home.display(),
+                    run.id
                 );
                 return Err(ApplyError::Clock { now, why });
             }

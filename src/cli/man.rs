@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Write one page for each command into this directory
+    /// Write one page for each command into this directory, made if need be
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
@@ -19,7 +19,8 @@ pub fn run(context: &Context, args: &ManArgs) -> Result<Exit, Failure> {
         None => context.ui.raw(|out| clap_mangen::Man::new(Cli::command()).render(out))?,
         Some(dir) => {
             let shown = context::shown(dir);
-            clap_mangen::generate_to(Cli::command(), dir).map_err(|e| {
+            let made = std::fs::create_dir_all(dir);
+            made.and_then(|()| clap_mangen::generate_to(Cli::command(), dir)).map_err(|e| {
                 anyhow::Error::new(e).context(format!("cannot write pages to {shown}"))
             })?;
             context.ui.note(format!("wrote the pages to {shown}"));

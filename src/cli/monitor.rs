@@ -134,7 +134,7 @@ pub fn run(context: &Context, args: &MonitorArgs) -> Result<Exit, Failure> {
             });
             let sent = remembered.map(|(recorded, sent)| {
                 if let Err(e) = recorded {
-                    context.ui.warn(e.to_string());
+                    past::warn(context, root, &e);
                 }
                 sent
             });

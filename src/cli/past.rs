@@ -1,9 +1,9 @@
 //! The history of usage, as commands read and write it. Nothing here can make a command fail.
 
-use super::context::Context;
+use super::context::{self, Context};
 use crate::apply::Root;
 use crate::core::usage::Report;
-use crate::history::{History, HistoryError, Measured};
+use crate::history::{self, History, HistoryError, Measured};
 use crate::steps::past::future;
 pub use crate::steps::past::{Future, measured, trash_of};
 use std::os::fd::AsFd as _;
@@ -38,8 +38,9 @@ pub fn update<T>(
     match History::update(ours.as_fd(), context.now, change) {
         Ok((value, aside)) => {
             if let Some(name) = aside {
+                let path = context::shown(&root.path.join(".retain").join(name));
                 context.ui.warn(format!(
-                    "the history of usage was damaged; it is now .retain/{name}, and a new one was begun"
+                    "the history of usage was damaged; it is now {path}, and a new one was begun"
                 ));
             }
             Some(value)
@@ -49,10 +50,22 @@ pub fn update<T>(
             None
         }
         Err(e) => {
-            context.ui.warn(e.to_string());
+            warn(context, root, &e);
             None
         }
     }
+}
+
+/// Says what is wrong with the history, and where it lies if it has to be moved.
+pub fn warn(context: &Context, root: &Root, error: &HistoryError) {
+    let remedy = match error {
+        HistoryError::Clock { .. } => {
+            let path = context::shown(&root.path.join(".retain").join(history::FILE));
+            format!("; if that clock was wrong, move {path} away")
+        }
+        _ => String::new(),
+    };
+    context.ui.warn(format!("{error}{remedy}"));
 }
 
 /// The history, if there is one that can be read.

@@ -293,8 +293,9 @@ mod tests {
             body(&english, &finding("nlp"), Door::Plain),
             "nlp uses 12.00 GiB of 10.00 GiB (120 %) under the quota \"team\" of /runs.\n\
              At this rate it will be full in 3 days (95 %: 1 to never).\n\n\
-             Deleting 3 checkpoints would bring it to 11.00 GiB:\n  nlp/1: 1 checkpoints, 1.00 GiB\n  \
-             nlp/2: 1 checkpoints, 1.00 GiB\n  ... and 1 more sessions\n\
+             What could be deleted would bring it to 11.00 GiB (checkpoints: 3):\n  \
+             nlp/1: 1.00 GiB (checkpoints: 1)\n  nlp/2: 1.00 GiB (checkpoints: 1)\n  \
+             ... and more sessions: 1\n\
              That would still be 1.00 GiB too much. What is pinned or protected has to be looked at \
              by its owner.\n\nTo look at it, and to do it:\n  retain plan\n"
         );

@@ -208,6 +208,8 @@ fn i12_a_clock_that_jumped_stops_apply_and_purge() {
         store.apply_with(&back, &ApplyOptions { settings: settings(at), ..options() }).unwrap_err();
     assert_eq!(error.kind(), Kind::Refused, "{error}");
     assert!(error.to_string().contains("before run 20260210-120000"), "{error}");
+    let journal = format!("remove `{}20260210-120000", store.path(".retain/journal/").display());
+    assert!(error.to_string().contains(&journal), "{error}");
     assert!(purge(&store.root(), Which::All, &settings(at), &silent).is_err());
     // Two machines need not agree to the second.
     assert!(

@@ -25,8 +25,7 @@ fn completions_and_manual_pages_are_made() {
     }
     World::new().run(["man"]).ok().says(".TH retain");
     let world = World::new();
-    let dir = world.home().join("man");
-    std::fs::create_dir(&dir).unwrap();
+    let dir = world.home().join("share/man/man1");
     world.run(["man", "-o", dir.to_str().unwrap()]).ok();
     assert!(dir.join("retain-apply.1").exists());
 }

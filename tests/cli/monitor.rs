@@ -360,7 +360,9 @@ fn a_clock_that_goes_back_repeats_nothing() {
     };
     run(10, big - 1).ok();
     assert_eq!(hook.texts().len(), 1);
-    run(9, big - 1).ok().warns("later than now; nothing was added");
+    let path = tree.at(".retain/history.sqlite");
+    let remedy = format!("if that clock was wrong, move {} away", path.display());
+    run(9, big - 1).ok().warns("later than now; nothing was added").warns(&remedy);
     assert_eq!(hook.texts().len(), 0);
     // A change is told all the same.
     run(9, 10 * big).ok();

@@ -222,7 +222,7 @@ fn a_damaged_history_is_set_aside_and_the_clean_up_done() {
     run.warns("damaged");
     assert_eq!(std::fs::read(tree.at(".retain/history.sqlite")).unwrap(), b"not a database");
     let run = world.run(["apply", "--yes", "--policy", &policy]).ok();
-    run.warns("is now .retain/history.sqlite.damaged-20400615-120000");
+    run.warns("/.retain/history.sqlite.damaged-20400615-120000, and a new one");
     let aside = tree.at(".retain/history.sqlite.damaged-20400615-120000");
     assert_eq!(std::fs::read(aside).unwrap(), b"not a database");
     assert_eq!(nsml::left(&tree, SESSION), ["31", "41"]);

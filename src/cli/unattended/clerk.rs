@@ -65,11 +65,20 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .prefix(".retain-")
         .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)?;
+        .tempfile_in(folder)
+        .map_err(nameless)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Nobody knows the name that the error speaks of: it was to be another file for an instant.
+fn nameless(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((why, _)) => io::Error::new(error.kind(), why.to_owned()),
+        None => error,
+    }
 }
 
 fn append(path: &Path, text: &str) -> io::Result<()> {
@@ -89,7 +98,9 @@ mod tests {
         clerk.write(&path, "two".to_owned(), How::Replace).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
         let missing = dir.path().join("missing/retain.prom");
-        assert!(clerk.write(&missing, "three".to_owned(), How::Replace).is_err());
+        let error = clerk.write(&missing, "three".to_owned(), How::Replace).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains(".retain-"), "{error}");
         clerk.write(&path, "!".to_owned(), How::Append).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "two!");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
