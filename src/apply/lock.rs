@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const NAME: &CStr = c"lock";
+/// All but its owner.
+const OTHERS: u32 = 0o077;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A held lock; dropping it lets go.
@@ -110,7 +112,7 @@ impl Lock {
         let (ours, now) = (dir::stat_fd(self.dir.as_fd())?, dir::stat_fd(self.file.as_fd())?);
         let euid = rustix::process::geteuid().as_raw();
         let own = ours.stx_uid == euid && now.stx_uid == euid && ours.stx_mode & 0o022 == 0;
-        if !own || now.stx_mode & 0o077 == 0 {
+        if !own || u32::from(now.stx_mode) & OTHERS == 0 {
             return Ok(());
         }
         let name = CString::new(format!("lock.{}", super::random_hex(8)?))?;

@@ -66,7 +66,9 @@ fn known(
     if found.is_ok() || faults.is_empty() {
         return found;
     }
-    faults.iter().for_each(|fault| context.ui.warn(fault));
+    for fault in faults {
+        context.ui.warn(fault);
+    }
     let none = "of what can be read, no run, or not one alone, is called that";
     Err(Failure::msg(Exit::Error, none).help("`retain log` lists the runs"))
 }

@@ -7,7 +7,7 @@
 mod notice;
 pub mod number;
 
-pub use notice::notice;
+pub use notice::{has_both, notice};
 
 use super::decision::Reason;
 use super::model::{Checkpoint, Inventory, MetricId, Session};

@@ -188,9 +188,9 @@ impl Run<'_, '_> {
                 Limited::Bytes => Blockers::of_bytes(staying),
                 Limited::Count => {
                     let mut blockers = Blockers::default();
-                    staying.for_each(|(blocker, _)| {
-                        blocker.into_iter().for_each(|b| blockers.add(b, 1));
-                    });
+                    for blocker in staying.filter_map(|(blocker, _)| blocker) {
+                        blockers.add(blocker, 1);
+                    }
                     blockers
                 }
             };

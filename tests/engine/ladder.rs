@@ -3,8 +3,8 @@
 use crate::support::{DAY, NOW, Root, ago, best, checkpoint, edit, keeps, policy, rule, steps};
 use retain::core::calendar::Span;
 use retain::core::decision::{Reason, Verdict};
-use retain::core::explain::Explainer;
-use retain::core::model::{Marks, Pin, Pointer, Status};
+use retain::core::explain::{Explainer, notice};
+use retain::core::model::{Marks, Pin, Pointer, Status, Step};
 use retain::core::policy::{
     Discard, Match, Policy, Protection, Restarted, Rule, RuleKind, SessionPolicy,
 };
@@ -313,6 +313,30 @@ fn restarted_runs_are_kept_whole_until_the_policy_says() {
     assert_eq!(root.kept(&by(Restarted::Keep)), "a b c d e");
     assert_eq!(root.kept(&by(Restarted::ByTime)), "e");
     assert_eq!(root.kept(&by(Restarted::ByStep)), "c");
+}
+
+#[test]
+fn epochs_beside_steps_are_kept_whole_until_the_policy_says() {
+    let cp = |id: &str, step, day: i64| checkpoint(id, step, (30 - day) * DAY);
+    let mut root = Root::new().session(
+        "o/d/1",
+        vec![cp("s1", Some(100), 1), cp("s2", Some(200), 2), cp("e5", None, 3), cp("e6", None, 4)],
+    );
+    for (c, epoch) in root.last().checkpoints[2..].iter_mut().zip(5..) {
+        c.epoch = Some(Step::Whole(epoch));
+    }
+    let by = |restarted| edit(last1(), |p| p.restarted = restarted);
+    assert_eq!(root.kept(&by(Restarted::Keep)), "s1 s2 e5 e6");
+    assert_eq!(root.kept(&by(Restarted::ByTime)), "e6");
+    let policy = by(Restarted::Keep);
+    let outcome = root.decide(&policy);
+    let explainer = Explainer { inventory: &root.0, policy: &policy };
+    let said = notice(&explainer, &outcome.notices[0]).text;
+    assert!(said.starts_with("has epochs beside steps: "), "{said}");
+    let reason = outcome.sessions[0].reasons(0)[0];
+    let session = &root.0.sessions[0];
+    let said = explainer.reason(session, &session.checkpoints[0], Some(0), &reason).text;
+    assert_eq!(said, "steps and epochs in one folder: e6 has an epoch only");
 }
 
 #[test]

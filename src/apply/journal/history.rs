@@ -96,6 +96,8 @@ pub struct Run {
     pub skipped: Vec<(String, String)>,
     /// The apply came to its end; why it stopped early, if it did.
     pub ended: Option<Option<String>>,
+    /// How many files of the apply did not come to their end by themselves, whoever brought it to one.
+    pub cut_off: usize,
     /// A file has a hole: some records are missing.
     pub damaged: bool,
     pub newer: bool,
@@ -189,11 +191,12 @@ impl Run {
         !self.damaged && self.orphans.is_empty() && self.items.values().all(done)
     }
 
-    /// It moved something, as far as its journal tells: of a damaged one nobody knows, and so of what it
-    /// announced and did not come back to.
+    /// It moved something, as far as its journal tells: of a damaged one nobody knows, nor of one that
+    /// was cut off, whatever was put back since.
     pub fn moved_any(&self) -> bool {
         let stayed = |i: &Item| matches!(i.state, State::Kept | State::Gone);
-        self.damaged || !self.orphans.is_empty() || !self.items.values().all(stayed)
+        let known = self.cut_off == 0 && !self.damaged && self.orphans.is_empty();
+        !known || !self.items.values().all(stayed)
     }
 
     /// The beginning of the apply itself. The others repeat it as far as they know it: with a
@@ -294,6 +297,7 @@ fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], whole: bool) -> Run 
             }
             run.take(record);
         }
+        run.cut_off += usize::from(!ended && work == Work::Apply);
         match (ended, work) {
             (false, _) => run.open.push(Open { name: name.clone(), ..writer }),
             // A recovery that came to its end has looked after all files before its own.

@@ -42,7 +42,9 @@ impl Held {
         let mut usage = Usage::default();
         let [protected, young, untouched, rules] = kept.map(|checkpoints| {
             let before = usage.bytes();
-            checkpoints.into_iter().for_each(|c| usage.add(c));
+            for c in checkpoints {
+                usage.add(c);
+            }
             usage.bytes() - before
         });
         Held { protected, young, untouched, rules }

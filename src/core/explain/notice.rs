@@ -3,11 +3,12 @@
 use super::Explainer;
 use super::number::size;
 use crate::core::decision::{Blockers, Limited, Notice};
-use crate::core::model::Session;
+use crate::core::model::{Checkpoint, Session};
 use crate::core::plan::PlanWarning;
 use crate::core::policy::{Cap, Per, RuleKind};
 
 /// Renders a notice; `kind` is stable.
+#[expect(clippy::too_many_lines, reason = "a table: one notice an arm")]
 pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
     let session_at = |i: u32| &explainer.inventory.sessions[i as usize];
     let quota_at = |i: u16| &explainer.policy.quotas[usize::from(i)];
@@ -103,6 +104,13 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
             let text = format!("has no finite value of {wanted}; {kept}");
             in_session("no-metric", session_at(*session), text)
         }
+        Notice::Restarted { session } if has_both(session_at(*session)) => in_session(
+            "restarted",
+            session_at(*session),
+            "has epochs beside steps: which are newer, their names do not tell; it is kept whole until \
+             the policy says restarted = \"by-time\""
+                .to_owned(),
+        ),
         Notice::Restarted { session } => in_session(
             "restarted",
             session_at(*session),
@@ -129,6 +137,12 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
             general("idle-policy", format!("policy \"{name}\" has no session"))
         }
     }
+}
+
+/// Whether a session has checkpoints with a step, and others with an epoch only.
+pub fn has_both(session: &Session) -> bool {
+    let any = |is: fn(&Checkpoint) -> bool| session.checkpoints.iter().any(is);
+    any(|c| c.step.is_some()) && any(|c| c.step.is_none() && c.epoch.is_some())
 }
 
 fn whose(group: &str, cap: Cap) -> String {

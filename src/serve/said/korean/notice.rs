@@ -1,8 +1,8 @@
 //! Warnings, the brake, forecasts and causes in Korean.
 
 use crate::core::decision::{Blockers, Limited, Notice};
-use crate::core::explain::Explainer;
 use crate::core::explain::number::size;
+use crate::core::explain::{self, Explainer};
 use crate::core::plan::Brake;
 use crate::core::policy::{Cap, Per, RuleKind};
 use crate::core::trend::{Forecast, Full};
@@ -76,6 +76,11 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
                     index + 1
                 )
             }
+        }
+        Notice::Restarted { session } if explain::has_both(&explainer.inventory.sessions[*session as usize]) => {
+            "epoch만 있는 체크포인트와 step이 있는 체크포인트가 섞여 있어, 이름으로는 어느 것이 최신인지 알 수 \
+             없습니다. 정책에 restarted = \"by-time\"을 쓰기 전까지 전부 보존합니다."
+                .to_owned()
         }
         Notice::Restarted { .. } => "실행이 두 번 들어 있습니다. 나중에 저장된 체크포인트의 step이 더 \
              낮습니다. 정책에 restarted를 쓰기 전까지 전부 보존합니다. 실행을 다시 시작했으면 \"by-time\", \
