@@ -1,7 +1,7 @@
 //! What a sum of checkpoints counts besides bytes: files, lengths, who was measured.
 
 use crate::support::*;
-use retain::core::model::SharedFile;
+use retain::core::model::{SharedFile, Space};
 use retain::core::policy::{self, Policy};
 use retain::core::usage::{self, Amount, By, Input, Report, Unrecognised, Weight};
 
@@ -53,7 +53,7 @@ fn files_and_lengths_add_up_and_who_was_not_measured_is_counted() {
 fn the_length_of_a_shared_file_counts_once() {
     let mut root = storage();
     for n in 0..2 {
-        let file = SharedFile { inode: 7, bytes: 30, apparent: 30, links: 2 };
+        let file = SharedFile { inode: 7, bytes: 30, links: 2 };
         root.0.sessions[0].checkpoints[n].extra_mut().shared.push(file);
     }
     let total = report(&root, &policy(""), None).total;
@@ -121,9 +121,12 @@ fn a_quota_says_whether_it_evicts_and_what_is_left_with_hard_links() {
         let found: Vec<_> = quotas.iter().map(|q| (q.used, q.after, q.evicts)).collect();
         assert_eq!(found, [(140, 100, evicts)], "{on_exceed}");
     }
-    // What a link that nobody has seen holds is in no checkpoint any more, and no scan counts it.
+    // A link that nobody has seen holds it on the disk as well, but no checkpoint of the owner has it.
     root.0.sessions[0].checkpoints[1].extra = None;
-    let quota = "[[quota]]\nname = \"q\"\nper = \"owner\"\nmax-bytes = \"1KiB\"\n";
+    root.0.space = Some(Space { total: 1000, free: 500 });
+    let quota = "[[quota]]\nname = \"q\"\nper = \"owner\"\nmax-bytes = \"1KiB\"\n\
+                 [[quota]]\nname = \"room\"\nmin-free = \"1B\"\n";
     let quotas = report(&root, &policy(quota), None).quotas;
-    assert_eq!((quotas[0].used, quotas[0].after), (200, 100));
+    let found: Vec<_> = quotas.iter().map(|q| (q.used, q.after)).collect();
+    assert_eq!(found, [(200, 100), (500, 460)]);
 }

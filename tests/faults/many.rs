@@ -210,8 +210,10 @@ fn f22_signals_during_apply_needs_root_needs_strace() {
                 let summary = &runs(&case.store.root(), 0).unwrap().0[0];
                 assert!(!summary.unfinished && !summary.damaged, "{about}");
                 let all_gone = case.gone() == PLANNED.len();
-                assert_eq!(run.code, Some(if all_gone { 0 } else { 3 }), "{about}");
-                assert!(all_gone || run.stderr.contains("stopped before the end"), "{about}");
+                // The last move may be followed by the purge of what is past its grace.
+                let stopped = run.stderr.contains("stopped before the end");
+                assert_eq!(run.code, Some(if stopped { 3 } else { 0 }), "{about}");
+                assert!(all_gone || stopped, "{about}");
                 case.heals(true, &about);
             }
         }
