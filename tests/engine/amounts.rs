@@ -53,7 +53,7 @@ fn files_and_lengths_add_up_and_who_was_not_measured_is_counted() {
 fn the_length_of_a_shared_file_counts_once() {
     let mut root = storage();
     for n in 0..2 {
-        let file = SharedFile { inode: 7, bytes: 30, links: 2 };
+        let file = SharedFile { inode: 7, bytes: 30, apparent: 30, links: 2 };
         root.0.sessions[0].checkpoints[n].extra_mut().shared.push(file);
     }
     let total = report(&root, &policy(""), None).total;
