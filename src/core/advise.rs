@@ -74,7 +74,7 @@ pub struct Advice {
 /// inventory, the larger rules: what is young today shows only later what it would have needed.
 ///
 /// # Errors
-/// As [`simulate`].
+/// As [`simulate()`].
 pub fn advise(
     inventory: &Inventory,
     policy: &Policy,

@@ -139,7 +139,7 @@ pub fn says_submitted(root: &Root, series: &str, checkpoint: &Checkpoint) -> boo
     told.marks.has(Marks::SUBMITTED)
 }
 
-/// Changes in an inventory what [`write`] would change of its submissions, and writes nothing.
+/// Changes in an inventory what [`write()`] would change of its submissions, and writes nothing.
 ///
 /// # Errors
 /// As for `write`: what stands in a folder cannot be read.
