@@ -165,9 +165,11 @@ impl Explainer<'_> {
                 let why = session.tainted.first().map_or("", |t| t);
                 say("tainted", format!("its session could not be read whole: {why}"), none())
             }
-            Reason::Ambiguous => {
-                say("ambiguous", "its name and content contradict each other", none())
-            }
+            Reason::Ambiguous => say(
+                "ambiguous",
+                "what it is, or whether all of it is there, is not certain",
+                none(),
+            ),
             Reason::Conflict => {
                 let why = c.conflicts().first().map_or("", |t| t);
                 say("conflict", format!("it is in doubt: {why}"), none())

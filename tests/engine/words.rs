@@ -146,7 +146,12 @@ fn what_holds_against_every_rule() {
             "its session could not be read whole: a/b: Permission denied",
             json!({}),
         ),
-        (Reason::Ambiguous, "ambiguous", "its name and content contradict each other", json!({})),
+        (
+            Reason::Ambiguous,
+            "ambiguous",
+            "what it is, or whether all of it is there, is not certain",
+            json!({}),
+        ),
         (Reason::Conflict, "conflict", "it is in doubt: 0.5 or 0.7", json!({})),
         (Reason::Running, "running", "newest of a running session", json!({})),
         (

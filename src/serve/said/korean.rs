@@ -90,7 +90,7 @@ impl Speaker<'_> {
                 let why = session.tainted.first().map_or("", |t| t);
                 format!("세션을 온전히 읽을 수 없음: {}", phrases::fault(why))
             }
-            Reason::Ambiguous => "이름과 내용이 서로 맞지 않음".to_owned(),
+            Reason::Ambiguous => "무엇인지, 또는 온전한지 확실하지 않음".to_owned(),
             Reason::Conflict => {
                 let why = c.conflicts().first().map_or("", |t| t);
                 format!("의심스러운 점이 있음: {}", phrases::fault(why))
