@@ -5,7 +5,7 @@
 //! symlink or cross a mount, and all that follows is relative to its descriptor (I18, I19, I20).
 
 use crate::core::name;
-use crate::store::listing;
+use crate::store::{listing, local};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
@@ -278,12 +278,8 @@ pub fn look(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Option<Statx>> {
 
 /// Where a directory lies, to be shown: nothing is ever opened by it.
 pub fn shown(dir: BorrowedFd<'_>) -> String {
-    use rustix::fd::AsRawFd as _;
-    let link = std::fs::read_link(format!("/proc/self/fd/{}", dir.as_raw_fd()));
-    link.map_or_else(
-        |_| ".retain".to_owned(),
-        |path| name::encode(path.as_os_str().as_encoded_bytes()).into_owned(),
-    )
+    let path = local::absolute(dir);
+    path.map_or_else(|| ".retain".to_owned(), name::encode_owned)
 }
 
 pub fn kind(stat: &Statx) -> FileType {

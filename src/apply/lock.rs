@@ -103,9 +103,7 @@ impl Lock {
     pub fn still_held(&self) -> io::Result<bool> {
         Ok(dir::look(self.dir.as_fd(), NAME)?.is_some_and(|s| s.stx_ino == self.inode))
     }
-}
 
-impl Lock {
     /// A lock of an earlier version, which everybody may open, gives way to one that they may not.
     /// Whoever waits for it looks at the name each time.
     fn narrow(&mut self, calls: &dyn Calls) -> io::Result<()> {

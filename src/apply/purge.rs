@@ -42,6 +42,18 @@ pub enum Which<'a> {
     All,
 }
 
+impl Which<'_> {
+    /// Whether it is about a run, if one is meant by its whole id.
+    fn takes(self, run: &Run, now: Time) -> bool {
+        match self {
+            Which::Expired => is_expired(run, now),
+            Which::Run(id) => run.id == id,
+            Which::Runs(ids) => ids.contains(&run.id),
+            Which::All => true,
+        }
+    }
+}
+
 /// Purges the trash of this user's runs.
 ///
 /// # Errors
@@ -67,9 +79,10 @@ pub fn purge(
         Which::Run(text) => Some(super::undo::pick(&homes, text)?),
         _ => None,
     };
+    let which = id.as_deref().map_or(which, Which::Run);
     report.faults.extend(homes.iter().filter_map(Home::closed));
     for home in homes.iter().filter(|h| h.is_writable()) {
-        let done = purge_home(root, home, (which, id.as_ref()), settings, progress, &mut report);
+        let done = purge_home(root, home, which, settings, progress, &mut report);
         // I33: what is gone by then is said as well.
         done.map_err(|e| e.after(report.purged))?;
     }
@@ -79,7 +92,7 @@ pub fn purge(
 fn purge_home(
     root: &Root,
     home: &Home,
-    (which, id): (Which<'_>, Option<&String>),
+    which: Which<'_>,
     settings: &Settings<'_>,
     progress: Progress<'_>,
     report: &mut PurgeReport,
@@ -93,12 +106,7 @@ fn purge_home(
     // I12: with a clock that jumped ahead everything would seem expired; back, nothing is.
     site.check_clock(&runs)?;
     for run in runs.iter().filter(|r| !r.settled) {
-        let chosen = match which {
-            Which::Expired => is_expired(run, settings.now),
-            Which::Run(_) => id == Some(&run.id),
-            Which::Runs(ids) => ids.contains(&run.id),
-            Which::All => true,
-        };
+        let chosen = which.takes(run, settings.now);
         if site.stopped() {
             continue;
         }

@@ -285,13 +285,17 @@ impl Context {
         })
     }
 
-    /// Whether the policy in force goes by bytes. A policy that is faulty does not: it decides nothing.
+    /// Whether the index of the last scan may be used: not if the policy in force goes by bytes. A
+    /// faulty one does not, for it decides nothing.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub fn counts_bytes(&self, config: &Config) -> Result<bool, Failure> {
+    /// The policy cannot be read.
+    pub fn may_use_index(&self, config: &Config) -> Result<bool, Failure> {
+        if self.no_index {
+            return Ok(false);
+        }
         let (_, text) = self.text_in_force(config)?;
-        Ok(policy::load(&text).policy.is_some_and(|policy| policy.counts_bytes()))
+        Ok(!policy::load(&text).policy.is_some_and(|policy| policy.counts_bytes()))
     }
 
     /// Draws the faults of a file, which are why it does what it must not.

@@ -26,15 +26,8 @@ pub fn say_left(
     target: &Target,
 ) -> Result<(), Failure> {
     let inventory = &seen.inventory;
-    let sessions = pick::sessions(inventory, std::slice::from_ref(&target.session))?;
     let whole = target.checkpoints.is_empty();
-    let picked = if whole {
-        let all = |s: usize| (s, pick::natural(&inventory.sessions[s]));
-        sessions.into_iter().map(all).collect()
-    } else {
-        pick::checkpoints(inventory, &sessions, &target.checkpoints)?
-    };
-    for (s, list) in picked {
+    for (s, list) in pick::chosen(inventory, &target.session, &target.checkpoints)? {
         let session = &inventory.sessions[s];
         // What was asked for is gone, or would be: only the other kind can still hold.
         let pinned = |c: &usize| {

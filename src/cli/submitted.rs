@@ -147,15 +147,10 @@ fn edit(context: &Context, args: &SubmittedArgs) -> impl Fn(&mut Mark) {
 fn tell_still(context: &Context, target: &Target) -> Result<(), Failure> {
     let config = context.config()?;
     let root = context::open(&config.root)?;
-    let seen = work::scan_by(context, &config, &root, &context.declared(&config)?, true)?;
+    let index = context.may_use_index(&config)?;
+    let seen = work::scan_by(context, &config, &root, &context.declared(&config)?, index)?;
     let inventory = &seen.inventory;
-    let sessions = pick::sessions(inventory, std::slice::from_ref(&target.session))?;
-    let picked = if target.checkpoints.is_empty() {
-        let all = |s: usize| (s, (0..inventory.sessions[s].checkpoints.len()).collect());
-        sessions.into_iter().map(all).collect()
-    } else {
-        pick::checkpoints(inventory, &sessions, &target.checkpoints)?
-    };
+    let picked = pick::chosen(inventory, &target.session, &target.checkpoints)?;
     for (s, checkpoints) in picked {
         let session = &inventory.sessions[s];
         let of = |c: &usize| &session.checkpoints[*c];

@@ -49,12 +49,7 @@ pub fn scan(context: &Context, config: &Config) -> Result<Seen, Failure> {
 /// # Errors
 /// The root cannot be read at all; anything less is a fault in [`Seen`].
 pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
-    let declared = context.declared(config)?;
-    let index = !context.counts_bytes(config)?;
-    let how = How { declared: &declared, weigh: false, index };
-    let seen = look(context, config, root, how)?;
-    unfinished::tell(context, root, Some(&seen.inventory));
-    Ok(seen)
+    scan_in_force(context, config, root, false)
 }
 
 /// As [`scan_root`], and measures what no layout recognises.
@@ -62,10 +57,18 @@ pub fn scan_root(context: &Context, config: &Config, root: &Root) -> Result<Seen
 /// # Errors
 /// As [`scan_root`].
 pub fn weigh_root(context: &Context, config: &Config, root: &Root) -> Result<Seen, Failure> {
+    scan_in_force(context, config, root, true)
+}
+
+fn scan_in_force(
+    context: &Context,
+    config: &Config,
+    root: &Root,
+    weigh: bool,
+) -> Result<Seen, Failure> {
     let declared = context.declared(config)?;
-    let index = !context.counts_bytes(config)?;
-    let how = How { declared: &declared, weigh: true, index };
-    let seen = look(context, config, root, how)?;
+    let index = context.may_use_index(config)?;
+    let seen = look(context, config, root, How { declared: &declared, weigh, index })?;
     unfinished::tell(context, root, Some(&seen.inventory));
     Ok(seen)
 }

@@ -178,7 +178,7 @@ impl Explainer<'_> {
             Reason::Restarted { later } => {
                 let later = session.checkpoints.get(later as usize);
                 let id = later.map_or("", |c| &c.id);
-                let text = if later.is_some_and(|c| c.step.is_none() && c.epoch.is_some()) {
+                let text = if later.is_some_and(Checkpoint::has_epoch_only) {
                     format!("steps and epochs in one folder: {id} has an epoch only")
                 } else {
                     format!("two runs in one folder: {id} was saved later at a lower step")

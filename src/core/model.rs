@@ -282,6 +282,12 @@ pub struct SharedFile {
 }
 
 impl Checkpoint {
+    /// It tells an epoch and no step: beside those that tell a step, nothing but times says which is
+    /// newer.
+    pub fn has_epoch_only(&self) -> bool {
+        self.step.is_none() && self.epoch.is_some()
+    }
+
     pub fn metric(&self, id: MetricId) -> Option<f64> {
         self.metrics.get(id)
     }

@@ -153,7 +153,7 @@ fn mixed(session: &Session, members: &[u32], now: Time) -> Option<u32> {
     let (keyed, odd): (Vec<u32>, Vec<u32>) = members
         .iter()
         .copied()
-        .filter(|&i| at(i).step.is_some() || at(i).epoch.is_some())
+        .filter(|&i| at(i).step.is_some() || at(i).has_epoch_only())
         .partition(|&i| at(i).step.is_some());
     let last = odd.iter().copied().max_by_key(|&i| (time(i).is_none(), time(i), i))?;
     let first = keyed.into_iter().map(time).min()?;

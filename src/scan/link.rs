@@ -2,8 +2,9 @@
 //!
 //! A link is never followed into a directory. Where it leads is computed from the texts of the
 //! links the scan saw; only if that does not tell is the kernel asked what lies at its end, and
-//! the answer compared by inode, or by where it lies if the text left the root by another way in. A link among checkpoints that leads nowhere and looks like a
-//! pointer keeps its session: nobody knows what it was meant to protect (I6).
+//! the answer compared by inode, or by where it lies if the text left the root by another way in.
+//! A link among checkpoints that leads nowhere and looks like a pointer keeps its session: nobody
+//! knows what it was meant to protect (I6).
 
 use super::draft::Draft;
 use super::index::{Reader, Writer};

@@ -164,6 +164,23 @@ pub fn natural(session: &Session) -> Vec<usize> {
     list
 }
 
+/// What a session's name and names of checkpoints in it choose; without any, all that it has.
+///
+/// # Errors
+/// Nothing has one of the names.
+pub fn chosen(
+    inventory: &Inventory,
+    session: &String,
+    checkpoints: &[String],
+) -> Result<Vec<(usize, Vec<usize>)>, PickError> {
+    let sessions = sessions(inventory, std::slice::from_ref(session))?;
+    if checkpoints.is_empty() {
+        let all = |s: usize| (s, natural(&inventory.sessions[s]));
+        return Ok(sessions.into_iter().map(all).collect());
+    }
+    self::checkpoints(inventory, &sessions, checkpoints)
+}
+
 /// Without what shell completion and habit add to a path.
 pub fn tidy(arg: &str) -> &str {
     let arg = arg.strip_prefix("./").unwrap_or(arg);

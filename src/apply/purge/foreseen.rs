@@ -1,7 +1,7 @@
 //! What a purge would free, told without a lock and without a change.
 
 use super::spared::{pointed_at, unwanted};
-use super::{Which, is_expired, is_passed_over};
+use super::{Which, is_passed_over};
 use crate::apply::home::{self, Home};
 use crate::apply::journal::history::{self, Item, Run, Settled, State};
 use crate::apply::outcome::{ApplyError, Count, Skip};
@@ -50,12 +50,7 @@ pub fn foresee(
             Err(_) => continue,
         };
         for run in &runs {
-            let chosen = match which {
-                Which::Expired => is_expired(run, now),
-                Which::Run(id) => run.id == id,
-                Which::Runs(ids) => ids.contains(&run.id),
-                Which::All => true,
-            };
+            let chosen = which.takes(run, now);
             match may_act(root, run) {
                 Err(e) if chosen && matches!(which, Which::Run(_)) => refused = Some(e),
                 Err(e) => {

@@ -122,13 +122,13 @@ impl AtHome<'_> {
         }
         // I23: nothing moves before the disk knows what will, and has room for what comes of it.
         let new = journal.is_none();
-        self.journal(site, journal)?;
-        let Some(open) = journal.as_mut() else { return Err(ApplyError::Interrupted) };
+        let open = self.journal(site, journal)?;
         for session in &ready {
             session.intents().for_each(|intent| open.add(&Record::Intent(intent)));
         }
         let room = ready.iter().map(|session| room(session.seen.deletions.len())).sum();
-        if let Err(e) = open.reserve(settings.calls, room) {
+        let reserved = open.reserve(settings.calls, room);
+        if let Err(e) = reserved {
             // Nothing was begun, and no later command has to hear of it.
             if new && let Some(journal) = journal.take() {
                 journal.discard(settings.calls);
@@ -137,7 +137,7 @@ impl AtHome<'_> {
             }
             return Err(ApplyError::journal("reserve space for the journal")(e));
         }
-        let journal = open;
+        let journal = self.journal(site, journal)?;
         journal.commit(settings.calls).map_err(ApplyError::journal("write the journal"))?;
 
         let halt = AtomicBool::new(false);

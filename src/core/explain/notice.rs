@@ -142,7 +142,7 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
 /// Whether a session has checkpoints with a step, and others with an epoch only.
 pub fn has_both(session: &Session) -> bool {
     let any = |is: fn(&Checkpoint) -> bool| session.checkpoints.iter().any(is);
-    any(|c| c.step.is_some()) && any(|c| c.step.is_none() && c.epoch.is_some())
+    any(|c| c.step.is_some()) && any(Checkpoint::has_epoch_only)
 }
 
 fn whose(group: &str, cap: Cap) -> String {

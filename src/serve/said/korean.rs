@@ -99,7 +99,7 @@ impl Speaker<'_> {
             Reason::Restarted { later } => {
                 let later = session.checkpoints.get(later as usize);
                 let id = later.map_or("", |c| &c.id);
-                if later.is_some_and(|c| c.step.is_none() && c.epoch.is_some()) {
+                if later.is_some_and(Checkpoint::has_epoch_only) {
                     format!("한 폴더에 step과 epoch가 섞여 있음: {id} 체크포인트에는 epoch만 있음")
                 } else {
                     format!(
