@@ -118,6 +118,8 @@ fn u1_needs_strace_ctrl_c_twice() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let pid = fs::read_to_string(children).unwrap().trim().parse().unwrap();
+    // Both in the middle of the next move: between two of them the first would end it.
+    std::thread::sleep(Duration::from_millis(150));
     for _ in 0..2 {
         kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
         std::thread::sleep(Duration::from_millis(50));
