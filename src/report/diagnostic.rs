@@ -12,7 +12,8 @@ use std::ops::Range;
 const DRAWN: usize = 100;
 
 /// The diagnostics of one file, each as `FILE:LINE:COLUMN` with its lines, and a last line that
-/// counts them; of more than a hundred the first, errors before warnings. `text` is what the diagnostics were made from; `color` adds terminal styles.
+/// counts them; of more than a hundred the first, errors before warnings. `text` is what the
+/// diagnostics were made from; `color` adds terminal styles.
 pub fn render(path: &str, text: &str, diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);

@@ -134,9 +134,13 @@ fn read(root: &Root, folder: &str) -> Result<MarksFile, MarkFault> {
 /// session. If not, and it counts as submitted, what the framework wrote says so.
 pub fn says_submitted(root: &Root, series: &str, checkpoint: &Checkpoint) -> bool {
     let file = folder_of(checkpoint.paths()).and_then(|folder| read(root, &folder).ok());
-    let mut told = Checkpoint { id: checkpoint.id.clone(), ..Checkpoint::default() };
-    file.unwrap_or_default().apply(series, &mut told);
-    told.marks.has(Marks::SUBMITTED)
+    file.is_some_and(|file| submits(&file, series, checkpoint))
+}
+
+fn submits(file: &MarksFile, series: &str, checkpoint: &Checkpoint) -> bool {
+    let mut bare = Checkpoint { id: checkpoint.id.clone(), ..Checkpoint::default() };
+    file.apply(series, &mut bare);
+    bare.marks.has(Marks::SUBMITTED)
 }
 
 /// Changes in an inventory what [`write()`] would change of its submissions, and writes nothing.
@@ -161,11 +165,7 @@ pub fn foresee(
         for c in &mut session.checkpoints {
             let Some(folder) = folder_of(c.paths()) else { continue };
             let Some((known, new)) = files.get(&*folder) else { continue };
-            let is_in = |file: &MarksFile| {
-                let mut bare = Checkpoint { id: c.id.clone(), ..Checkpoint::default() };
-                file.apply(&session.series, &mut bare);
-                bare.marks.has(Marks::SUBMITTED)
-            };
+            let is_in = |file: &MarksFile| submits(file, &session.series, c);
             // What no mark says, such as what a platform noted, stays as it is.
             match (is_in(known), is_in(new)) {
                 (_, true) => c.marks.set(Marks::SUBMITTED),

@@ -2,7 +2,8 @@
 //!
 //! Works on descriptors only: each directory is opened from the one that holds it, with
 //! `O_NOFOLLOW`, and compared with the mount of the root. A path is never resolved by the kernel
-//! twice, so nobody can swap a component in between (I18, I19, I20).
+//! twice, so nobody can swap a component in between (I18, I19, I20). [`leads_below`] alone follows
+//! links: to be told where something lies, not to open it.
 
 use super::unit::{self, Unit};
 use super::{Blob, Dir, Entry, Fact, Identity, Kind, Observation, Stat, Store};
