@@ -51,6 +51,22 @@ fn cut(at: impl Fn(&[u8], &str) -> Vec<u8>, check: impl Fn(&Store, &Picture, &st
     check(&store, &before, &run);
 }
 
+/// F1: a full disk had its journal begun in the room that was kept back, and it was cut off between the
+/// rename and the first record.
+#[test]
+fn f19_room_that_was_kept_back_and_not_written_to_is_no_journal_of_anything() {
+    let (store, plan) = store();
+    let run = "20260101-000000-0badc0de";
+    fs::create_dir_all(store.path(".retain/journal")).unwrap();
+    fs::write(store.path(&format!(".retain/journal/{run}.0000")), vec![0; 64 << 10]).unwrap();
+    let (all, faults) = runs(&store.root(), 0).unwrap();
+    assert_eq!((all.len(), faults), (1, Vec::new()));
+    assert!(!all[0].damaged && all[0].items.is_empty(), "{:?}", all[0]);
+    recover(&store.root(), &settings(now()), &silent).unwrap();
+    assert_eq!(recover(&store.root(), &settings(now()), &silent).unwrap(), None, "told for ever");
+    assert_eq!(store.apply(&plan).unwrap().moved.checkpoints, 2);
+}
+
 #[test]
 fn f19_cut_at_any_byte_after_the_intents_everything_can_be_restored() {
     let mut len = 0;
