@@ -58,7 +58,7 @@ fn f19_room_that_was_kept_back_and_not_written_to_is_no_journal_of_anything() {
     let (store, plan) = store();
     let run = "20260101-000000-0badc0de";
     fs::create_dir_all(store.path(".retain/journal")).unwrap();
-    fs::write(store.path(&format!(".retain/journal/{run}.0000")), vec![0; 64 << 10]).unwrap();
+    fs::write(store.path(format!(".retain/journal/{run}.0000")), vec![0; 64 << 10]).unwrap();
     let (all, faults) = runs(&store.root(), 0).unwrap();
     assert_eq!((all.len(), faults), (1, Vec::new()));
     assert!(!all[0].damaged && all[0].items.is_empty(), "{:?}", all[0]);
