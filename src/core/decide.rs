@@ -173,7 +173,8 @@ impl<'a> SessionView<'a> {
         if self.may_go_empty { 0 } else { self.policy.min_keep.max(1) }
     }
 
-    fn needed_by(&self, checkpoint: u32) -> &[(u32, u32)] {
+    /// Which (session, checkpoint) cannot be loaded without it.
+    pub fn needed_by(&self, checkpoint: u32) -> &[(u32, u32)] {
         self.needed.get(&(self.index, checkpoint)).map_or(&[], Vec::as_slice)
     }
 

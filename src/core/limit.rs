@@ -3,12 +3,14 @@
 //! A big checkpoint is never passed over for a smaller one: whoever is next in line goes, or the
 //! limit is reported as unreachable.
 
+mod held;
 pub mod quota;
 pub mod usage;
 
 use super::decide::SessionView;
 use super::decision::{Blockers, Limited, Notice, Reason};
 use super::model::{Checkpoint, Time};
+use held::Held;
 use usage::Usage;
 
 /// Where a checkpoint stands after the ladder.
@@ -16,7 +18,27 @@ use usage::Usage;
 pub enum Standing {
     Gone,
     Evictable,
+    /// Stays, for nothing but that others of its session need it.
+    Needed,
+    /// Stays, for nothing but that others need it, all of which go or are leaving.
+    Leaving,
     Stays(Blocker),
+}
+
+impl Standing {
+    /// Whether a limit of its session counts it.
+    fn counts(self) -> bool {
+        !matches!(self, Standing::Gone | Standing::Leaving)
+    }
+
+    /// What keeps it in this run.
+    fn blocker(self) -> Option<Blocker> {
+        match self {
+            Standing::Stays(blocker) => Some(blocker),
+            Standing::Needed | Standing::Leaving => Some(Blocker::Protected),
+            Standing::Gone | Standing::Evictable => None,
+        }
+    }
 }
 
 /// Why something that stays cannot be evicted.
@@ -94,10 +116,15 @@ pub fn enforce(
         let horizon = span.before(view.now);
         by_age(view, horizon, standings, candidates, &mut evicted);
     }
+    if limit.max_count.is_none() && limit.max_bytes.is_none() {
+        return evicted;
+    }
+    let mut held = Held::new(view, standings);
+    let held = &mut held;
     if let Some(max) = limit.max_count {
-        let left = standings.iter().filter(|s| **s != Standing::Gone).count() as u64;
+        let left = standings.iter().filter(|s| s.counts()).count() as u64;
         let one = |_: u32| 1;
-        let mut run = Run { view, standings, candidates, evicted: &mut evicted, notices };
+        let mut run = Run { view, standings, held, candidates, evicted: &mut evicted, notices };
         run.down_to(u64::from(max), left, Limited::Count, one, |order, left| {
             Reason::EvictedByCount { order, left }
         });
@@ -105,7 +132,7 @@ pub fn enforce(
     if let Some(max) = limit.max_bytes {
         let mut usage = Usage::default();
         for (c, standing) in view.session.checkpoints.iter().zip(standings.iter()) {
-            if *standing != Standing::Gone {
+            if standing.counts() {
                 usage.add(c);
             }
         }
@@ -117,7 +144,7 @@ pub fn enforce(
             usage.remove(&view.session.checkpoints[i as usize]);
             before - usage.bytes()
         };
-        let mut run = Run { view, standings, candidates, evicted: &mut evicted, notices };
+        let mut run = Run { view, standings, held, candidates, evicted: &mut evicted, notices };
         run.down_to(max, left, Limited::Bytes, free, |order, left| Reason::EvictedByBytes {
             order,
             left,
@@ -152,6 +179,7 @@ fn by_age(
 struct Run<'r, 'v> {
     view: &'r SessionView<'v>,
     standings: &'r mut [Standing],
+    held: &'r mut Held,
     candidates: &'r mut Vec<Candidate>,
     evicted: &'r mut Vec<(u32, Reason)>,
     notices: &'r mut Vec<Notice>,
@@ -175,15 +203,17 @@ impl Run<'_, '_> {
             self.evicted.push((i, reason(order, left)));
             self.standings[i as usize] = Standing::Gone;
             left = left.saturating_sub(take(i));
+            for base in self.held.let_go(i, self.standings) {
+                left = left.saturating_sub(take(base));
+            }
             gone += 1;
         }
         self.candidates.drain(..gone);
         if left > max {
             let staying = self.view.session.checkpoints.iter().zip(self.standings.iter());
-            let staying = staying.filter_map(|(c, standing)| match standing {
-                Standing::Stays(blocker) => Some((Some(*blocker), c)),
-                Standing::Gone | Standing::Evictable => None,
-            });
+            let staying = staying
+                .filter(|(_, standing)| standing.counts())
+                .filter_map(|(c, standing)| Some((Some(standing.blocker()?), c)));
             let blockers = match what {
                 Limited::Bytes => Blockers::of_bytes(staying),
                 Limited::Count => {

@@ -86,6 +86,60 @@ fn hard_links_count_once_and_free_nothing_while_one_is_left() {
     assert_eq!(root.kept(&max_bytes(policy(vec![]), 100)), "3");
 }
 
+/// `needs[i]`: what the checkpoint at that place needs.
+fn needing(needs: &[&[&str]]) -> Root {
+    let mut root = sized(&vec![10; needs.len()]);
+    for (c, needs) in root.last().checkpoints.iter_mut().zip(needs) {
+        c.extra_mut().needs = needs.iter().map(|n| (*n).into()).collect();
+    }
+    root
+}
+
+/// What the next run takes anyway, nothing else goes for.
+#[test]
+fn a_limit_takes_none_for_a_base_of_what_it_takes() {
+    let limits = |max: u32| {
+        [
+            edit(policy(vec![]), |p| p.limit.max_count = Some(max)),
+            max_bytes(policy(vec![]), u64::from(max) * 10),
+        ]
+    };
+    let check = |root: &Root, max: u32, kept: &str, met: bool| {
+        for policy in limits(max) {
+            assert_eq!(root.kept(&policy), kept, "{:?}", policy.policies[0].limit);
+            assert_eq!(root.decide(&policy).notices.is_empty(), met, "{kept}");
+        }
+    };
+    // 2 needs 1.
+    check(&needing(&[&[], &["1"], &[], &[]]), 2, "1 3 4", true);
+    check(&needing(&[&[], &[], &[]]), 2, "2 3", true);
+    check(&needing(&[&[], &["1"], &[]]), 1, "1 3", true);
+    // A chain: 3 needs 2, which needs 1.
+    check(&needing(&[&[], &["1"], &["2"], &[], &[]]), 2, "1 2 4 5", true);
+    // What stays needs it too.
+    check(&needing(&[&[], &["1"], &[], &["1"]]), 2, "1 4", true);
+    check(&needing(&[&[], &["1"], &[], &["1"]]), 1, "1 4", false);
+    // Each needs the other: neither is ever taken, and both count.
+    check(&needing(&[&["2"], &["1"], &[], &[]]), 2, "1 2 4", false);
+    // Something else holds it.
+    let mut root = needing(&[&[], &["1"], &[], &[]]);
+    root.last().checkpoints[0].marks.set(Marks::PINNED);
+    check(&root, 2, "1 4", true);
+    // Another session's needs are not this one's to judge.
+    let mut root = needing(&[&[], &["1"], &[], &[]]);
+    root = root.session("o/d/2", vec![checkpoint("x", Some(1), 10 * DAY)]);
+    let other = &mut root.last().checkpoints[0];
+    (other.bytes, other.extra_mut().needs) = (10, vec!["o/d/1/1".into()]);
+    check(&root, 2, "1 4 o/d/2:x", true);
+    // What needed it is not kept by a rule in the first place.
+    let last = edit(keeps(RuleKind::Last(2)), |p| p.limit.max_count = Some(2));
+    assert_eq!(needing(&[&[], &["1"], &[], &[]]).kept(&last), "1 3 4");
+    // A hard rule keeps it.
+    let hard = Rule { hard: true, ..rule(RuleKind::First(1)) };
+    let hard = edit(policy(vec![hard, rule(RuleKind::All)]), |p| p.limit.max_count = Some(2));
+    assert_eq!(needing(&[&[], &["1"], &[], &[]]).kept(&hard), "1 4");
+}
+
 fn quota(cap: Cap) -> Quota {
     Quota { name: "q".into(), cap, on_exceed: OnExceed::Evict, evict_unreachable: false }
 }

@@ -101,7 +101,9 @@ pub fn draft<'a>(
         start = ends[i];
         match standing {
             Standing::Evictable => decision.push_evictable(why),
-            Standing::Stays(_) => decision.push(Verdict::Keep, why.iter().copied()),
+            Standing::Needed | Standing::Leaving | Standing::Stays(_) => {
+                decision.push(Verdict::Keep, why.iter().copied());
+            }
             Standing::Gone => {
                 let eviction = evictions.get(i).copied().flatten();
                 let misses = |p| answers.of(p).filter(|a| !a.hit).map(|a| a.reason);
@@ -182,6 +184,9 @@ fn stand(
     let start = why.len();
     protect::protections(view, index, why);
     let protected = why.len() > start;
+    let only_needed = why[start..]
+        .iter()
+        .all(|r| matches!(r, Reason::Needed { session, .. } if *session == view.index));
     let min_keep = view.min_keep();
     let among_newest = place.filter(|p| *p < min_keep);
     if let Some(p) = among_newest {
@@ -205,7 +210,9 @@ fn stand(
             why.push(Reason::ByDefault);
         }
     }
-    if protected {
+    if protected && only_needed && among_newest.is_none() && !hard {
+        Standing::Needed
+    } else if protected {
         Standing::Stays(Blocker::Protected)
     } else if among_newest.is_some() {
         Standing::Stays(Blocker::MinKeep)

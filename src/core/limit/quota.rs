@@ -298,8 +298,7 @@ impl<'a> Run<'a> {
             let standings = &self.drafts[s].standings;
             let checkpoints = self.inventory.sessions[s].checkpoints.iter().enumerate();
             checkpoints.filter_map(move |(i, c)| match standings.get(i) {
-                Some(Standing::Stays(blocker)) => Some((Some(*blocker), c)),
-                Some(Standing::Gone | Standing::Evictable) => None,
+                Some(standing) => Some((Some(standing.blocker()?), c)),
                 None => Some((None, c)),
             })
         });
