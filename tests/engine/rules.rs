@@ -231,6 +231,31 @@ fn left_over_periods_keep_the_oldest() {
     assert_eq!(root.kept(&bare(vec![rule(bucket(Period::Day, 2, true))])), "b c");
 }
 
+/// As `first` does: it is the first of the run, whenever its file was touched.
+#[test]
+fn the_oldest_of_left_over_periods_goes_by_the_step_where_newness_does() {
+    let root = Root::new().session(
+        "o/d/1",
+        vec![
+            checkpoint("a", Some(0), 9 * DAY - 7),
+            checkpoint("b", Some(1), 9 * DAY),
+            checkpoint("c", Some(2), DAY),
+        ],
+    );
+    let kept = |restarted| {
+        let policy = bare(vec![rule(bucket(Period::Day, 3, true))]);
+        root.kept(&edit(policy, |p| p.restarted = restarted))
+    };
+    assert_eq!(kept(Restarted::ByStep), "a b c");
+    assert_eq!(kept(Restarted::ByTime), "a b c");
+    let kept = |restarted| {
+        let policy = bare(vec![rule(bucket(Period::Year, 2, true))]);
+        root.kept(&edit(policy, |p| p.restarted = restarted))
+    };
+    assert_eq!(kept(Restarted::ByStep), "a c");
+    assert_eq!(kept(Restarted::ByTime), "b c");
+}
+
 #[test]
 fn a_time_that_is_unknown_or_in_the_future_is_kept_and_stands_for_nothing() {
     let mut future = checkpoint("future", None, -DAY);

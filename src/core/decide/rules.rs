@@ -6,7 +6,6 @@
 use crate::core::decision::Reason;
 use crate::core::model::{Checkpoint, Marks, Names, Step, Time};
 use crate::core::policy::{Anchor, Best, Bucket, Direction, Missing, Pick, Rule, RuleKind, Ties};
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// A complete checkpoint, as a rule sees it.
@@ -375,10 +374,7 @@ fn buckets(bucket: &Bucket, rule: u16, members: &[Member<'_>], set: Setting<'_>)
     let left_over = periods.len() < bucket.n as usize;
     let oldest = members
         .iter()
-        .enumerate()
-        .filter_map(|(i, m)| Some((placed(m.checkpoint, set.now)?, Reverse(i))))
-        .min()
-        .map(|(_, Reverse(i))| i)
+        .rposition(|m| placed(m.checkpoint, set.now).is_some())
         .filter(|i| bucket.oldest && left_over && seen(members[*i].checkpoint).is_some());
 
     let answer = |(i, m): (usize, &Member<'_>)| {
