@@ -15,7 +15,7 @@ pub use matching::last_write;
 
 use super::decision::{Notice, Outcome, Reason, SessionDecision, Verdict};
 use super::limit::quota;
-use super::model::{Checkpoint, Inventory, Session, Time};
+use super::model::{Checkpoint, Inventory, Session, Status, Time};
 use super::order::{Keys, Order};
 use super::policy::{Across, Policy, SessionPolicy};
 use group::AcrossAnswers;
@@ -149,7 +149,12 @@ impl<'a> SessionView<'a> {
             && policy.restarted == super::policy::Restarted::Keep)
             .then(|| super::order::restarted(session, &members, now))
             .flatten();
-        let over = session.status == super::model::Status::Exited || policy.sessions.idle.is_some();
+        let over = match session.status {
+            Status::Exited => true,
+            Status::Unknown => policy.sessions.idle.is_some(),
+            // I5: however long it has been idle.
+            Status::Running => false,
+        };
         SessionView {
             index: u32::try_from(index).expect("fewer than 2^32 sessions"),
             session,

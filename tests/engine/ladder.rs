@@ -296,6 +296,13 @@ fn a_session_may_go_empty_only_if_it_is_over() {
     assert_eq!(root.kept(&empty), "last 2 3");
     let idle = edit(empty.clone(), |p| p.sessions.idle = Some(Span::parse("1d").unwrap()));
     assert_eq!(root.kept(&idle), "");
+    root.last().status = Status::Running;
+    assert_eq!(
+        root.kept(&idle),
+        "last 2 3",
+        "it says that it is running, however long it was idle"
+    );
+    root.last().status = Status::Unknown;
     root.last().checkpoints[1].extra_mut().pointers[0].external = true;
     assert_eq!(root.kept(&idle), "2", "a pointer from elsewhere still holds");
     // min-keep = 0 alone never empties a session.

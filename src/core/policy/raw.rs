@@ -76,7 +76,7 @@ pub struct PolicyFile {
     pub min_age: Option<Duration>,
     /// For all policies: the newest N complete checkpoints of a session always stay. Default: 1.
     pub min_keep: Option<u32>,
-    /// For all policies: with `min-keep = 0`, a session that has exited, or is matched by `idle`, may lose its newest checkpoint and its own pointers' targets too. Default: false.
+    /// For all policies: with `min-keep = 0`, a session that has exited, or is matched by `idle` and not said to be running, may lose its newest checkpoint and its own pointers' targets too. Default: false.
     pub session_may_go_empty: Option<bool>,
     /// For all policies: what to do with two runs in one folder. Default: "keep".
     pub restarted: Option<Restarted>,
@@ -197,7 +197,7 @@ pub struct Policy {
     pub min_age: Option<Duration>,
     /// The newest N complete checkpoints of a session always stay.
     pub min_keep: Option<u32>,
-    /// With `min-keep = 0`, a session that has exited, or is matched by `idle`, may lose its newest checkpoint too.
+    /// With `min-keep = 0`, a session that has exited, or is matched by `idle` and not said to be running, may lose its newest checkpoint too.
     pub session_may_go_empty: Option<bool>,
     /// IANA time zone of the bucket rules.
     pub timezone: Option<String>,
