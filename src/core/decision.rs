@@ -57,8 +57,8 @@ pub enum Reason {
     Conflict,
     /// Newest complete checkpoint of a running session, or newer than that.
     Running,
-    /// Two runs in one folder: this checkpoint's session has a later save (`later`, an index into
-    /// the session) with a lower step.
+    /// Two runs in one folder, or others without a number: this checkpoint's session has a save
+    /// (`later`, an index into the session) whose place [`super::order::Disagreement`] puts in doubt.
     Restarted { later: u32 },
 
     // The rest of the ladder.
@@ -274,8 +274,8 @@ pub enum Notice {
     QuotaNotMeasured { quota: u16 },
     /// A `best` rule keeps a whole session for want of its metrics; `whole`: nothing else takes from it.
     NoMetric { session: u32, policy: u16, rule: u16, whole: bool },
-    /// Two runs in one folder.
-    Restarted { session: u32 },
+    /// Two runs in one folder, as [`Reason::Restarted`].
+    Restarted { session: u32, later: u32 },
     /// A rule that goes by steps, epochs or times says nothing about a session that has none.
     RuleIsSilent { session: u32, rule: u16 },
     /// A protection that matches nothing.
@@ -291,7 +291,7 @@ impl Notice {
         match *self {
             Notice::LimitUnreachable { session, .. }
             | Notice::NoMetric { session, .. }
-            | Notice::Restarted { session }
+            | Notice::Restarted { session, .. }
             | Notice::RuleIsSilent { session, .. } => Some(session),
             Notice::QuotaUnreachable { .. }
             | Notice::LowUnreachable { .. }
@@ -362,7 +362,7 @@ mod tests {
         let of_session = [
             Notice::LimitUnreachable { session: 7, what: Limited::Count, excess, blockers },
             Notice::NoMetric { session: 7, policy: 1, rule: 2, whole: true },
-            Notice::Restarted { session: 7 },
+            Notice::Restarted { session: 7, later: 1 },
             Notice::RuleIsSilent { session: 7, rule: 2 },
         ];
         let of_none = [

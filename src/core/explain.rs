@@ -7,10 +7,11 @@
 mod notice;
 pub mod number;
 
-pub use notice::{has_both, notice};
+pub use notice::notice;
 
 use super::decision::Reason;
 use super::model::{Checkpoint, Inventory, MetricId, Session};
+use super::order::Disagreement;
 use super::policy::{Direction, Policy, Rule, RuleKind, Ties};
 use number::{age, count_of, pair, value};
 use serde_json::{Map, Value, json};
@@ -176,12 +177,22 @@ impl Explainer<'_> {
             }
             Reason::Running => say("running", "newest of a running session", none()),
             Reason::Restarted { later } => {
-                let later = session.checkpoints.get(later as usize);
-                let id = later.map_or("", |c| &c.id);
-                let text = if later.is_some_and(Checkpoint::has_epoch_only) {
-                    format!("steps and epochs in one folder: {id} has an epoch only")
-                } else {
-                    format!("two runs in one folder: {id} was saved later at a lower step")
+                let id = session.checkpoints.get(later as usize).map_or("", |c| &c.id);
+                let text = match Disagreement::of(session, later) {
+                    Disagreement::LowerStep => {
+                        format!("two runs in one folder: {id} was saved later at a lower step")
+                    }
+                    Disagreement::LowerEpoch => {
+                        format!("two runs in one folder: {id} was saved later at a lower epoch")
+                    }
+                    Disagreement::EpochOnly => {
+                        format!("steps and epochs in one folder: {id} has an epoch only")
+                    }
+                    Disagreement::Neither => {
+                        format!(
+                            "not all in one folder have a number: {id} has neither step nor epoch"
+                        )
+                    }
                 };
                 say("restarted", text, json!({"later": id}))
             }

@@ -282,10 +282,20 @@ pub struct SharedFile {
 }
 
 impl Checkpoint {
-    /// It tells an epoch and no step: beside those that tell a step, nothing but times says which is
-    /// newer.
-    pub fn has_epoch_only(&self) -> bool {
-        self.step.is_none() && self.epoch.is_some()
+    /// Called or marked the last or the best: most often a copy, which has no step of its own so that
+    /// it takes nobody's place in a rule.
+    pub fn is_last_or_best(&self) -> bool {
+        self.is_named_last_or_best() || self.marks.has(Marks::LATEST) || self.marks.has(Marks::BEST)
+    }
+
+    /// Its name, less the folders before it, begins with `last` or `best`.
+    pub fn is_named_last_or_best(&self) -> bool {
+        let id = self.id.as_bytes();
+        let name = &id[id.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1)..];
+        let starts = |word: &str| {
+            name.len() >= word.len() && name[..word.len()].eq_ignore_ascii_case(word.as_bytes())
+        };
+        starts("last") || starts("best")
     }
 
     pub fn metric(&self, id: MetricId) -> Option<f64> {

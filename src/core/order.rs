@@ -3,6 +3,7 @@
 //! Newness is a total order made of facts in the checkpoints; the order of a directory listing
 //! never enters it.
 
+use super::decide::rules;
 use super::model::{Checkpoint, Session, Step, Time};
 use super::name::natural_cmp;
 use super::policy::Restarted;
@@ -95,8 +96,8 @@ const COPY_NANOS_PER_BYTE: u64 = 2;
 ///
 /// Returns the index of the later-saved checkpoint with the lower step. Sessions without steps are
 /// compared by epoch. Times that are unknown or later than `now` say nothing. Where some have a step
-/// and others an epoch only, the order of the two kinds is told by nothing but their times: unless
-/// what has an epoch only was clearly saved first, as it is ranked, it is returned (I5).
+/// and others an epoch only or neither, the order of the kinds is told by nothing but their times:
+/// unless what lacks a number was clearly saved first, as it is ranked, it is returned (I5).
 pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
     let at = |i: u32| &session.checkpoints[i as usize];
     let has_steps = members.iter().any(|&i| at(i).step.is_some());
@@ -113,15 +114,16 @@ pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
     let mut points: Vec<(Step, Time, u32)> =
         members.iter().filter_map(|&i| known(i).map(|(step, time)| (step, time, i))).collect();
     points.sort_unstable_by_key(|p| (p.0, p.1));
-    if let Some(mixed) = mixed(session, members, now) {
+    let bytes: u64 = members.iter().fold(0, |sum, &i| sum.saturating_add(at(i).bytes));
+    let copying = i64::try_from(bytes.saturating_mul(COPY_NANOS_PER_BYTE)).unwrap_or(i64::MAX);
+    let within_a_copy = RESOLUTION.saturating_add(copying);
+    if let Some(mixed) = mixed(session, members, now, within_a_copy) {
         return Some(mixed);
     }
 
     let times = || points.iter().map(|p| p.1);
     let spread = times().max()?.since(times().min()?);
-    let bytes: u64 = members.iter().fold(0, |sum, &i| sum.saturating_add(at(i).bytes));
-    let copying = bytes.saturating_mul(COPY_NANOS_PER_BYTE);
-    if spread <= RESOLUTION.saturating_add(i64::try_from(copying).unwrap_or(i64::MAX)) {
+    if spread <= within_a_copy {
         return None;
     }
 
@@ -145,25 +147,75 @@ pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
     None
 }
 
-/// The last saved of those with an epoch and no step, unless all of them were clearly saved before
-/// all that have a step.
-fn mixed(session: &Session, members: &[u32], now: Time) -> Option<u32> {
+/// The last saved of those that have an epoch only or neither, unless all of them were saved, by more
+/// than `within_a_copy`, before all that are ranked above their kind.
+fn mixed(session: &Session, members: &[u32], now: Time, within_a_copy: i64) -> Option<u32> {
     let at = |i: u32| &session.checkpoints[i as usize];
     let time = |i: u32| at(i).saved_at.filter(|t| *t <= now);
-    let (keyed, odd): (Vec<u32>, Vec<u32>) = members
-        .iter()
-        .copied()
-        .filter(|&i| at(i).step.is_some() || at(i).has_epoch_only())
-        .partition(|&i| at(i).step.is_some());
-    let last = odd.iter().copied().max_by_key(|&i| (time(i).is_none(), time(i), i))?;
-    let first = keyed.into_iter().map(time).min()?;
-    let is_older = time(last).zip(first).is_some_and(|(t, first)| first.since(t) > RESOLUTION);
-    (!is_older).then_some(last)
+    [Kind::Step, Kind::Epoch].into_iter().find_map(|kind| {
+        let above = members.iter().filter(|&&i| Kind::of(at(i)) >= kind);
+        let first = above.map(|&i| time(i)).min()?;
+        // What is called the last or the best is a copy or protected: it has no place to lose.
+        let odd = members.iter().filter(|&&i| match Kind::of(at(i)) {
+            Kind::Step => false,
+            Kind::Epoch => kind == Kind::Step,
+            Kind::Neither => kind == Kind::Epoch && !at(i).is_last_or_best(),
+        });
+        let last = *odd.max_by_key(|&&i| (time(i).is_none(), time(i), i))?;
+        let is_older =
+            time(last).zip(first).is_some_and(|(t, first)| first.since(t) > within_a_copy);
+        (!is_older).then_some(last)
+    })
+}
+
+/// What tells a checkpoint's place, the lower the older.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Neither,
+    Epoch,
+    Step,
+}
+
+impl Kind {
+    fn of(c: &Checkpoint) -> Kind {
+        match (c.step, c.epoch) {
+            (Some(_), _) => Kind::Step,
+            (None, Some(_)) => Kind::Epoch,
+            (None, None) => Kind::Neither,
+        }
+    }
+}
+
+/// What [`restarted`] has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disagreement {
+    /// Saved later than one with a higher step.
+    LowerStep,
+    /// The same by epoch: nothing in the session has a step.
+    LowerEpoch,
+    /// An epoch only, beside others with a step.
+    EpochOnly,
+    /// Neither step nor epoch, beside others with one.
+    Neither,
+}
+
+impl Disagreement {
+    /// `later` is what [`restarted`] returned for the session.
+    pub fn of(session: &Session, later: u32) -> Disagreement {
+        let has_steps = || session.checkpoints.iter().any(|c| rules::sees(c) && c.step.is_some());
+        match session.checkpoints.get(later as usize).map(Kind::of) {
+            Some(Kind::Neither) => Disagreement::Neither,
+            Some(Kind::Epoch) if has_steps() => Disagreement::EpochOnly,
+            Some(Kind::Epoch) => Disagreement::LowerEpoch,
+            Some(Kind::Step) | None => Disagreement::LowerStep,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::Marks;
 
     fn session(saves: &[(Option<u64>, Option<u64>, i64)], bytes: u64) -> Session {
         let checkpoints = saves
@@ -217,7 +269,35 @@ mod tests {
         assert_eq!(check(&[e(1, 10), e(2, 20), s(100, 30)], 1), None, "steps after epochs");
         assert_eq!(check(&[e(1, 10), s(100, 12)], 1), Some(0), "times that tell nothing");
         assert_eq!(check(&[e(1, 2_000_000), s(100, 12)], 1), Some(0), "a time in the future");
-        let neither = (None, None, 90);
-        assert_eq!(check(&[s(100, 10), s(200, 20), neither], 1), None, "neither step nor epoch");
+        assert_eq!(check(&[e(1, 10), e(2, 12), s(100, 20)], 4_000_000_000), Some(1), "a slow copy");
+        assert_eq!(check(&[e(1, 10), e(2, 12), s(100, 23)], 1_000_000_000), None, "no copy");
+        let n = |secs| (None, None, secs);
+        assert_eq!(check(&[s(100, 10), s(200, 20), n(30)], 1), Some(2), "neither, and the last");
+        assert_eq!(check(&[s(100, 10), n(15), s(200, 20)], 1), Some(1), "neither, between");
+        assert_eq!(check(&[n(10), s(100, 20), s(200, 30)], 1), None, "neither, and the first");
+        assert_eq!(check(&[n(10), n(40), s(100, 20)], 1), Some(1), "one of them the last");
+        assert_eq!(check(&[n(10), s(100, 12)], 1), Some(0), "neither, times that tell nothing");
+        assert_eq!(check(&[n(10), s(100, 20)], 5_000_000_000), Some(0), "neither, a slow copy");
+        assert_eq!(check(&[n(2_000_000), s(100, 12)], 1), Some(0), "neither, in the future");
+        assert_eq!(check(&[e(1, 10), e(2, 20), n(30)], 1), Some(2), "neither after epochs");
+        assert_eq!(check(&[n(5), e(1, 10), s(100, 20)], 1), None, "each kind in its turn");
+        assert_eq!(check(&[e(1, 5), n(10), s(100, 20)], 1), Some(1), "neither after an epoch");
+        assert_eq!(check(&[n(30), n(10), n(20)], 1), None, "none of them has any");
+    }
+
+    #[test]
+    fn what_is_called_the_last_or_the_best_makes_no_second_run() {
+        let found = |change: &dyn Fn(&mut Checkpoint)| {
+            let mut s = session(&[(Some(100), None, 10), (None, None, 30)], 1);
+            change(&mut s.checkpoints[1]);
+            restarted(&s, &[0, 1], Time::from_nanos(1_000_000 * Time::NANOS_PER_SEC))
+        };
+        assert_eq!(found(&|_| {}), Some(1));
+        assert_eq!(found(&|c| c.id = "last.pt".into()), None);
+        assert_eq!(found(&|c| c.id = "ema/Best_1".into()), None);
+        assert_eq!(found(&|c| c.id = "net-last.pt".into()), Some(1));
+        assert_eq!(found(&|c| c.marks.set(Marks::LATEST)), None);
+        assert_eq!(found(&|c| c.marks.set(Marks::BEST)), None);
+        assert_eq!(found(&|c| c.marks.set(Marks::PINNED)), Some(1));
     }
 }

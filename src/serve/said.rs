@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::core::calendar::{Period, Span};
     use crate::core::decision::{Blockers, Limited};
-    use crate::core::model::{Pin, Pointer, Time};
+    use crate::core::model::{Pin, Pointer, Step, Time};
     use crate::core::policy;
     use crate::core::trend::{Full, Trend};
 
@@ -240,6 +240,38 @@ max-bytes = "1GiB"
     }
 
     #[test]
+    fn what_puts_an_order_in_doubt_is_told_in_both_languages() {
+        let (mut inventory, policy) = world();
+        let step = |n| (Some(Step::Whole(n)), None);
+        let epoch = |n| (None, Some(Step::Whole(n)));
+        let cases = [
+            (step(2), step(1), "lower step", "step이 더 낮"),
+            (epoch(2), epoch(1), "lower epoch", "epoch가 더 낮"),
+            (step(2), epoch(1), "epoch", "epoch만 있"),
+            (step(2), (None, None), "neither step nor epoch", "step도 epoch도 없"),
+        ];
+        for (first, second, english, korean) in cases {
+            let of =
+                |(step, epoch)| Checkpoint { step, epoch, complete: true, ..Checkpoint::default() };
+            inventory.sessions[0].checkpoints = vec![of(first), of(second)];
+            let session = &inventory.sessions[0];
+            let (reason, notice) =
+                (Reason::Restarted { later: 1 }, Notice::Restarted { session: 0, later: 1 });
+            for (lang, words) in [(Lang::En, english), (Lang::Ko, korean)] {
+                let said = Said::new(lang, &inventory, &policy);
+                let told = said.reasons(session, &session.checkpoints[0], Some(0), &[reason]);
+                assert!(told.contains(words), "{told}");
+                assert!(said.notice(&notice).contains(words), "{}", said.notice(&notice));
+            }
+            let told = |lang| {
+                let said = Said::new(lang, &inventory, &policy);
+                said.reasons(session, &session.checkpoints[0], Some(0), &[reason])
+            };
+            assert_eq!(journal(Lang::Ko, &told(Lang::En)), told(Lang::Ko));
+        }
+    }
+
+    #[test]
     fn a_plain_no_is_said_only_alone() {
         let (inventory, policy) = world();
         let session = &inventory.sessions[0];
@@ -272,7 +304,7 @@ max-bytes = "1GiB"
             Notice::QuotaNotMeasured { quota: 0 },
             Notice::NoMetric { session: 0, policy: 0, rule: 1, whole: true },
             Notice::NoMetric { session: 0, policy: 0, rule: 1, whole: false },
-            Notice::Restarted { session: 0 },
+            Notice::Restarted { session: 0, later: 0 },
             Notice::RuleIsSilent { session: 0, rule: 3 },
             Notice::IdleProtection { protection: 0 },
             Notice::ExpiredProtection { protection: 0 },

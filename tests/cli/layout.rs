@@ -277,3 +277,29 @@ fn a_part_of_a_root_is_shown_as_such() {
     before.assert_same(&crate::support::Snapshot::of(tree.path()));
     outside.run(["layout", "test", "/etc"]).code(6);
 }
+
+/// What a script saves at the end of a run: the newest of all, though its name does not tell.
+#[test]
+fn a_last_save_without_a_number_is_not_taken_for_the_oldest() {
+    let policy = |more: &str| {
+        format!(
+            "version = 1\nmin-age = \"0s\"\n{more}[[layout]]\nname = \"nets\"\n\
+             regex = 'net-(?:(?<step>\\d+)|final)\\.pt'\n[[policy]]\nkeep = [{{ last = 1 }}]\n"
+        )
+    };
+    let tree = Tree::new();
+    let saves =
+        ["net-100.pt", "net-200.pt", "net-300.pt", "net-final.pt"].map(|n| format!("run/{n}"));
+    for (path, age) in saves.iter().zip([40, 30, 20, 10]) {
+        tree.file(path, "weights").written_ago(path, age * 86_400);
+    }
+    tree.file("policy.toml", policy("")).file("retain.toml", "policy = \"policy.toml\"\n");
+    let world = World::within(tree.path());
+    world.run(["init"]).ok();
+    let kept = "kept whole until the policy says restarted = \"by-time\"";
+    world.run(["apply", "--yes"]).ok().says(kept);
+    assert!(saves.iter().all(|path| tree.exists(path)));
+    tree.file("policy.toml", policy("restarted = \"by-time\"\n"));
+    world.run(["apply", "--yes"]).ok();
+    assert_eq!(saves.each_ref().map(|path| tree.exists(path)), [false, false, false, true]);
+}

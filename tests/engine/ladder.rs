@@ -346,6 +346,84 @@ fn epochs_beside_steps_are_kept_whole_until_the_policy_says() {
     assert_eq!(said, "steps and epochs in one folder: e6 has an epoch only");
 }
 
+/// As a run's last save is often called: the newest of all, and the oldest by what its name tells.
+#[test]
+fn what_has_neither_step_nor_epoch_is_not_the_oldest_for_that() {
+    let cp = |id: &str, step, day: i64| checkpoint(id, step, (30 - day) * DAY);
+    let session = |unnumbered: &str, day| {
+        let first = vec![cp("a", Some(100), 1), cp("b", Some(200), 2), cp("c", Some(300), 3)];
+        let all = first.into_iter().chain([cp(unnumbered, None, day)]).collect();
+        Root::new().session("o/d/1", all)
+    };
+    let by = |restarted| edit(last1(), |p| p.restarted = restarted);
+    let policy = by(Restarted::Keep);
+    for (status, min_keep) in [(Status::Exited, 1), (Status::Running, 1), (Status::Unknown, 2)] {
+        let mut root = session("final", 4);
+        root.last().status = status;
+        assert_eq!(root.kept(&edit(last1(), |p| p.min_keep = min_keep)), "a b c final");
+    }
+    let root = session("final", 4);
+    assert_eq!(root.kept(&by(Restarted::ByTime)), "final");
+    assert_eq!(root.kept(&by(Restarted::ByStep)), "c");
+    let outcome = root.decide(&policy);
+    let explainer = Explainer { inventory: &root.0, policy: &policy };
+    assert_eq!(
+        notice(&explainer, &outcome.notices[0]).text,
+        "has checkpoints with neither step nor epoch beside others with one: which are newer, their \
+         names do not tell; it is kept whole until the policy says restarted = \"by-time\""
+    );
+    let reason = outcome.sessions[0].reasons(0)[0];
+    let session_of = &root.0.sessions[0];
+    let said = explainer.reason(session_of, &session_of.checkpoints[0], Some(0), &reason).text;
+    assert_eq!(said, "not all in one folder have a number: final has neither step nor epoch");
+    // Where the rest was trained from, and copies, which are protected by their name.
+    assert_eq!(session("pretrained", 0).kept(&policy), "c");
+    assert_eq!(session("last.pt", 4).kept(&policy), "c last.pt");
+    let mut root = session("model_best.pt", 4);
+    root.last().checkpoints[3].marks.set(Marks::BEST);
+    assert_eq!(root.kept(&policy), "c model_best.pt");
+}
+
+/// The reasons and the warning of a session's doubtful order speak of the same.
+#[test]
+fn a_doubtful_order_is_told_by_what_the_session_has() {
+    let said = |saves: &[(Option<u64>, Option<u64>)]| {
+        let cp = |(i, (step, epoch)): (usize, &(Option<u64>, Option<u64>))| {
+            let age = (30 - i64::try_from(i).unwrap()) * DAY;
+            let mut c = checkpoint(&format!("c{i}"), *step, age);
+            c.epoch = epoch.map(Step::Whole);
+            c
+        };
+        let root = Root::new().session("o/d/1", saves.iter().enumerate().map(cp).collect());
+        let policy = last1();
+        let outcome = root.decide(&policy);
+        let explainer = Explainer { inventory: &root.0, policy: &policy };
+        let warning = notice(&explainer, &outcome.notices[0]).text;
+        let (reason, session) = (outcome.sessions[0].reasons(0)[0], &root.0.sessions[0]);
+        let reason = explainer.reason(session, &session.checkpoints[0], Some(0), &reason).text;
+        (reason, warning.split_once(';').unwrap().0.to_owned())
+    };
+    let told = |reason: &str, warning: &str| (reason.to_owned(), warning.to_owned());
+    let lower = |id: &str, number: &str| {
+        told(
+            &format!("two runs in one folder: {id} was saved later at a lower {number}"),
+            &format!("holds two runs: a later save has a lower {number}"),
+        )
+    };
+    assert_eq!(said(&[(None, Some(5)), (None, Some(2))]), lower("c1", "epoch"));
+    assert_eq!(said(&[(Some(5), Some(5)), (Some(2), Some(2))]), lower("c1", "step"));
+    // Epochs first, as they are ranked: it is the steps that disagree.
+    let epoch_first = [(None, Some(1)), (Some(300), None), (Some(100), None)];
+    assert_eq!(said(&epoch_first), lower("c2", "step"));
+    assert_eq!(
+        said(&[(Some(300), None), (None, Some(1))]),
+        told(
+            "steps and epochs in one folder: c1 has an epoch only",
+            "has epochs beside steps: which are newer, their names do not tell"
+        )
+    );
+}
+
 #[test]
 fn every_reason_is_given() {
     let mut root =

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use retain::core::calendar::Period;
 use retain::core::decide::decide;
 use retain::core::decision::{Limited, Notice, Reason, Verdict};
-use retain::core::model::{Checkpoint, Inventory, Marks, Time};
+use retain::core::model::{Checkpoint, Inventory, Marks, Step, Time};
 use retain::core::policy::{
-    Across, Best, Bucket, Direction, Missing, Policy, Rule, RuleKind, Ties,
+    Across, Best, Bucket, Direction, Missing, Policy, Restarted, Rule, RuleKind, Ties,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -243,6 +243,75 @@ proptest! {
             for &(s, c) in witnesses {
                 prop_assert_eq!(outcome.sessions[s as usize].verdict(c as usize), Verdict::Keep);
             }
+        }
+    }
+
+    /// I5: unless the policy says what newness goes by, the last save stays, whatever it is called.
+    #[test]
+    fn what_was_clearly_saved_last_is_never_deleted(mut inventory in sessions(), mut policy in limited()) {
+        let p = &mut policy.policies[0];
+        (p.restarted, p.min_keep, p.session_may_go_empty) = (Restarted::Keep, p.min_keep.max(1), false);
+        for session in &mut inventory.sessions {
+            for (i, c) in (0..).zip(&mut session.checkpoints) {
+                // Steps that differ, and times that are known and tell more than a copy's do.
+                if let Some(Step::Whole(step)) = &mut c.step {
+                    *step = *step * 100 + i;
+                }
+                c.saved_at = c.saved_at.filter(|t| *t < NOW).or(Some(Time::from_nanos(i.cast_signed())));
+            }
+        }
+        let gone = deleted(&inventory, &policy);
+        for session in &inventory.sessions {
+            let mut saves: Vec<_> = session.checkpoints.iter().filter(|c| c.complete).collect();
+            saves.sort_by_key(|c| c.saved_at);
+            let Some((last, before)) = saves.split_last() else { continue };
+            let gap = before.last().map(|c| last.saved_at.unwrap().since(c.saved_at.unwrap()));
+            if gap.is_none_or(|gap| gap > 3 * Time::NANOS_PER_SEC) {
+                prop_assert!(!gone.contains(&(session.name.to_string(), last.id.to_string())));
+            }
+        }
+    }
+
+    /// Needs as drawn, by position; the limit is met by what stays, less what is needed only by what
+    /// goes, and was not before the last one went.
+    #[test]
+    fn a_limit_takes_no_more_than_it_has_to_also_among_bases(
+        needs in prop::collection::vec((0..8_usize, 0..8_usize), 0..8), count in 1..9_usize, max in 0..9_u32,
+    ) {
+        let mut root = Root::new().session("o/d/1", crate::support::steps(count as u64));
+        let needs: BTreeSet<_> =
+            needs.into_iter().map(|(a, b)| (a % count, b % count)).filter(|(a, b)| a != b).collect();
+        for (dependant, base) in &needs {
+            let id = (base + 1).to_string().into();
+            root.last().checkpoints[*dependant].extra_mut().needs.push(id);
+        }
+        let mut policy = bare(Vec::new());
+        policy.policies[0].limit.max_count = Some(max);
+        let outcome = decide(&root.0, &policy, NOW);
+        let decision = &outcome.sessions[0];
+        let mut going: Vec<usize> = (0..count).filter(|i| decision.verdict(*i) == Verdict::Delete).collect();
+        prop_assert!(needs.iter().all(|(_, base)| !going.contains(base)));
+        going.sort_by_key(|i| match decision.reasons(*i)[0] {
+            Reason::EvictedByCount { order, .. } => order,
+            other => panic!("{other:?}"),
+        });
+        let counted = |gone: &[usize]| {
+            let mut out: BTreeSet<usize> = gone.iter().copied().collect();
+            loop {
+                let free = |base: &usize| {
+                    let mut by = needs.iter().filter(|n| n.1 == *base).peekable();
+                    by.peek().is_some() && by.all(|n| out.contains(&n.0))
+                };
+                let more: Vec<usize> = (0..count).filter(|b| !out.contains(b)).filter(free).collect();
+                if more.is_empty() {
+                    return count - out.len();
+                }
+                out.extend(more);
+            }
+        };
+        prop_assert_eq!(outcome.notices.is_empty(), counted(&going) <= max as usize);
+        if let Some((_, before)) = going.split_last() {
+            prop_assert!(counted(before) > max as usize);
         }
     }
 

@@ -178,6 +178,22 @@ fn pointers_protect_only_at_the_end() {
     assert_eq!(once.deletions.iter().map(|d| d.checkpoint).collect::<Vec<_>>(), [1]);
 }
 
+/// `model_best.pth.tar` has no step of its own; else it would make every run keep all.
+#[test]
+fn a_copy_that_is_marked_the_best_was_so_from_the_start() {
+    let mut root = daily(&[0.1, 0.2, 0.3]);
+    let going = |root: &Root| {
+        let s = run(&root.0, &keeps(RuleKind::Last(1)));
+        s.deletions.iter().map(|d| (d.run, d.checkpoint)).collect::<Vec<_>>()
+    };
+    let before = going(&root);
+    let mut copy = checkpoint("model_best", None, 3 * DAY);
+    copy.marks.set(Marks::BEST);
+    root.last().checkpoints.push(copy);
+    assert_eq!(going(&root), before);
+    assert_eq!(before.len(), 2);
+}
+
 #[test]
 fn the_brake_stops_a_simulated_run_too() {
     let root = daily(&[0.1, 0.2, 0.3]);

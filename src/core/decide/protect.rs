@@ -79,12 +79,7 @@ fn pointers(view: &SessionView<'_>, c: &Checkpoint, reasons: &mut Vec<Reason>) {
     if c.pointers().is_empty() && c.marks.has(Marks::BEST) {
         reasons.push(Reason::MarkedBest);
     }
-    let id = c.id.as_bytes();
-    let name = &id[id.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1)..];
-    let starts = |word: &str| {
-        name.len() >= word.len() && name[..word.len()].eq_ignore_ascii_case(word.as_bytes())
-    };
-    if starts("last") || starts("best") {
+    if c.is_named_last_or_best() {
         reasons.push(Reason::NamedLastOrBest);
     }
 }

@@ -245,8 +245,8 @@ fn candidate(view: &SessionView<'_>, index: u32, place: u32, answers: Answers<'_
 fn notices(view: &SessionView<'_>, answers: Answers<'_>) -> Vec<Notice> {
     let session = view.index;
     let mut notices = Vec::new();
-    if view.restarted.is_some() {
-        notices.push(Notice::Restarted { session });
+    if let Some(later) = view.restarted {
+        notices.push(Notice::Restarted { session, later });
     }
     if view.members.is_empty() {
         return notices;

@@ -3,7 +3,8 @@
 use super::Explainer;
 use super::number::size;
 use crate::core::decision::{Blockers, Limited, Notice};
-use crate::core::model::{Checkpoint, Session};
+use crate::core::model::Session;
+use crate::core::order::Disagreement;
 use crate::core::plan::PlanWarning;
 use crate::core::policy::{Cap, Per, RuleKind};
 
@@ -88,7 +89,10 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
         }
         Notice::QuotaNotMeasured { quota } => general(
             "quota-not-measured",
-            format!("quota \"{}\" was not evaluated: the size of the file system is unknown", quota_at(*quota).name),
+            format!(
+                "quota \"{}\" was not evaluated: the size of the file system is unknown",
+                quota_at(*quota).name
+            ),
         ),
         Notice::NoMetric { session, policy, rule: index, whole } => {
             let rule = &explainer.policy.policies[usize::from(*policy)].keep[usize::from(*index)];
@@ -99,26 +103,18 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
             let kept = if *whole {
                 "it is kept whole".to_owned()
             } else {
-                format!("keep rule {} keeps all of it, but a limit, quota or discard takes some", index + 1)
+                format!(
+                    "keep rule {} keeps all of it, but a limit, quota or discard takes some",
+                    index + 1
+                )
             };
             let text = format!("has no finite value of {wanted}; {kept}");
             in_session("no-metric", session_at(*session), text)
         }
-        Notice::Restarted { session } if has_both(session_at(*session)) => in_session(
-            "restarted",
-            session_at(*session),
-            "has epochs beside steps: which are newer, their names do not tell; it is kept whole until \
-             the policy says restarted = \"by-time\""
-                .to_owned(),
-        ),
-        Notice::Restarted { session } => in_session(
-            "restarted",
-            session_at(*session),
-            "holds two runs: a later save has a lower step; it is kept whole until the policy says \
-             restarted = \"by-time\", if the run was started again, or \"by-step\", if files were \
-             only added or touched later"
-                .to_owned(),
-        ),
+        Notice::Restarted { session, later } => {
+            let session = session_at(*session);
+            in_session("restarted", session, restarted(Disagreement::of(session, *later)))
+        }
         Notice::RuleIsSilent { session, rule } => in_session(
             "rule-is-silent",
             session_at(*session),
@@ -139,10 +135,28 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> PlanWarning {
     }
 }
 
-/// Whether a session has checkpoints with a step, and others with an epoch only.
-pub fn has_both(session: &Session) -> bool {
-    let any = |is: fn(&Checkpoint) -> bool| session.checkpoints.iter().any(is);
-    any(|c| c.step.is_some()) && any(Checkpoint::has_epoch_only)
+fn restarted(found: Disagreement) -> String {
+    let lower = |number: &str| {
+        format!(
+            "holds two runs: a later save has a lower {number}; it is kept whole until the policy says \
+             restarted = \"by-time\", if the run was started again, or \"by-step\", if files were \
+             only added or touched later"
+        )
+    };
+    let mixed = |what: &str| {
+        format!(
+            "has {what}: which are newer, their names do not tell; it is kept whole until \
+             the policy says restarted = \"by-time\""
+        )
+    };
+    match found {
+        Disagreement::LowerStep => lower("step"),
+        Disagreement::LowerEpoch => lower("epoch"),
+        Disagreement::EpochOnly => mixed("epochs beside steps"),
+        Disagreement::Neither => {
+            mixed("checkpoints with neither step nor epoch beside others with one")
+        }
+    }
 }
 
 fn whose(group: &str, cap: Cap) -> String {

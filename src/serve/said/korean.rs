@@ -10,6 +10,7 @@ use crate::core::decision::Reason;
 use crate::core::explain::number::{age_with, count_of, pair, size, value};
 use crate::core::explain::{Explainer, measured, multiple, not_finite, rule_of, within_limit};
 use crate::core::model::{Checkpoint, Session};
+use crate::core::order::Disagreement;
 use crate::core::policy::{Discard, Rule, RuleKind, Ties};
 
 /// Tells the reasons of sessions that one policy has.
@@ -97,14 +98,21 @@ impl Speaker<'_> {
             }
             Reason::Running => "실행 중인 세션의 최신 체크포인트".to_owned(),
             Reason::Restarted { later } => {
-                let later = session.checkpoints.get(later as usize);
-                let id = later.map_or("", |c| &c.id);
-                if later.is_some_and(Checkpoint::has_epoch_only) {
-                    format!("한 폴더에 step과 epoch가 섞여 있음: {id} 체크포인트에는 epoch만 있음")
-                } else {
+                let id = session.checkpoints.get(later as usize).map_or("", |c| &c.id);
+                let lower = |number| {
                     format!(
-                        "한 폴더에 실행이 두 번 있음: step이 더 낮은 {id} 체크포인트가 나중에 저장됨"
+                        "한 폴더에 실행이 두 번 있음: {number} 더 낮은 {id} 체크포인트가 나중에 저장됨"
                     )
+                };
+                match Disagreement::of(session, later) {
+                    Disagreement::LowerStep => lower("step이"),
+                    Disagreement::LowerEpoch => lower("epoch가"),
+                    Disagreement::EpochOnly => format!(
+                        "한 폴더에 step과 epoch가 섞여 있음: {id} 체크포인트에는 epoch만 있음"
+                    ),
+                    Disagreement::Neither => format!(
+                        "한 폴더에 번호가 없는 것이 섞여 있음: {id} 체크포인트에는 step도 epoch도 없음"
+                    ),
                 }
             }
             Reason::MinKeep { rank, of } => format!("최소 보존(min-keep) {rank}/{of}"),

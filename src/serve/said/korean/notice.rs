@@ -1,8 +1,9 @@
 //! Warnings, the brake, forecasts and causes in Korean.
 
 use crate::core::decision::{Blockers, Limited, Notice};
+use crate::core::explain::Explainer;
 use crate::core::explain::number::size;
-use crate::core::explain::{self, Explainer};
+use crate::core::order::Disagreement;
 use crate::core::plan::Brake;
 use crate::core::policy::{Cap, Per, RuleKind};
 use crate::core::trend::{Forecast, Full};
@@ -31,7 +32,10 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
             };
             let (whose, excess) = (whose(group, quota.cap), size(*excess));
             let blocked = blocked(blockers, true);
-            format!("쿼터 \"{}\"{whose}: 맞출 수 없습니다. {excess} 초과. {blocked} {outcome}", quota.name)
+            format!(
+                "쿼터 \"{}\"{whose}: 맞출 수 없습니다. {excess} 초과. {blocked} {outcome}",
+                quota.name
+            )
         }
         Notice::LowUnreachable { quota, group, excess, blockers, evicted } => {
             let quota = quota_at(*quota);
@@ -42,7 +46,10 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
             };
             let (whose, excess) = (whose(group, quota.cap), size(*excess));
             let blocked = blocked(blockers, true);
-            format!("쿼터 \"{}\"{whose}: 지켜지지만 low까지는 갈 수 없습니다. {excess} 초과. {blocked} {outcome}", quota.name)
+            format!(
+                "쿼터 \"{}\"{whose}: 지켜지지만 low까지는 갈 수 없습니다. {excess} 초과. {blocked} {outcome}",
+                quota.name
+            )
         }
         Notice::QuotaExceeded { quota, group, used, allowed } => {
             let quota = quota_at(*quota);
@@ -50,7 +57,10 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
             match quota.cap {
                 Cap::MaxBytes { .. } => {
                     let whose = whose(group, quota.cap);
-                    format!("쿼터 \"{}\"{whose}: 초과되었습니다. {allowed} 중 {used} 사용", quota.name)
+                    format!(
+                        "쿼터 \"{}\"{whose}: 초과되었습니다. {allowed} 중 {used} 사용",
+                        quota.name
+                    )
                 }
                 Cap::MinFree { .. } => format!(
                     "쿼터 \"{}\": 여유 공간이 {used}가 되지만 {allowed}가 필요합니다.",
@@ -77,15 +87,10 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
                 )
             }
         }
-        Notice::Restarted { session } if explain::has_both(&explainer.inventory.sessions[*session as usize]) => {
-            "epoch만 있는 체크포인트와 step이 있는 체크포인트가 섞여 있어, 이름으로는 어느 것이 최신인지 알 수 \
-             없습니다. 정책에 restarted = \"by-time\"을 쓰기 전까지 전부 보존합니다."
-                .to_owned()
+        Notice::Restarted { session, later } => {
+            let session = &explainer.inventory.sessions[*session as usize];
+            restarted(Disagreement::of(session, *later))
         }
-        Notice::Restarted { .. } => "실행이 두 번 들어 있습니다. 나중에 저장된 체크포인트의 step이 더 \
-             낮습니다. 정책에 restarted를 쓰기 전까지 전부 보존합니다. 실행을 다시 시작했으면 \"by-time\", \
-             나중에 파일만 추가되었거나 수정되었으면 \"by-step\"이 맞습니다."
-            .to_owned(),
         Notice::RuleIsSilent { rule, .. } => format!(
             "보존 규칙 {}번은 여기에 해당하지 않습니다. 그 규칙의 기준이 되는 정보가 있는 체크포인트가 없습니다.",
             rule + 1
@@ -100,6 +105,28 @@ pub fn notice(explainer: &Explainer<'_>, notice: &Notice) -> String {
             let name = &explainer.policy.policies[usize::from(*policy)].name;
             format!("정책 \"{name}\"에 해당하는 세션이 없습니다.")
         }
+    }
+}
+
+fn restarted(found: Disagreement) -> String {
+    let lower = |number: &str| {
+        format!(
+            "실행이 두 번 들어 있습니다. 나중에 저장된 체크포인트의 {number} 더 낮습니다. 정책에 restarted를 \
+             쓰기 전까지 전부 보존합니다. 실행을 다시 시작했으면 \"by-time\", 나중에 파일만 추가되었거나 \
+             수정되었으면 \"by-step\"이 맞습니다."
+        )
+    };
+    let mixed = |what: &str| {
+        format!(
+            "{what} 섞여 있어, 이름으로는 어느 것이 최신인지 알 수 없습니다. 정책에 restarted = \
+             \"by-time\"을 쓰기 전까지 전부 보존합니다."
+        )
+    };
+    match found {
+        Disagreement::LowerStep => lower("step이"),
+        Disagreement::LowerEpoch => lower("epoch가"),
+        Disagreement::EpochOnly => mixed("epoch만 있는 체크포인트와 step이 있는 체크포인트가"),
+        Disagreement::Neither => mixed("step도 epoch도 없는 체크포인트와 번호가 있는 체크포인트가"),
     }
 }
 
