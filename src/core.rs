@@ -6,6 +6,7 @@
 
 pub mod advise;
 pub mod calendar;
+pub mod called;
 pub mod decide;
 pub mod decision;
 pub mod declared;

@@ -151,7 +151,7 @@ impl Explainer<'_> {
             }
             Reason::MarkedLatest => say("latest", "marked as the latest", none()),
             Reason::MarkedBest => say("marked-best", "marked as the best", none()),
-            Reason::NamedLastOrBest => say("named", "named last* or best*", none()),
+            Reason::NamedLastOrBest => say("named", "named last, latest or best", none()),
             Reason::Needed { session, checkpoint } => {
                 let other = &self.inventory.sessions[session as usize];
                 let id = &other.checkpoints[checkpoint as usize].id;

@@ -288,14 +288,9 @@ impl Checkpoint {
         self.is_named_last_or_best() || self.marks.has(Marks::LATEST) || self.marks.has(Marks::BEST)
     }
 
-    /// Its name, less the folders before it, begins with `last` or `best`.
+    /// It is called the last or the best.
     pub fn is_named_last_or_best(&self) -> bool {
-        let id = self.id.as_bytes();
-        let name = &id[id.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1)..];
-        let starts = |word: &str| {
-            name.len() >= word.len() && name[..word.len()].eq_ignore_ascii_case(word.as_bytes())
-        };
-        starts("last") || starts("best")
+        super::called::last_or_best(self.id.as_bytes())
     }
 
     pub fn metric(&self, id: MetricId) -> Option<f64> {

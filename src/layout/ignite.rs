@@ -8,7 +8,8 @@ use super::folder::Folder;
 use super::metric::{Source, rounded};
 use super::shaped::{self, Shaped};
 use super::{About, Claim, Layout, Notes, Series};
-use crate::core::model::{Marks, Step};
+use crate::core::called;
+use crate::core::model::Step;
 use crate::format::shape::{self, Shape};
 use crate::format::torch::Torch;
 use crate::store::{Entry, Kind};
@@ -27,7 +28,7 @@ const ABOUT: About = About {
     signature: "torch content, and a named score or the engine's state in a pickle",
     order: "name",
     metrics: "name",
-    pointers: "`best*` are marked",
+    pointers: "names with `best`, `last` are marked",
     unfinished: "`tmpXXXXXXXX` beside it; it breaks off",
     traps: "`model_500.pt` is anyone's: not claimed without a proof",
 };
@@ -159,8 +160,8 @@ impl<'n> Name<'n> {
         {
             claim.metrics.offer(metric, value, Source::Name { half_unit });
         }
-        if self.series.split('_').any(|word| word == "best") {
-            claim.marks.set(Marks::BEST);
+        if let Some(mark) = called::mark(self.series.as_bytes()) {
+            claim.marks.set(mark);
         }
         claim
     }

@@ -10,7 +10,8 @@ use super::join::{Join, Logged};
 use super::metric::Source;
 use super::shaped::{self, Shaped};
 use super::{About, Claim, Layout, Notes, Series};
-use crate::core::model::{Marks, Step};
+use crate::core::called;
+use crate::core::model::Step;
 use crate::core::name::encode;
 use crate::format::csv::{CsvError, Reader};
 use crate::format::shape::{self, Shape};
@@ -222,13 +223,7 @@ fn copy(file: &File) -> Option<Shaped> {
     if !file.pieces.numbers.is_empty() {
         return None;
     }
-    let name = file.pieces.texts.concat().to_ascii_lowercase();
-    let mut words = name.split(['-', '_', '.']);
-    let mark = words.find_map(|w| match w {
-        "best" => Some(Marks::BEST),
-        "last" | "latest" => Some(Marks::LATEST),
-        _ => None,
-    })?;
+    let mark = called::mark(file.pieces.texts.concat().as_bytes())?;
     let mut claim = Claim::of_entry(&file.name);
     claim.marks.set(mark);
     Some(Shaped { claim, shape: file.shape })

@@ -10,6 +10,7 @@ use super::folder::{Folder, cannot_read};
 use super::join::Join;
 use super::metric::Source;
 use super::{About, Claim, Layout, Notes, Series, nemo};
+use crate::core::called;
 use crate::core::model::{Marks, Step};
 use crate::format::torch::Torch;
 use crate::store::{Blob, Entry, Kind};
@@ -39,7 +40,7 @@ const ABOUT: About = About {
     signature: "a zip of `torch.save` whose pickle holds the key `pytorch-lightning_version`; in a directory `meta.pt`, or `checkpoint/` and `latest` of DeepSpeed",
     order: "name, else the first keys of the pickle",
     metrics: "`metrics.csv` (its `step` is one less), without it event files, and the name, which is rounded",
-    pointers: "`last.ckpt` as a symlink; as a copy it is marked `latest`",
+    pointers: "`last.ckpt` as a symlink; names with `best`, `last` are marked",
     unfinished: "the zip's directory, written last, is missing; no `.metadata` or `meta.pt`",
     traps: "name and pickle differ by more than one: ambiguous. A metric called `val/loss` makes folders, which are one session",
 };
@@ -206,23 +207,31 @@ fn claim(name: &[u8], seen: &Seen) -> Claim {
     }
     claim.step = parsed.step.or(seen.step).map(Step::Whole);
     claim.epoch = parsed.epoch.or(seen.epoch).map(Step::Whole);
-    if parsed.is_last {
-        claim.marks.set(Marks::LATEST);
+    if let Some(mark) = called::mark(claim.id.as_bytes()) {
+        claim.marks.set(mark);
     }
     claim
 }
 
-/// A `last.ckpt` that holds the same step as another checkpoint is its copy.
+/// A `last.ckpt` or `model_best.ckpt` that holds the same step as another checkpoint is its copy.
 ///
 /// It must not take that one's place in a rule's count, so it has no step and no metrics of its
-/// own; its name protects it anyway.
+/// own; its name protects it anyway. One of the best ones that has a number in its name is of a
+/// series of its own.
 pub fn recognise_copies(claims: &mut [Claim]) {
     for i in 0..claims.len() {
-        if !claims[i].marks.has(Marks::LATEST) || !claims[i].complete || claims[i].step.is_none() {
+        let copy = &claims[i];
+        let is_last = copy.marks.has(Marks::LATEST);
+        let is_named = is_last || (copy.marks.has(Marks::BEST) && !name::is_numbered(&copy.id));
+        if !is_named || !copy.complete || copy.step.is_none() {
             continue;
         }
+        // Of what may be another model's no best one is surely a copy.
+        let is_plain = |c: &Claim| ![Marks::BEST, Marks::AMBIGUOUS].iter().any(|m| c.marks.has(*m));
         let same = |c: &&Claim| {
-            !c.marks.has(Marks::LATEST) && (c.step, c.epoch) == (claims[i].step, claims[i].epoch)
+            !c.marks.has(Marks::LATEST)
+                && (is_last || is_plain(c))
+                && (c.step, c.epoch) == (copy.step, copy.epoch)
         };
         if let Some(original) = claims.iter().find(same) {
             let summary = format!("{COPY_OF}{}", original.id);

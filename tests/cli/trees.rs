@@ -97,3 +97,48 @@ fn shards_that_checkpoints_share_stay_with_the_one_that_stays() {
     same(&mut after);
     before.assert_same(&after);
 }
+
+/// What its name calls the best stays, wherever the word stands, and a last one takes nobody's place.
+#[test]
+fn what_is_called_the_best_stays_wherever_the_word_stands() {
+    let tree = Tree::new();
+    for (epoch, best) in
+        (1..).zip(["model_best", "checkpoint-best", "val_acc_best", "m-best-epoch=4"])
+    {
+        let run = format!("{best}/checkpoints");
+        for i in 1..=6 {
+            tree.file(format!("{run}/epoch={i}.ckpt"), lightning_file(i, 10 * i));
+        }
+        tree.file(format!("{run}/{best}.ckpt"), lightning_file(epoch, 10 * epoch));
+    }
+    // The twin of `model_best` is gone: it is the first of them.
+    std::fs::remove_file(tree.at("model_best/checkpoints/epoch=1.ckpt")).unwrap();
+    for i in [0, 10, 20, 30] {
+        tree.file(format!("twin/checkpoints/model-{i:03}.ckpt"), lightning_file(i, 2 * i));
+    }
+    tree.file("twin/checkpoints/model_last.ckpt", lightning_file(30, 60));
+    // A tag of DeepSpeed.
+    for tag in ["global_step10", "global_step20", "global_step30", "model_best"] {
+        tree.file(format!("tags/{tag}/mp_rank_00_model_states.pt"), "states")
+            .file(format!("tags/{tag}/zero_pp_rank_0_mp_rank_00_optim_states.pt"), "states");
+    }
+    tree.file("tags/latest", "global_step30");
+    tree.written_ago("", 7 * 86_400);
+    World::within(tree.path()).run(["init"]).ok();
+    let mut gone: Vec<String> = Vec::new();
+    for (best, epochs) in [
+        ("checkpoint-best", 1..=4),
+        ("m-best-epoch=4", 1..=4),
+        ("model_best", 2..=4),
+        ("val_acc_best", 1..=4),
+    ] {
+        gone.extend(epochs.map(|i| format!("{best} epoch={i}.ckpt")));
+    }
+    let others = ["tags global_step10", "twin model-000.ckpt", "twin model-010.ckpt"];
+    gone.extend(others.map(str::to_owned));
+    gone.sort_unstable();
+    let policy = crate::nsml::LAST_TWO;
+    round_trip(&tree, policy, &gone.iter().map(String::as_str).collect::<Vec<_>>());
+    let why = World::within(tree.path()).run(["why", "val_acc_best", "val_acc_best.ckpt"]).ok();
+    why.says("named last, latest or best");
+}

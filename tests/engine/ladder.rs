@@ -51,7 +51,9 @@ fn what_is_always_protected() {
     assert_eq!(after(|s| s.checkpoints[1].id = "last-v1".into()), "last-v1 4");
     assert_eq!(after(|s| s.checkpoints[1].id = "val/best_2".into()), "val/best_2 4");
     assert_eq!(after(|s| s.checkpoints[1].id = "lasting".into()), "lasting 4");
-    assert_eq!(after(|s| s.checkpoints[1].id = "the-last".into()), "4");
+    assert_eq!(after(|s| s.checkpoints[1].id = "the-last".into()), "the-last 4");
+    assert_eq!(after(|s| s.checkpoints[1].id = "model_Best.ckpt".into()), "model_Best.ckpt 4");
+    assert_eq!(after(|s| s.checkpoints[1].id = "elastic".into()), "4");
     assert_eq!(after(|s| s.checkpoints[1].complete = false), "2 4");
     assert_eq!(after(|s| s.checkpoints[3].complete = false), "3 4", "unfinished is not the newest");
     assert_eq!(after(|s| s.checkpoints[0].extra_mut().needs = vec!["2".into()]), "2 4");

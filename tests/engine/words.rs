@@ -126,7 +126,7 @@ fn what_holds_against_every_rule() {
         (Reason::UnknownAge, "unknown-age", "nobody knows when it was written", json!({})),
         (Reason::MarkedLatest, "latest", "marked as the latest", json!({})),
         (Reason::MarkedBest, "marked-best", "marked as the best", json!({})),
-        (Reason::NamedLastOrBest, "named", "named last* or best*", json!({})),
+        (Reason::NamedLastOrBest, "named", "named last, latest or best", json!({})),
         (
             Reason::Needed { session: 0, checkpoint: 2 },
             "needed",

@@ -220,3 +220,22 @@ fn averaged_weights_are_part_of_their_checkpoint() {
     assert_eq!(scan.inventory.sessions[1].checkpoints[0].paths().len(), 2);
     assert_eq!(scan.never.len(), 1, "one whose checkpoint is gone");
 }
+
+#[test]
+fn what_is_called_the_last_or_the_best_is_a_copy_wherever_the_word_stands() {
+    let tree = Tree::new();
+    tree.ckpt("run/model-010.ckpt", 1, 10)
+        .ckpt("run/model-020.ckpt", 2, 20)
+        .ckpt("run/model_last.ckpt", 2, 20)
+        .ckpt("run/model_best.ckpt", 1, 10)
+        .ckpt("run/val_best.ckpt", 3, 30)
+        .ckpt("run/m-best-epoch=1.ckpt", 1, 10);
+    let scan = tree.scan();
+    assert_eq!(
+        brief(&scan),
+        "run\n  m-best-epoch=1.ckpt best\n  model-010.ckpt\n  model-020.ckpt\n  \
+        model_best.ckpt best\n  model_last.ckpt latest\n  val_best.ckpt best\n"
+    );
+    let copies = scan.inventory.sessions[0].checkpoints.iter().filter(|c| c.step.is_none());
+    assert_eq!(copies.map(|c| &*c.id).collect::<Vec<_>>(), ["model_best.ckpt", "model_last.ckpt"]);
+}

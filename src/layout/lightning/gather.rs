@@ -3,7 +3,7 @@
 //! A name from the template `{epoch}-{val/loss:.2f}` has a slash in it, so the checkpoint lands in
 //! a folder `epoch=0-val`. Those of one run lie in as many folders: they are told together.
 
-use super::name::ParsedName;
+use super::name::is_numbered;
 use super::{Content, Seen};
 use crate::core::name::encode;
 use crate::layout::Notes;
@@ -47,8 +47,7 @@ pub fn contents(folder: &Folder<'_>, notes: &mut Notes) -> Vec<(Vec<u8>, Content
 
 /// `epoch=0-val`: only with an epoch or a step, or a sweep's `lr=0.1/` would be half a name too.
 fn is_half_a_name(name: &[u8]) -> bool {
-    let parsed = std::str::from_utf8(name).map(|n| ParsedName::parse(n, &[]));
-    parsed.is_ok_and(|p| p.epoch.is_some() || p.step.is_some())
+    std::str::from_utf8(name).is_ok_and(is_numbered)
 }
 
 fn below(

@@ -12,16 +12,13 @@ pub struct ParsedName {
     pub step: Option<u64>,
     /// Name, value, and half of the value's last digit.
     pub metrics: Vec<(String, f64, f64)>,
-    /// It is `last.ckpt` or, after a collision, `last-v1.ckpt`.
-    pub is_last: bool,
 }
 
 impl ParsedName {
     /// `columns`: the metrics that the run's log has.
     pub fn parse(name: &str, columns: &[String]) -> ParsedName {
-        let stem = without_version(name.strip_suffix(".ckpt").unwrap_or(name));
-        let mut parsed = ParsedName { is_last: stem == "last", ..ParsedName::default() };
-        let mut rest = stem;
+        let mut parsed = ParsedName::default();
+        let mut rest = without_version(name.strip_suffix(".ckpt").unwrap_or(name));
         let mut first = true;
         while let Some((before, after)) = rest.split_once('=') {
             let Some(len) = value_len(after) else {
@@ -56,6 +53,12 @@ impl ParsedName {
 pub fn template(name: &str) -> String {
     let stem = without_version(name.strip_suffix(".ckpt").unwrap_or(name));
     stem.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// Whether an epoch or a step is in the name.
+pub fn is_numbered(name: &str) -> bool {
+    let parsed = ParsedName::parse(name, &[]);
+    parsed.epoch.is_some() || parsed.step.is_some()
 }
 
 /// Strips the `-v1` that Lightning adds when a name is taken.
@@ -97,7 +100,6 @@ mod tests {
         out.extend(p.epoch.map(|e| format!("epoch {e}")));
         out.extend(p.step.map(|s| format!("step {s}")));
         out.extend(p.metrics.iter().map(|(k, v, h)| format!("{k} {v} ±{h}")));
-        out.extend(p.is_last.then(|| "last".to_owned()));
         out.join(", ")
     }
 
@@ -114,8 +116,8 @@ mod tests {
             ("epoch=1-val-loss=0.3.ckpt", "epoch 1, val-loss 0.3 ±0.05"),
             ("val_loss=0.30-epoch=7-step=3.ckpt", "epoch 7, step 3, val_loss 0.3 ±0.005"),
             ("run=a-epoch=3.ckpt", "epoch 3"),
-            ("last.ckpt", "last"),
-            ("last-v1.ckpt", "last"),
+            ("last.ckpt", ""),
+            ("last-v1.ckpt", ""),
             ("last-v.ckpt", ""),
             ("02-0.32.ckpt", ""),
             ("epoch=99999999999999999999.ckpt", ""),

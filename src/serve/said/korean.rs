@@ -79,7 +79,7 @@ impl Speaker<'_> {
             }
             Reason::MarkedLatest => "최신으로 표시됨".to_owned(),
             Reason::MarkedBest => "최고로 표시됨".to_owned(),
-            Reason::NamedLastOrBest => "이름이 last* 또는 best*임".to_owned(),
+            Reason::NamedLastOrBest => "이름이 last, latest 또는 best임".to_owned(),
             Reason::Needed { session, checkpoint } => {
                 let other = &self.explainer.inventory.sessions[session as usize];
                 let id = &other.checkpoints[checkpoint as usize].id;
