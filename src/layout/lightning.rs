@@ -17,6 +17,7 @@ use crate::store::{Blob, Entry, Kind};
 use std::collections::BTreeMap;
 use std::io;
 
+pub mod apart;
 pub mod gather;
 pub mod history;
 pub mod name;
@@ -42,7 +43,7 @@ const ABOUT: About = About {
     metrics: "`metrics.csv` (its `step` is one less), without it event files, and the name, which is rounded",
     pointers: "`last.ckpt` as a symlink; names with `best`, `last` are marked",
     unfinished: "the zip's directory, written last, is missing; no `.metadata` or `meta.pt`",
-    traps: "name and pickle differ by more than one: ambiguous. A metric called `val/loss` makes folders, which are one session",
+    traps: "name and pickle differ by more than one: ambiguous; so is what may be of several models or runs. A metric called `val/loss` makes folders, which are one session",
 };
 
 impl Layout for Lightning {
@@ -79,6 +80,7 @@ impl Layout for Lightning {
                 claims.push(claim);
             }
         }
+        apart::tell_apart(&mut claims);
         let own_components = usize::from(folder.name() == b"checkpoints");
         vec![Series { own_components, claims, ..Series::default() }]
     }

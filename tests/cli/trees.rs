@@ -142,3 +142,32 @@ fn what_is_called_the_best_stays_wherever_the_word_stands() {
     let why = World::within(tree.path()).run(["why", "val_acc_best", "val_acc_best.ckpt"]).ok();
     why.says("named last, latest or best");
 }
+
+/// The newest of several models are not the newest of each: nobody can tell which belong together.
+#[test]
+fn several_models_in_one_directory_of_lightning_are_kept() {
+    let tree = Tree::new();
+    for model in ["resnet50", "vit_b"] {
+        for i in 1..=3 {
+            tree.file(format!("models/checkpoints/{model}-epoch={i}.ckpt"), lightning_file(i, i));
+        }
+    }
+    for i in 0..4 {
+        tree.file(format!("folds/checkpoints/fold{i}.ckpt"), lightning_file(9, 90 + i));
+        let pair = format!("pairs/fold={i}-epoch=9-val_loss=0.{i}.ckpt");
+        tree.file(pair, lightning_file(9, 90));
+        // One name does not keep the series beside it.
+        tree.file(format!("series/m-epoch={i}.ckpt"), lightning_file(i, i));
+    }
+    tree.file("series/pretrained.ckpt", lightning_file(0, 200));
+    tree.written_ago("", 7 * 86_400);
+    let world = World::within(tree.path());
+    world.run(["init"]).ok();
+    round_trip(
+        &tree,
+        LAST,
+        &["series m-epoch=0.ckpt", "series m-epoch=1.ckpt", "series m-epoch=2.ckpt"],
+    );
+    let why = world.run(["why", "models", "vit_b-epoch=1.ckpt"]).ok();
+    why.says("resnet50-epoch=1.ckpt beside it may be of another model or run");
+}

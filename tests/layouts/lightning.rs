@@ -239,3 +239,21 @@ fn what_is_called_the_last_or_the_best_is_a_copy_wherever_the_word_stands() {
     let copies = scan.inventory.sessions[0].checkpoints.iter().filter(|c| c.step.is_none());
     assert_eq!(copies.map(|c| &*c.id).collect::<Vec<_>>(), ["model_best.ckpt", "model_last.ckpt"]);
 }
+
+#[test]
+fn several_models_in_one_directory_are_ambiguous() {
+    let tree = Tree::new();
+    tree.ckpt("run/resnet50-epoch=1.ckpt", 1, 10)
+        .ckpt("run/resnet50-epoch=2.ckpt", 2, 20)
+        .ckpt("run/vit-epoch=1.ckpt", 1, 10)
+        .ckpt("run/vit-epoch=2.ckpt", 2, 20)
+        .ckpt("run/epoch=2-step=20.ckpt", 2, 20)
+        .ckpt("run/vit_best.ckpt", 2, 20);
+    let scan = tree.scan();
+    assert_eq!(
+        brief(&scan),
+        "run\n  epoch=2-step=20.ckpt\n  resnet50-epoch=1.ckpt ambiguous\n  \
+        resnet50-epoch=2.ckpt ambiguous\n  vit-epoch=1.ckpt ambiguous\n  \
+        vit-epoch=2.ckpt ambiguous\n  vit_best.ckpt best\n"
+    );
+}

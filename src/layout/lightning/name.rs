@@ -5,6 +5,7 @@
 //! the run's log decide, and without them the shorter key is taken.
 
 use crate::layout::metric::rounded;
+use crate::layout::propose::name::is_run;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParsedName {
@@ -59,6 +60,33 @@ pub fn template(name: &str) -> String {
 pub fn is_numbered(name: &str) -> bool {
     let parsed = ParsedName::parse(name, &[]);
     parsed.epoch.is_some() || parsed.step.is_some()
+}
+
+/// What stands in a name besides its pairs: free text, and the pairs that tell runs apart.
+///
+/// Of a key in several parts only the last is taken for one, so that no text is missed.
+pub fn outside_pairs(name: &str) -> String {
+    let mut rest = without_version(name.strip_suffix(".ckpt").unwrap_or(name));
+    let mut out = String::new();
+    while let Some((before, after)) = rest.split_once('=') {
+        if let Some(len) = value_len(after) {
+            let (text, key) = before.rsplit_once('-').unwrap_or(("", before));
+            let (start, word) = key.rsplit_once('_').unwrap_or(("", key));
+            out.extend([text, "-"]);
+            match word {
+                "epoch" | "step" => out.push_str(start),
+                _ if is_run(word) => out.extend([key, "-", &after[..len]]),
+                _ => {}
+            }
+            rest = after[len..].strip_prefix('-').unwrap_or("");
+        } else {
+            let (text, tail) = after.split_once('-').unwrap_or((after, ""));
+            out.extend([before, "=", text]);
+            rest = tail;
+        }
+        out.push('-');
+    }
+    out + rest
 }
 
 /// Strips the `-v1` that Lightning adds when a name is taken.
