@@ -71,7 +71,6 @@ impl Layout for Lightning {
         if claims.is_empty() {
             return Vec::new();
         }
-        join_averaged(&mut claims, folder, notes);
         // A file that breaks off before the key that proves it: its name and its neighbours do.
         let none = Seen::default();
         for name in cut_short {
@@ -80,6 +79,7 @@ impl Layout for Lightning {
                 claims.push(claim);
             }
         }
+        join_averaged(&mut claims, folder, notes);
         apart::tell_apart(&mut claims);
         let own_components = usize::from(folder.name() == b"checkpoints");
         vec![Series { own_components, claims, ..Series::default() }]

@@ -144,21 +144,42 @@ pub fn averaged_for(id: &str) -> Option<String> {
     }
 }
 
+const LONELY: &str = "averaged weights without their checkpoint";
+
+/// Shown, because what lies in a folder below cannot be passed over there, and kept.
+fn lonely(mut claim: Claim) -> Claim {
+    claim.marks.set(Marks::AMBIGUOUS);
+    claim.metrics.conflicts.push(LONELY.to_owned());
+    claim
+}
+
 /// Averaged weights are part of the checkpoint they were averaged for.
 pub fn join_companions(claims: &mut Vec<Claim>, folder: &Folder<'_>, notes: &mut Notes) {
     let (averaged, mut own): (Vec<Claim>, Vec<Claim>) =
         claims.drain(..).partition(|c| averaged_for(&c.id).is_some());
+    let mut alone = Vec::new();
     for companion in averaged {
         let Some(name) = averaged_for(&companion.id) else { continue };
         if let Some(claim) = own.iter_mut().find(|c| c.id == name) {
+            if claim.complete != companion.complete {
+                // One of the two can be loaded: it goes neither for the other's sake nor in its place.
+                let text =
+                    format!("it and its averaged weights {} are not both whole", companion.id);
+                claim.metrics.conflicts.push(text);
+                claim.marks.set(Marks::AMBIGUOUS);
+            }
             claim.complete &= companion.complete;
             claim.entries.extend(companion.entries);
+        } else if companion.entries.iter().any(|e| e.contains(&b'/')) {
+            // Not claimed, it would be a checkpoint in the eyes of whoever looks into its folder.
+            alone.push(lonely(companion));
         } else {
-            for entry in companion.entries.iter().filter(|e| !e.contains(&b'/')) {
-                notes.never(folder, entry, "averaged weights without their checkpoint");
+            for entry in &companion.entries {
+                notes.never(folder, entry, LONELY);
             }
         }
     }
+    own.append(&mut alone);
     *claims = own;
 }
 

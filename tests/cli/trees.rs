@@ -171,3 +171,39 @@ fn several_models_in_one_directory_of_lightning_are_kept() {
     let why = world.run(["why", "models", "vit_b-epoch=1.ckpt"]).ok();
     why.says("resnet50-epoch=1.ckpt beside it may be of another model or run");
 }
+
+/// Where one of a pair is torn the other can be loaded: it is not given up with it.
+#[test]
+fn a_checkpoint_and_its_averaged_weights_are_not_given_up_for_each_other() {
+    let tree = Tree::new();
+    let cut = |bytes: Vec<u8>, by: usize| bytes[..bytes.len() - by].to_vec();
+    for i in 1..=5 {
+        // The third lacks the end of its averaged weights, the fourth its own, the fifth both.
+        let (own, averaged) = (lightning_file(i, i), lightning_file(i, i));
+        let own = cut(own, if i > 3 { 50 } else { 0 });
+        let averaged = cut(averaged, if matches!(i, 3 | 5) { 50 } else { 0 });
+        tree.file(format!("run/epoch={i}.ckpt"), own)
+            .file(format!("run/epoch={i}-EMA.ckpt"), averaged);
+    }
+    // Averaged weights whose checkpoint is gone, in a folder that the metric's name made.
+    for name in ["epoch=0-val/loss=0.6-EMA", "epoch=0-val/loss=0.5-EMA"] {
+        tree.file(format!("slash/{name}.ckpt"), lightning_file(0, 5));
+    }
+    for (i, name) in (1..).zip(["epoch=1-val/loss=0.4", "epoch=2-val/loss=0.3"]) {
+        tree.file(format!("slash/{name}.ckpt"), lightning_file(i, 10 * i))
+            .file(format!("slash/{name}-EMA.ckpt"), lightning_file(i, 10 * i));
+    }
+    tree.written_ago("", 7 * 86_400);
+    let world = World::within(tree.path());
+    world.run(["init"]).ok();
+    let policy = format!("{LAST}discard = [{{ incomplete-for = \"1d\" }}]\n");
+    round_trip(
+        &tree,
+        &policy,
+        &["run epoch=1.ckpt", "run epoch=5.ckpt", "slash epoch=1-val/loss=0.4.ckpt"],
+    );
+    let why = world.run(["why", "run", "epoch=3.ckpt"]).ok();
+    why.says("it and its averaged weights epoch=3-EMA.ckpt are not both whole");
+    let why = world.run(["why", "slash", "epoch=0-val/loss=0.6-EMA.ckpt"]).ok();
+    why.says("averaged weights without their checkpoint");
+}

@@ -257,3 +257,23 @@ fn several_models_in_one_directory_are_ambiguous() {
         vit-epoch=2.ckpt ambiguous\n  vit_best.ckpt best\n"
     );
 }
+
+#[test]
+fn a_torn_half_of_a_pair_is_in_doubt_with_the_other() {
+    let tree = Tree::new();
+    let file = crate::tree::lightning_file;
+    let torn = |len: usize| file(2, 20)[..len].to_vec();
+    tree.ckpt("run/epoch=1.ckpt", 1, 10).ckpt("run/epoch=1-EMA.ckpt", 1, 10);
+    for (epoch, len) in [(2, 40), (3, file(2, 20).len() - 50)] {
+        tree.ckpt(&format!("run/epoch={epoch}.ckpt"), epoch, 20)
+            .file(&format!("run/epoch={epoch}-EMA.ckpt"), torn(len));
+    }
+    tree.ckpt("run/epoch=4-val/loss=0.6-EMA.ckpt", 4, 40);
+    let scan = tree.scan();
+    assert_eq!(
+        brief(&scan),
+        "run\n  epoch=1.ckpt\n  epoch=2.ckpt incomplete ambiguous\n  \
+        epoch=3.ckpt incomplete ambiguous\n  epoch=4-val/loss=0.6-EMA.ckpt ambiguous\n"
+    );
+    assert_eq!(scan.never, []);
+}
