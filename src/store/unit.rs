@@ -8,7 +8,6 @@ use super::listing;
 pub use crate::core::model::hex;
 use crate::core::model::{Fingerprint, SharedFile, Time};
 use digest::{Digests, Fingerprints};
-use inner::Watch;
 use pending::{Mark, Pending};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -149,7 +148,6 @@ pub(super) struct Walk {
     seen: HashSet<u64>,
     /// Mount id of the first entry; all others must agree.
     mount: Option<u64>,
-    watch: Watch,
 }
 
 /// A directory being walked, and where its pending entries begin.
@@ -244,8 +242,8 @@ impl Walk {
 
     fn look_inside(&mut self, stat: &Statx, path: &[u8]) {
         let found = match file_type(stat) {
-            FileType::Directory => self.watch.dir(path),
-            _ => self.watch.other(path),
+            FileType::Directory => inner::in_dir(path),
+            _ => inner::in_other(path),
         };
         let inner = &mut self.unit.inner;
         match found {
@@ -311,7 +309,6 @@ impl Walk {
         (unit.fingerprint, unit.identity, unit.lasting) = (fingerprint, identity, lasting);
         unit.owners.sort_unstable();
         self.mount = None;
-        self.watch = Watch::default();
         self.seen.clear();
         self.seen.shrink_to(1 << 10);
         self.pending.clear();

@@ -76,6 +76,8 @@ fn the_best_of_another_run_what_can_be_loaded_and_an_inner_run_stay() {
         trainer(&format!("torn/checkpoint-{step}"), step, "null");
     }
     trainer("sft/checkpoint-100/dpo/checkpoint-10", 10, "null");
+    // Called like a checkpoint, before the state in the order of names.
+    tree.file("sft/checkpoint-100/dpo/checkpoint-10/checkpoint-5/notes.txt", "");
     tree.file("torn/checkpoint-300/model.safetensors", "");
     tree.written_ago("", 7 * 86_400);
     let world = World::within(tree.path());

@@ -256,6 +256,7 @@ fn a_run_or_a_mark_inside_a_checkpoint_keeps_it() {
     let tree = Tree::new();
     tree.hf("sft/checkpoint-1", 1).hf("sft/checkpoint-2", 2).hf("sft/checkpoint-3", 3);
     tree.hf("sft/checkpoint-1/dpo/checkpoint-10", 10).hf("sft/checkpoint-1/dpo/checkpoint-20", 20);
+    tree.file("sft/checkpoint-1/dpo/checkpoint-10/checkpoint-5/notes.txt", "");
     tree.file("sft/checkpoint-2/dpo/.retain/marks.toml", "");
     // As Ray saves it, and a directory that is only called so.
     tree.file("sft/checkpoint-3/checkpoint/trainer_state.json", "{}")

@@ -12,35 +12,53 @@ pub enum Inner {
     Run(Vec<u8>),
 }
 
-#[derive(Default)]
-pub struct Watch {
-    /// The last directory below an entry that is called like a checkpoint.
-    called: Vec<u8>,
+/// A directory below a unit's entry; its path begins with the name of that.
+pub fn in_dir(path: &[u8]) -> Option<Inner> {
+    (split(path).1 == b".retain").then(|| Inner::Marked(path.to_vec()))
 }
 
-impl Watch {
-    /// A directory below a unit's entry.
-    pub fn dir(&mut self, path: &[u8]) -> Option<Inner> {
-        let name = &path[path.iter().rposition(|b| *b == b'/').map_or(0, |i| i + 1)..];
-        if name == b".retain" {
-            return Some(Inner::Marked(path.to_vec()));
-        }
-        if let Some(step) = name.strip_prefix(b"checkpoint-")
-            && !step.is_empty()
-            && step.iter().all(u8::is_ascii_digit)
-        {
-            self.called.clear();
-            self.called.extend_from_slice(path);
-        }
-        None
-    }
+/// Anything else.
+pub fn in_other(path: &[u8]) -> Option<Inner> {
+    let dir = path.strip_suffix(b"/trainer_state.json")?;
+    let (above, called) = split(dir);
+    let step = called.strip_prefix(b"checkpoint-")?;
+    let is_step = !step.is_empty() && step.iter().all(u8::is_ascii_digit);
+    // Nothing is above the unit's own state.
+    (is_step && !above.is_empty()).then(|| Inner::Run(dir.to_vec()))
+}
 
-    /// Anything else.
-    pub fn other(&self, path: &[u8]) -> Option<Inner> {
-        if self.called.is_empty() {
-            return None;
+/// What a path lies in, and its last component.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_inside() {
+        let run = |path: &str| match in_other(path.as_bytes()) {
+            Some(Inner::Run(dir)) => String::from_utf8(dir).unwrap(),
+            _ => String::new(),
+        };
+        let table = [
+            ("checkpoint-1/trainer_state.json", ""),
+            ("checkpoint-1/checkpoint-2/trainer_state.json", "checkpoint-1/checkpoint-2"),
+            ("a/dpo/checkpoint-10/trainer_state.json", "a/dpo/checkpoint-10"),
+            ("a/dpo/checkpoint-10/checkpoint-5/notes.txt", ""),
+            ("a/checkpoint-/trainer_state.json", ""),
+            ("a/checkpoint-1x/trainer_state.json", ""),
+            ("a/trainer_state.json", ""),
+            ("trainer_state.json", ""),
+        ];
+        for (path, want) in table {
+            assert_eq!(run(path), want, "{path}");
         }
-        let in_it = path.strip_prefix(&*self.called)? == b"/trainer_state.json";
-        in_it.then(|| Inner::Run(self.called.clone()))
+        assert!(in_dir(b"a/b/.retain").is_some());
+        assert!(in_dir(b"a/retain").is_none());
     }
 }
