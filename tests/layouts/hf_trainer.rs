@@ -2,6 +2,7 @@ use crate::tree::{Tree, brief, full};
 use retain::core::model::Marks;
 use retain::core::select::{Globs, Scope};
 use retain::scan::ScanOptions;
+use std::fs;
 
 #[test]
 fn real_trees() {
@@ -189,6 +190,43 @@ fn what_lacks_weights_is_neither_counted_nor_given_up() {
     bare.file("run/checkpoint-1/trainer_state.json", r#"{"global_step": 1}"#);
     bare.file("run/checkpoint-2/trainer_state.json", r#"{"global_step": 2}"#);
     assert_eq!(brief(&bare.scan()), "run\n  checkpoint-1\n  checkpoint-2\n");
+}
+
+/// What other programs index is nothing of the model, and where a single file has the weights an
+/// index of shards that are all gone was left over.
+#[test]
+fn an_index_that_says_nothing_of_the_weights_is_passed_over() {
+    let tree = Tree::new();
+    let index = |path: &str, shards: [&str; 2]| {
+        let map = serde_json::json!({ "weight_map": { "a": shards[0], "b": shards[1] } });
+        tree.file(path, map.to_string());
+    };
+    let gone = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"];
+    for step in 1..=7 {
+        tree.hf(&format!("run/checkpoint-{step}"), step);
+    }
+    tree.file("run/checkpoint-1/faiss.index.json", "[1, 2]");
+    index("run/checkpoint-2/pytorch_model.bin.index.json", gone);
+    index("run/checkpoint-3/model.safetensors.index.json", gone);
+    // One of them is there; the other file is an adapter's; a loader takes the shards first.
+    index("run/checkpoint-4/pytorch_model.bin.index.json", gone);
+    tree.file(&format!("run/checkpoint-4/{}", gone[0]), "w");
+    index("run/checkpoint-5/adapter_model.safetensors.index.json", gone);
+    fs::rename(
+        tree.at("run/checkpoint-6/model.safetensors"),
+        tree.at("run/checkpoint-6/pytorch_model.bin"),
+    )
+    .unwrap();
+    index("run/checkpoint-6/model.safetensors.index.json", gone);
+    tree.file("run/checkpoint-7/other.safetensors.index.json", "[1, 2]");
+    let doubt = " incomplete ambiguous";
+    assert_eq!(
+        brief(&tree.scan()),
+        format!(
+            "run\n  checkpoint-1\n  checkpoint-2\n  checkpoint-3\n  checkpoint-4{doubt}\n  \
+            checkpoint-5{doubt}\n  checkpoint-6{doubt}\n  checkpoint-7{doubt}\n"
+        )
+    );
 }
 
 #[test]

@@ -51,8 +51,26 @@ pub fn missing(peek: &Peek<'_>) -> Option<String> {
     if let Some(empty) = known.find(|e| is_empty(peek, e)) {
         return Some(format!("`{}` is empty", encode(&empty.name)));
     }
-    let is_index = |e: &&Entry| e.kind == Kind::File && e.name.ends_with(INDEX);
+    let is_index = |e: &&Entry| e.kind == Kind::File && indexed(&e.name).is_some();
     peek.entries().iter().filter(is_index).find_map(|index| of_index(peek, index))
+}
+
+/// What the weights would be called in a single file, of which this is an index; what other
+/// programs index (`faiss.index.json`) is nothing of a model.
+fn indexed(name: &[u8]) -> Option<&[u8]> {
+    name.strip_suffix(INDEX).filter(|whole| ENDINGS.iter().any(|ending| whole.ends_with(ending)))
+}
+
+/// Whether the same weights lie in a single file, which Transformers takes before the shards.
+fn lies_whole(peek: &Peek<'_>, index: &Entry) -> bool {
+    let own = indexed(&index.name).unwrap_or_default();
+    let before: &[&[u8]] =
+        if own == b"pytorch_model.bin" { &[b"model.safetensors", own] } else { &[own] };
+    let is_whole = |name: &&[u8]| {
+        is_known(name)
+            && peek.entry(name).is_some_and(|e| e.kind == Kind::File && !is_empty(peek, e))
+    };
+    before.iter().any(is_whole)
 }
 
 fn is_empty(peek: &Peek<'_>, entry: &Entry) -> bool {
@@ -74,6 +92,11 @@ fn of_index(peek: &Peek<'_>, index: &Entry) -> Option<String> {
         // A path elsewhere is not looked for.
         None => shard.contains('/'),
     };
+    // Of all of them gone beside a single file nothing is missing: the index was left over.
+    let is_gone = |shard: &String| peek.entry(shard.as_bytes()).is_none() && !shard.contains('/');
+    if shards.iter().all(is_gone) && lies_whole(peek, index) {
+        return None;
+    }
     let gone = shards.into_iter().find(|shard| !is_there(shard))?;
     Some(format!("`{}`, which `{shown}` names, is missing or empty", encode(gone.as_bytes())))
 }
