@@ -30,7 +30,7 @@ const ABOUT: About = About {
     metrics: "the name, which is rounded",
     pointers: "`-last` is marked `latest`",
     unfinished: "the marker; a rank without the file; no `.metadata`",
-    traps: "a file here and in the ranks' folders: ambiguous. `*.nemo` and an `-EMA` without its checkpoint are never candidates",
+    traps: "no `KEY=VALUE` in the name, as of imported models, or a file here and in the ranks' folders: ambiguous. `*.nemo` and an `-EMA` without its checkpoint are never candidates",
 };
 
 impl Layout for Nemo {
@@ -186,6 +186,11 @@ pub fn join_companions(claims: &mut Vec<Claim>, folder: &Folder<'_>, notes: &mut
 /// What the name says, and the marker beside it.
 fn describe(claim: &mut Claim, folder: &Folder<'_>) {
     let parsed = ParsedName::parse(core_name(&claim.id), &[]);
+    // `llm.import_ckpt` makes such directories of models, called after what they were imported from.
+    let is_told = parsed.step.is_some() || parsed.epoch.is_some() || !parsed.metrics.is_empty();
+    if !is_told && claim.step.is_none() && claim.epoch.is_none() {
+        claim.marks.set(Marks::AMBIGUOUS);
+    }
     let samples =
         || parsed.metrics.iter().find(|m| m.0 == SAMPLES).and_then(|m| Step::from_f64(m.1));
     claim.step = parsed.step.map(Step::Whole).or(claim.step).or_else(samples);

@@ -1,5 +1,6 @@
 //! Built from what `NeMo`'s source says that it writes.
 
+use crate::plans::deletions;
 use crate::tree::{Tree, brief, timeless};
 
 fn nemo2(tree: &Tree, path: &str) {
@@ -80,4 +81,16 @@ fn files_in_one_folder() {
         asr--wer=0.30-epoch=1.ckpt\n"
     );
     assert_eq!(scan.never.len(), 1, "averaged weights without their checkpoint");
+}
+
+/// What `llm.import_ckpt` makes in `$NEMO_MODELS_CACHE`, one directory for each model.
+#[test]
+fn imported_models_are_no_run() {
+    let tree = Tree::new();
+    for model in ["Llama-2-7b-hf", "Llama-3.1-8B", "Llama-3.1-70B", "CodeLlama-7b", "Llama-3-8B"] {
+        nemo2(&tree, &format!("cache/meta-llama/{model}"));
+    }
+    let scan = tree.scan();
+    assert_eq!(brief(&scan).matches(" ambiguous\n").count(), 5);
+    assert_eq!(deletions(&scan), ["cache/meta-llama:"]);
 }
