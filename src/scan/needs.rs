@@ -11,8 +11,7 @@ use super::draft::Draft;
 use super::index::{Reader, Writer};
 use super::link::{Link, Map, Place, is_like_a_checkpoint, parent_of};
 use crate::core::name::encode;
-use crate::format::json::Value;
-use crate::layout::folder::{Folder, cannot_read, join, last_component, read_json};
+use crate::layout::folder::{Folder, cannot_read, join, last_component};
 use crate::layout::pointer::Lead;
 use crate::layout::{Note, Notes, pointer};
 use crate::store::unit::InnerLink;
@@ -20,12 +19,12 @@ use crate::store::{Dir, Kind, Store};
 use std::collections::HashMap;
 use std::io;
 
+mod adapter;
 mod leads;
 
+use adapter::{CONFIGS, Config};
 pub use leads::read_adapter;
 
-const ADAPTER: &[u8] = b"adapter_config.json";
-const BASE: &str = "base_model_name_or_path";
 /// As the kernel's: what is longer is no path.
 const MAX_PATH: usize = 4096;
 /// How much of the end of a path is compared.
@@ -89,17 +88,17 @@ pub fn read_adapters(
     for name in entries.iter().map(|e| &**e).filter(is_dir) {
         // What cannot be opened is said when it is measured.
         let Ok(peek) = folder.peek(name) else { continue };
-        let mut read = |dir: io::Result<Box<dyn Dir>>, path: Vec<u8>| {
-            let path = join(&path, ADAPTER);
+        let mut read = |dir: io::Result<Box<dyn Dir>>, path: Vec<u8>, config: Config| {
+            let path = join(&path, config.file.as_bytes());
             let opened = dir.map_err(|e| cannot_read(&encode(name), &e));
-            match opened.and_then(|dir| base(&*dir)) {
+            match opened.and_then(|dir| config.base(&*dir)) {
                 Ok(Some(target)) => wishes.push(Wish { checkpoint, path, target, is_text: true }),
                 Ok(None) => {}
                 Err(text) => notes.fault(path, text),
             }
         };
-        if peek.entry(ADAPTER).is_some() {
-            read(peek.dir(), folder.join(name));
+        for config in CONFIGS.into_iter().filter(|c| peek.entry(c.file.as_bytes()).is_some()) {
+            read(peek.dir(), folder.join(name), config);
         }
         let inner = || peek.entries().iter().filter(|e| e.kind == Kind::Dir);
         if inner().next().is_none() || inner().count() > MAX_INNER {
@@ -108,24 +107,12 @@ pub fn read_adapters(
         let Ok(dir) = peek.dir() else { continue };
         for inner in inner() {
             // Its listing is what will be measured.
-            let Ok(below) = dir.open(&inner.name) else { continue };
-            if below.list().is_ok_and(|list| list.iter().any(|e| *e.name == *ADAPTER)) {
-                read(Ok(below), join(&folder.join(name), &inner.name));
+            let Ok(list) = dir.open(&inner.name).and_then(|below| below.list()) else { continue };
+            let is_there = |c: &Config| list.iter().any(|e| *e.name == *c.file.as_bytes());
+            for config in CONFIGS.into_iter().filter(is_there) {
+                read(dir.open(&inner.name), join(&folder.join(name), &inner.name), config);
             }
         }
-    }
-}
-
-/// The base that an adapter's configuration names; it need not name one.
-fn base(dir: &dyn Dir) -> Result<Option<Vec<u8>>, String> {
-    let value = read_json(dir, ADAPTER)?;
-    match value.get(BASE) {
-        Some(Value::Text(base)) if (1..=MAX_PATH).contains(&base.len()) => {
-            Ok(Some(base.clone().into_bytes()))
-        }
-        Some(Value::Text(base)) if base.is_empty() => Ok(None),
-        None | Some(Value::Null) if value.as_object().is_some() => Ok(None),
-        _ => Err(format!("adapter_config.json is damaged: {BASE} is no path")),
     }
 }
 

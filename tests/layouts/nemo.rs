@@ -1,5 +1,6 @@
 //! Built from what `NeMo`'s source says that it writes.
 
+use crate::needs::needs;
 use crate::plans::deletions;
 use crate::tree::{Tree, brief, timeless};
 
@@ -93,4 +94,50 @@ fn imported_models_are_no_run() {
     let scan = tree.scan();
     assert_eq!(brief(&scan).matches(" ambiguous\n").count(), 5);
     assert_eq!(deletions(&scan), ["cache/meta-llama:"]);
+}
+
+/// `NeMo` resumes an adapter from the path that it noted when training began.
+#[test]
+fn an_adapter_needs_its_base() {
+    let tree = Tree::new();
+    let name = |run: &str, n: u32| format!("{run}/checkpoints/{run}--x=0.{n}-epoch={n}");
+    for n in 1..=6 {
+        nemo2(&tree, &name("sft", n));
+    }
+    let own = name("lora", 1);
+    nemo2(&tree, &own);
+    let metadata = |base: &str| serde_json::json!({ "model_ckpt_path": base }).to_string();
+    let here = tree.path().canonicalize().unwrap().join(name("sft", 1));
+    let here = here.to_str().unwrap();
+    let found = "lora lora--x=0.1-epoch=1: sft/sft--x=0.1-epoch=1".to_owned();
+    let gone = format!("needs `{here}1`, which is not here");
+    for (base, want) in [
+        (here.to_owned(), &found),
+        (format!("{here}/weights"), &found),
+        (format!("/gone/home/{}", name("sft", 1)), &found),
+        (format!("{here}1"), &gone),
+        ("nemo://meta-llama/Llama-3.1-8B".to_owned(), &String::new()),
+    ] {
+        for at in ["weights/adapter_metadata.json", "adapter_metadata.json"] {
+            let path = format!("{own}/{at}");
+            tree.file(&path, metadata(&base));
+            let found = needs(&tree.scan()).join("\n");
+            assert!(found.ends_with(&**want) && found.is_empty() == want.is_empty(), "{found}");
+            std::fs::remove_file(tree.at(&path)).unwrap();
+        }
+    }
+    tree.file(&format!("{own}/weights/adapter_metadata.json"), metadata(here));
+    let scan = tree.scan();
+    assert_eq!(
+        deletions(&scan),
+        ["lora:", "sft: sft--x=0.2-epoch=2 sft--x=0.3-epoch=3"],
+        "the first one is the base"
+    );
+    tree.file(&format!("{own}/weights/adapter_metadata.json"), "{\"model_ckpt_path\": 7}");
+    let fault = "adapter_metadata.json is damaged: model_ckpt_path is no path";
+    assert!(needs(&tree.scan())[0].ends_with(fault));
+    // An adapter alone, in a directory that is no checkpoint.
+    std::fs::remove_dir_all(tree.at("lora/checkpoints")).unwrap();
+    tree.file("lora/final/adapter_metadata.json", metadata(here));
+    assert!(brief(&tree.scan()).contains("<- lora/final/adapter_metadata.json (external)"));
 }

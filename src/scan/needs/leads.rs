@@ -3,7 +3,8 @@
 //! The best one of a run that was started from another's lies there; so does the base of an adapter
 //! that was saved on its own. What is led to is protected as by a symlink: from outside.
 
-use super::{ADAPTER, Found, Known, MAX_COMPONENTS, base, resolve};
+use super::adapter::CONFIGS;
+use super::{Found, Known, MAX_COMPONENTS, resolve};
 use crate::layout::folder::Folder;
 use crate::layout::pointer::{self, Lead};
 use crate::layout::{Note, Notes};
@@ -13,13 +14,11 @@ use crate::store::Store;
 
 /// The base of an adapter in a directory that is no part of a checkpoint.
 pub fn read_adapter(folder: &Folder<'_>, notes: &mut Notes) -> Option<Lead> {
-    if !folder.has_file(ADAPTER) {
-        return None;
-    }
-    let path = folder.join(ADAPTER);
-    match base(&*folder.dir) {
+    let config = CONFIGS.into_iter().find(|c| folder.has_file(c.file.as_bytes()))?;
+    let path = folder.join(config.file.as_bytes());
+    match config.base(&*folder.dir) {
         Ok(target) => {
-            let name = String::from_utf8_lossy(ADAPTER).into_owned();
+            let name = config.file.to_owned();
             target.map(|target| Lead { name, path, target, is_here: true })
         }
         Err(text) => {
