@@ -47,6 +47,7 @@ pub mod timm;
 pub mod torch_dcp;
 pub mod torchtnt;
 pub mod ultralytics;
+pub mod words;
 
 pub use about::About;
 pub use folder::{Folder, Peek};

@@ -5,7 +5,7 @@
 //! tells. `DeepSpeed` records no metrics outside its pickles, and never deletes anything.
 
 use super::folder::{Folder, Peek, cannot_read};
-use super::{About, Claim, Layout, Notes, Series, by_prefix, trailing_step};
+use super::{About, Claim, Layout, Notes, Series, by_prefix, trailing_step, words};
 use crate::core::model::{Marks, Time};
 use crate::core::name::encode;
 use crate::store::{self, Entry, Kind};
@@ -24,7 +24,7 @@ const ABOUT: About = About {
     metrics: "sidecar",
     pointers: "`latest`, `latest_universal`",
     unfinished: "no model states",
-    traps: "newer than what `latest` names: unfinished, or saved without moving the pointer, ambiguous. Universal copies are a session of their own",
+    traps: "newer than what `latest` names: unfinished, or saved without moving the pointer, ambiguous. So is a seed, `seed_1`. Universal copies are a session of their own",
 };
 
 impl Layout for DeepSpeed {
@@ -51,7 +51,12 @@ impl Layout for DeepSpeed {
                     None => (&*tag, ""),
                 };
                 let step = trailing_step(tag);
-                claims.push((prefix.to_owned(), Claim { step, ..Claim::of_entry(&entry.name) }));
+                let mut claim = Claim { step, ..Claim::of_entry(&entry.name) };
+                let before = tag.trim_end_matches(|c: char| c.is_ascii_digit());
+                if step.is_some() && words::orders_nothing(before) {
+                    claim.marks.set(Marks::AMBIGUOUS);
+                }
+                claims.push((prefix.to_owned(), claim));
             }
         }
         by_prefix(claims)

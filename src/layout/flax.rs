@@ -6,8 +6,8 @@
 
 use super::folder::{Folder, Peek, cannot_read};
 use super::orbax::{METADATA, is_single_item, unfinished_at};
-use super::{About, Claim, Layout, Notes, Series, by_prefix};
-use crate::core::model::Step;
+use super::{About, Claim, Layout, Notes, Series, by_prefix, words};
+use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::msgpack::MsgPack;
 use crate::store::{Entry, Kind};
@@ -25,7 +25,7 @@ const ABOUT: About = About {
     metrics: "sidecar",
     pointers: "-",
     unfinished: "the value breaks off",
-    traps: "`overwrite=True` deletes all newer steps itself",
+    traps: "`overwrite=True` deletes all newer steps itself. A seed in `params_seed_0`: ambiguous",
 };
 
 impl Layout for Flax {
@@ -46,8 +46,16 @@ impl Layout for Flax {
             let Some((prefix, step)) = parse(&name[..unfinished.unwrap_or(name.len())]) else {
                 continue;
             };
-            let claim =
-                |complete| Claim { step: Some(step), complete, ..Claim::of_entry(&entry.name) };
+            let mut marks = Marks::default();
+            if words::orders_nothing(prefix) {
+                marks.set(Marks::AMBIGUOUS);
+            }
+            let claim = |complete| Claim {
+                step: Some(step),
+                complete,
+                marks,
+                ..Claim::of_entry(&entry.name)
+            };
             match entry.kind {
                 // What cannot be opened is said when the directory is visited.
                 Kind::Dir

@@ -7,13 +7,13 @@
 use super::folder::Folder;
 use super::metric::{Source, rounded};
 use super::shaped::{self, Shaped};
-use super::{About, Claim, Layout, Notes, Series};
+use super::{About, Claim, Layout, Notes, Series, words};
 use crate::core::called;
-use crate::core::model::Step;
+use crate::core::model::{Marks, Step};
 use crate::format::shape::{self, Shape};
 use crate::format::torch::Torch;
 use crate::store::{Entry, Kind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Ignite;
 
@@ -30,7 +30,7 @@ const ABOUT: About = About {
     metrics: "name",
     pointers: "names with `best`, `last` are marked",
     unfinished: "`tmpXXXXXXXX` beside it; it breaks off",
-    traps: "`model_500.pt` is anyone's: not claimed without a proof",
+    traps: "`model_500.pt` is anyone's: not claimed without a proof. A fold in `model_fold_1_acc=0.9.pt`: ambiguous",
 };
 
 impl Layout for Ignite {
@@ -55,11 +55,20 @@ impl Layout for Ignite {
         let mut series = Vec::new();
         for (prefix, named) in groups {
             let mut found = Vec::new();
+            let apart = apart(&named);
             for (file, name) in named {
                 match shaped::look(folder, file, shape::torch, notes) {
                     // Nothing but the content proves it.
                     Some(Shape::Other) | None => {}
-                    Some(shape) => found.push(Shaped { claim: name.claim(file), shape }),
+                    Some(shape) => {
+                        let mut claim = name.claim(file);
+                        if name.orders_nothing()
+                            || name.score.is_some_and(|(metric, _)| apart.contains(metric))
+                        {
+                            claim.marks.set(Marks::AMBIGUOUS);
+                        }
+                        found.push(Shaped { claim, shape });
+                    }
                 }
             }
             let claims = shaped::settle(found);
@@ -153,6 +162,11 @@ impl<'n> Name<'n> {
         }
     }
 
+    /// The number tells a run or a part: `model_fold_1_acc=0.91`.
+    fn orders_nothing(&self) -> bool {
+        self.step.is_some() && words::orders_nothing(self.series)
+    }
+
     fn claim(&self, file: &[u8]) -> Claim {
         let mut claim = Claim { step: self.step.map(Step::Whole), ..Claim::of_entry(file) };
         if let Some((metric, (value, half_unit))) =
@@ -165,6 +179,25 @@ impl<'n> Name<'n> {
         }
         claim
     }
+}
+
+/// Metrics in whose names a number tells one run from another: `fold1_acc` beside `fold2_acc`.
+fn apart<'n>(named: &[(&[u8], Name<'n>)]) -> BTreeSet<&'n str> {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let tells = |metric: &&str| {
+        metric.split('_').any(|token| {
+            let word = token.trim_end_matches(is_digit);
+            // `recall_k5` and `rank1` are metrics.
+            word.len() < token.len() && word.len() > 1 && words::tells_runs(word)
+        })
+    };
+    let metrics = named.iter().filter_map(|(_, name)| name.score).map(|(metric, _)| metric);
+    let metrics: BTreeSet<&str> = metrics.filter(tells).collect();
+    let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for metric in metrics {
+        alike.entry(metric.replace(is_digit, "")).or_default().push(metric);
+    }
+    alike.into_values().filter(|metrics| metrics.len() > 1).flatten().collect()
 }
 
 /// Whether it can be a metric's name.

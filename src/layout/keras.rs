@@ -2,8 +2,8 @@
 //!
 //! Names alone prove little here: a folder of models may look like a run. Several files count only
 //! as one if a log of epochs lies beside them, or the names hold an epoch or a metric, or they are
-//! of nearly one size, as the checkpoints of one model are. What `BackupAndRestore` keeps is its
-//! own and never claimed.
+//! of nearly one size, as the checkpoints of one model are, and numbered as a template numbers. What
+//! `BackupAndRestore` keeps is its own and never claimed.
 
 use super::folder::{Folder, cannot_read};
 use super::join::{Join, Logged};
@@ -53,12 +53,12 @@ struct File {
 const ABOUT: About = About {
     unit: "file",
     name: "by a template, `.keras`, `.weights.h5`, `.h5`",
-    signature: "the format, and a log beside it, an epoch or metric in the names, or one size",
+    signature: "the format, and a log beside it, an epoch or metric in the names, or one size and numbers as in `step_4`, `ckpt_4`, `04`",
     order: "the name's epoch",
     metrics: "`training.log`, which counts from 0, without it event files; name",
     pointers: "names with `best`, `last` are marked",
     unfinished: "it breaks off",
-    traps: "a folder of models is no run; `backup/` is never a candidate",
+    traps: "a folder of models is no run: `fold_1`, `seed_1`, a date. `backup/` is never a candidate",
 };
 
 impl Layout for Keras {
@@ -121,7 +121,7 @@ impl Layout for Keras {
         Some(match extension {
             _ if is_format => {
                 "no log of epochs beside it, no epoch or metric in its name, and no others like it \
-                 of its size"
+                 of its size that are numbered 01, 02; or what it counts is a fold, a seed or a day"
             }
             ".keras" => "it is no zip as Keras writes",
             ".weights.h5" => "it is no HDF5 file",
@@ -203,7 +203,16 @@ fn proves_itself(template: &Template, members: &[(&File, u64)]) -> bool {
     let whole = members.iter().filter(|(f, _)| f.shape == Shape::Whole).map(|(f, _)| f.len);
     let lens: Vec<u64> = whole.collect();
     let (Some(min), Some(max)) = (lens.iter().min(), lens.iter().max()) else { return false };
-    lens.len() > 1 && max - min <= max / 50
+    lens.len() > 1 && max - min <= max / 50 && is_numbered_by_template(template, members)
+}
+
+/// Models of one size may be folds, or of several input sizes: `unet_32`, `unet_64`. Trainings count
+/// in words, or by a template such as `{epoch:02d}`.
+fn is_numbered_by_template(template: &Template, members: &[(&File, u64)]) -> bool {
+    members.iter().any(|(file, _)| {
+        let number = &file.pieces.numbers[template.epoch];
+        (number.len() > 1 && number.starts_with('0')) || file.pieces.counts(template.epoch)
+    })
 }
 
 fn of_template(template: &Template, extension: &str, members: &[(&File, u64)]) -> Series {

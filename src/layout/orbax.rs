@@ -7,7 +7,7 @@
 
 use super::folder::{Folder, Peek, cannot_read, read_json};
 use super::metric::Source;
-use super::{About, Claim, Layout, Notes, Series, by_prefix};
+use super::{About, Claim, Layout, Notes, Series, by_prefix, words};
 use crate::core::model::{Marks, Step, Time};
 use crate::format::json::Value;
 use crate::store::{Entry, Kind};
@@ -27,7 +27,7 @@ const ABOUT: About = About {
     metrics: "`metrics/metrics`",
     pointers: "-",
     unfinished: "`.orbax-checkpoint-tmp` in its name or an item's; no commit time",
-    traps: "an item that the metadata names is gone: a deletion that was cut short, ambiguous. `trash/` and `metadata/` are never candidates. `commit_success.txt` means nothing",
+    traps: "an item that the metadata names is gone: a deletion that was cut short, ambiguous. So is a seed or an agent: `seed_0`, `agent_0`. `trash/` and `metadata/` are never candidates. `commit_success.txt` means nothing",
 };
 
 impl Layout for Orbax {
@@ -65,11 +65,14 @@ impl Layout for Orbax {
             }
             // A directory or a link of that name proves nothing and is no reason to look away.
             let odd = !proven && peek.entry(METADATA).is_some();
-            let claim = Claim {
+            let mut claim = Claim {
                 step: Some(Step::Whole(step)),
                 complete: proven && !name.unfinished,
                 ..Claim::of_entry(&entry.name)
             };
+            if words::orders_nothing(name.prefix) {
+                claim.marks.set(Marks::AMBIGUOUS);
+            }
             if proven {
                 claims.push((name.prefix.to_owned(), claim));
             } else if name.unfinished || odd || has_items(folder, &entry.name, &peek) {

@@ -6,7 +6,7 @@
 
 use super::folder::{Folder, cannot_read};
 use super::shaped::{self, Shaped};
-use super::{About, Claim, Layout, Notes, Series, pointer};
+use super::{About, Claim, Layout, Notes, Series, pointer, words};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::format::shape::{self, Shape};
@@ -43,7 +43,7 @@ const ABOUT: About = About {
     metrics: "sidecar",
     pointers: "`model_checkpoint_path` in `checkpoint`; its list protects nothing",
     unfinished: "no index, no end of it, a shard missing; only `<prefix>-<n>_temp/`",
-    traps: "those preserved by the hour are not in the list. A prefix without a number is overwritten in place, or a `SavedModel`'s: not claimed",
+    traps: "those preserved by the hour are not in the list. A prefix without a number is overwritten in place, or a `SavedModel`'s: not claimed. A fold in `fold-1`: ambiguous",
 };
 
 impl Layout for TensorFlow {
@@ -177,6 +177,9 @@ fn claim(base: Base, group: Group) -> Claim {
         Claim { id: base.id, complete: group.index.is_some() && all_there, ..Claim::default() };
     if totals(u32::max) != totals(u32::min) {
         // Saved again with another number of shards: the index knows which ones count.
+        claim.marks.set(Marks::AMBIGUOUS);
+    }
+    if words::orders_nothing(&base.prefix) {
         claim.marks.set(Marks::AMBIGUOUS);
     }
     let number = Some(Step::Whole(base.number));

@@ -32,6 +32,7 @@ mod outside;
 mod plans;
 mod real;
 mod registry;
+mod runs;
 mod sessions;
 mod torch_dcp;
 mod tree;

@@ -266,7 +266,7 @@ fn keras_templates_and_what_is_none() {
     for n in 1..=3 {
         tree.file(&format!("named/model-epoch{n:02}.keras"), keras(100 * n))
             .file(&format!("scored/w.{n:02}-val_loss=0.{n}.keras"), keras(100 * n))
-            .file(&format!("sized/m_{n}.keras"), keras(1000 + n))
+            .file(&format!("sized/m_{n:02}.keras"), keras(1000 + n))
             .file(&format!("zoo/vgg_1{}.keras", 5 + n), keras(1000 * n))
             .file(&format!("zoo/resnet{n}.keras"), keras(1000))
             .file(&format!("text/epoch{n}.keras"), "not a zip");
@@ -283,7 +283,7 @@ fn keras_templates_and_what_is_none() {
         "named\n  best_model.keras best\n  model-epoch01.keras\n  model-epoch02.keras\n  \
         model-epoch03.keras\n  model-epoch04.keras incomplete\n\
         scored\n  w.01-val_loss=0.1.keras\n  w.02-val_loss=0.2.keras\n  w.03-val_loss=0.3.keras\n\
-        sized\n  m_1.keras\n  m_2.keras\n  m_3.keras\n"
+        sized\n  m_01.keras\n  m_02.keras\n  m_03.keras\n"
     );
     let loss = scan.inventory.names.get("val_loss").unwrap();
     assert_eq!(scan.inventory.sessions[1].checkpoints[1].metric(loss), Some(0.2));

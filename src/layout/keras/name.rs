@@ -4,6 +4,7 @@
 //! the epoch shows in what stands before it, and in how the numbers of several files differ.
 
 use crate::layout::metric::rounded;
+use crate::layout::words;
 use std::collections::HashSet;
 
 /// A name, cut at its numbers.
@@ -16,6 +17,8 @@ pub struct Pieces {
 
 /// Words that an epoch follows.
 const EPOCH: [&str; 3] = ["epoch", "ep", "e"];
+/// What a checkpoint is called, and a model that is no checkpoint hardly ever.
+const CHECKPOINT: [&str; 4] = ["checkpoint", "ckpt", "chkpt", "cp"];
 /// What a metric's name holds.
 const METRIC: [&str; 9] = ["loss", "acc", "auc", "f1", "mae", "mse", "iou", "precision", "recall"];
 
@@ -57,6 +60,25 @@ impl Pieces {
     fn is_called_epoch(&self, i: usize) -> bool {
         let word = self.word(i).to_ascii_lowercase();
         EPOCH.iter().any(|e| word == *e || word.ends_with(&format!("_{e}")))
+    }
+
+    /// Whether a number tells runs, parts or days apart: no epoch is behind `fold_`.
+    fn orders_nothing(&self, i: usize) -> bool {
+        let is_between = |i: usize| matches!(&*self.texts[i], "-" | "_" | ".");
+        let is_in_day = |first: usize| {
+            let of = self.numbers.get(first..first + 3);
+            let between = || is_between(first + 1) && is_between(first + 2);
+            of.is_some_and(|n| words::is_year(&n[0]) && words::is_day(&n[1], &n[2]) && between())
+        };
+        let is_date = words::is_date(&self.numbers[i]) && !words::counts_steps(&self.texts[i]);
+        is_date || words::orders_nothing(&self.texts[i]) || (i.saturating_sub(2)..=i).any(is_in_day)
+    }
+
+    /// Whether a number is called a step or an epoch, or the file a checkpoint.
+    pub fn counts(&self, i: usize) -> bool {
+        let word = self.word(i).to_ascii_lowercase();
+        words::counts_steps(&self.texts[i])
+            || word.rsplit('_').next().is_some_and(|w| CHECKPOINT.contains(&w))
     }
 
     /// Whether something but a plain number shows that a template of a training made it.
@@ -133,8 +155,9 @@ pub fn templates(names: &[Pieces]) -> Vec<Template> {
         // Other whole numbers that repeat tell several runs or models apart.
         let distinct =
             |p: usize| group.iter().map(|&j| &names[j].numbers[p]).collect::<HashSet<_>>().len();
+        let apart = |p: usize| group.iter().any(|&j| names[j].orders_nothing(p));
         let fixed: Vec<usize> = (0..names[i].numbers.len())
-            .filter(|&p| p != epoch && distinct(p) < group.len())
+            .filter(|&p| p != epoch && (distinct(p) < group.len() || apart(p)))
             .filter(|&p| group.iter().all(|&j| names[j].whole(p).is_some()))
             .collect();
         for &j in &group {
@@ -150,10 +173,13 @@ pub fn templates(names: &[Pieces]) -> Vec<Template> {
 }
 
 /// Which number of these names is the epoch: the one that is called so, else the first whole number
-/// that no two share, else the one that differs most.
+/// that no two share, else the one that differs most. One behind `fold_` or `seed_` is none, nor
+/// is a date: such a folder of models is no run.
 fn epoch_of(names: &[Pieces], group: &[usize]) -> Option<usize> {
     let whole = |p: usize| group.iter().all(|&j| names[j].whole(p).is_some());
-    let candidates: Vec<usize> = (0..names[group[0]].numbers.len()).filter(|&p| whole(p)).collect();
+    let apart = |p: usize| group.iter().any(|&j| names[j].orders_nothing(p));
+    let numbers = 0..names[group[0]].numbers.len();
+    let candidates: Vec<usize> = numbers.filter(|&p| whole(p) && !apart(p)).collect();
     let called = candidates.iter().find(|&&p| names[group[0]].is_called_epoch(p));
     called.copied().or_else(|| {
         let distinct =
@@ -239,5 +265,18 @@ mod tests {
         assert_eq!(of(&["cp-01-000500", "cp-02-001000"]), "cp-#-# 1,2");
         assert_eq!(of(&["a-1", "b-1"]), "a-# 1; b-# 1");
         assert_eq!(of(&["resnet50", "resnet101", "0.5"]), "");
+        // What tells runs apart.
+        for names in [
+            ["fold_1_acc_0.91", "fold_2_acc_0.92"],
+            ["model_fold_1", "model_fold_2"],
+            ["seed_1", "seed_2"],
+            ["model_20250111", "model_20250112"],
+            ["model_2025-01-11", "model_2025-01-12"],
+        ] {
+            assert_eq!(of(&names), "", "{names:?}");
+        }
+        assert_eq!(of(&["fold_1_05", "fold_2_07"]), "fold_1_# 5; fold_2_# 7");
+        assert_eq!(of(&["20250111_05", "20250112_07"]), "20250111_# 5; 20250112_# 7");
+        assert_eq!(of(&["epoch_20250111", "epoch_20250112"]), "epoch_# 20250111,20250112");
     }
 }

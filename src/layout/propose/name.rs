@@ -1,5 +1,6 @@
 //! Names taken apart into texts and numbers, and what the numbers seem to count.
 
+use crate::layout::words::{EPOCHS, PARTS, RUNS, STEPS};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -46,41 +47,6 @@ enum Role {
     Other,
 }
 
-const STEPS: [&str; 12] = [
-    "step",
-    "steps",
-    "iter",
-    "iters",
-    "iteration",
-    "iterations",
-    "it",
-    "update",
-    "updates",
-    "batch",
-    "ba",
-    "s",
-];
-const EPOCHS: [&str; 4] = ["epoch", "epochs", "ep", "e"];
-const PARTS: [&str; 18] = [
-    "rank", "shard", "part", "of", "tp", "pp", "dp", "worker", "proc", "process", "gpu", "node",
-    "layer", "block", "module", "expert", "head", "stage",
-];
-/// What tells runs apart, not the checkpoints of one.
-const RUNS: [&str; 13] = [
-    "run",
-    "runs",
-    "version",
-    "trial",
-    "exp",
-    "experiment",
-    "fold",
-    "seed",
-    "task",
-    "job",
-    "session",
-    "class",
-    "try",
-];
 const METRICS: [&str; 32] = [
     "acc",
     "accuracy",
