@@ -7,23 +7,30 @@
 use super::folder::{Folder, Peek};
 use super::{
     About, Claim, Layout, Notes, Series, by_prefix, megatron, ray_train, ray_tune, torchtnt,
-    trailing_step,
 };
-use crate::core::model::Marks;
+use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
 use crate::store::{Entry, Kind};
+use std::collections::BTreeSet;
+
+mod name;
+
+use name::Name;
 
 pub struct TorchDcp;
+
+/// What Fabric writes last, beside the shards; it loads nothing without it.
+const FABRIC: &[u8] = b"meta.pt";
 
 const ABOUT: About = About {
     unit: "directory",
     name: "any",
     signature: "`__0_0.distcp` inside",
-    order: "the number at the end of the name",
+    order: "the number at the end of the name; an epoch before it, as in `ep1-ba300`",
     metrics: "sidecar",
     pointers: "-",
-    unfinished: "no `.metadata`",
-    traps: "no number in the name, or one called `rank`, `model`, `optim`: it may be a part of another, ambiguous",
+    unfinished: "no `.metadata`; no `meta.pt` beside others of Fabric that have one, also ambiguous",
+    traps: "no number in the name, or that of a run or a part (`seed_1`, `rank_0`, `stage_0`), or `model` or `optim` in it: ambiguous. Where steps begin anew with each epoch, each epoch is a session",
 };
 
 impl Layout for TorchDcp {
@@ -39,7 +46,7 @@ impl Layout for TorchDcp {
         if is_part_of_another(folder) || megatron::owns(folder) {
             return Vec::new();
         }
-        let mut claims = Vec::new();
+        let mut found = Vec::new();
         for entry in folder.dirs().filter(|e| &*e.name != b".retain") {
             // What cannot be opened is said when the directory is visited.
             let Ok(peek) = folder.peek(&entry.name) else { continue };
@@ -47,7 +54,7 @@ impl Layout for TorchDcp {
                 continue;
             }
             // Those of frameworks with a layout of their own.
-            let lightning = peek.has_file(b"meta.pt") || !has_metadata(&peek);
+            let lightning = peek.has_file(FABRIC) || !has_metadata(&peek);
             let owned = torchtnt::is_name(&entry.name)
                 || ray_tune::owns(folder, &entry.name)
                 || ray_train::owns(folder, &entry.name)
@@ -58,20 +65,31 @@ impl Layout for TorchDcp {
                 continue;
             }
             let id = encode(&entry.name);
-            let step = trailing_step(&id);
-            let mut claim =
-                Claim { step, complete: has_metadata(&peek), ..Claim::of_entry(&entry.name) };
-            let prefix = match step {
-                Some(_) => id
-                    .trim_end_matches(|c: char| c.is_ascii_digit())
-                    .trim_end_matches(['_', '-', '=', '.']),
-                None => "",
+            let name = Name::parse(&id);
+            let mut claim = Claim {
+                step: name.step.map(Step::Whole),
+                epoch: name.epoch.map(Step::Whole),
+                complete: has_metadata(&peek),
+                ..Claim::of_entry(&entry.name)
             };
-            if step.is_none() || is_called_a_part(prefix) {
-                // `model/` and `optim/`, `rank_0/` and `rank_1/` may be one checkpoint together.
+            if name.orders_nothing {
+                // `model/` and `optim/`, `rank_0/` and `rank_1/` may be one checkpoint together,
+                // `seed_0/` and `seed_1/` are the ends of two runs.
                 claim.marks.set(Marks::AMBIGUOUS);
             }
-            claims.push((prefix.to_owned(), claim));
+            found.push((name, peek.has_file(FABRIC), claim));
+        }
+        let names = name::prefixes(found.iter().map(|(name, ..)| name));
+        let fabric: BTreeSet<&String> =
+            names.iter().zip(&found).filter(|(_, f)| f.1).map(|(prefix, _)| prefix).collect();
+        let mut claims = Vec::new();
+        for (prefix, (_, has_meta, mut claim)) in names.iter().zip(found) {
+            if !has_meta && claim.complete && fabric.contains(prefix) {
+                // Unfinished for Fabric, whole for whoever loads shards: not counted, not given up.
+                claim.complete = false;
+                claim.marks.set(Marks::AMBIGUOUS);
+            }
+            claims.push((prefix.clone(), claim));
         }
         by_prefix(claims)
     }
@@ -94,31 +112,7 @@ impl Layout for TorchDcp {
 
 /// Whether the directory itself is a checkpoint, of which others are parts.
 fn is_part_of_another(folder: &Folder<'_>) -> bool {
-    folder.has_file(b"trainer_state.json") || folder.has_file(b"meta.pt")
-}
-
-/// Words for a part of a checkpoint, of which the number is not a step.
-fn is_called_a_part(prefix: &str) -> bool {
-    const PARTS: [&str; 16] = [
-        "rank",
-        "shard",
-        "part",
-        "process",
-        "proc",
-        "worker",
-        "node",
-        "host",
-        "replica",
-        "tp",
-        "pp",
-        "dp",
-        "model",
-        "optim",
-        "optimizer",
-        "fsdp",
-    ];
-    let prefix = prefix.to_ascii_lowercase();
-    prefix.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| PARTS.contains(&word))
+    folder.has_file(b"trainer_state.json") || folder.has_file(FABRIC)
 }
 
 /// `__0_0.distcp`.

@@ -7,6 +7,10 @@ use crate::weights::{index, keras, torch};
 /// Writes one checkpoint of this name.
 type Save = fn(&Tree, &str);
 
+fn shards(tree: &Tree, at: &str) {
+    tree.file(&format!("{at}/__0_0.distcp"), "").file(&format!("{at}/.metadata"), "");
+}
+
 fn orbax(tree: &Tree, at: &str) {
     tree.file(&format!("{at}/_CHECKPOINT_METADATA"), r#"{"commit_timestamp_nsecs": 1}"#)
         .file(&format!("{at}/default/_METADATA"), "{}");
@@ -29,7 +33,8 @@ fn ignite(tree: &Tree, at: &str) {
     tree.file(at, torch(&["model"]));
 }
 
-const SAVES: [(Save, &str, &[&str]); 5] = [
+const SAVES: [(Save, &str, &[&str]); 6] = [
+    (shards, "step_#", &["seed_#", "run#", "bestFold-#", "stage_#", "layer_#", "expert.#"]),
     (orbax, "ckpt_#", &["seed_#", "agent_#"]),
     (flax, "params_#", &["params_seed_#"]),
     (tensorflow, "ckpt-#", &["fold-#", "cv-#.ckpt"]),
