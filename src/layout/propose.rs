@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 mod beside;
-pub mod name;
+mod name;
 
 use name::{Family, Pattern};
 

@@ -68,6 +68,17 @@ pub const RUNS: [&str; 40] = [
     "id",
 ];
 
+/// Whether the word stands before a step or an epoch. One letter may be the end of any word.
+pub fn is_counter(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    word.len() > 1 && (STEPS.contains(&&*word) || EPOCHS.contains(&&*word))
+}
+
+/// Whether the word stands before what tells runs apart.
+pub fn is_run(word: &str) -> bool {
+    RUNS.contains(&&*word.to_ascii_lowercase())
+}
+
 /// Whether the number behind `before` counts runs or parts: `fold_`, `net-seed=`, `bestFold`.
 pub fn orders_nothing(before: &str) -> bool {
     last_words(before).any(|word| RUNS.contains(&&*word) || PARTS.contains(&&*word))

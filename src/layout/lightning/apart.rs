@@ -10,7 +10,7 @@ use super::name;
 use crate::core::called;
 use crate::core::model::{Marks, Step};
 use crate::layout::Claim;
-use crate::layout::propose::name::{is_counter, is_run};
+use crate::layout::words::{is_counter, is_run};
 use std::collections::BTreeMap;
 
 /// What the names of a series have besides pairs and what counts, and who is in it.

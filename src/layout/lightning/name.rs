@@ -5,7 +5,7 @@
 //! the run's log decide, and without them the shorter key is taken.
 
 use crate::layout::metric::rounded;
-use crate::layout::propose::name::is_run;
+use crate::layout::words::is_run;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParsedName {

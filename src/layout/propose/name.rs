@@ -82,17 +82,6 @@ const METRICS: [&str; 32] = [
     "wer",
 ];
 
-/// Whether the word stands before a step or an epoch. One letter may be the end of any word.
-pub fn is_counter(word: &str) -> bool {
-    let word = word.to_ascii_lowercase();
-    word.len() > 1 && (STEPS.contains(&&*word) || EPOCHS.contains(&&*word))
-}
-
-/// Whether the word stands before what tells runs apart.
-pub fn is_run(word: &str) -> bool {
-    RUNS.contains(&&*word.to_ascii_lowercase())
-}
-
 impl<'n> Family<'n> {
     pub fn of(names: impl Iterator<Item = &'n str>) -> Vec<Family<'n>> {
         let mut by_shape: BTreeMap<Vec<Token>, Vec<(&str, Vec<&str>)>> = BTreeMap::new();
