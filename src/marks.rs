@@ -11,6 +11,7 @@ use std::io;
 
 mod edit;
 mod file;
+pub mod given;
 
 pub use edit::edit;
 pub use file::{parse, render};

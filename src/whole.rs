@@ -1,11 +1,12 @@
 //! Files of retain's own, replaced in one step: who reads one sees the old or the new.
 //!
-//! Marks, the history of usage, reports, the index of the last scan. Nothing here knows a checkpoint.
+//! Marks, the history of usage, reports, the index of the last scan; and the directory that marks lie
+//! in, which is there when it is finished. Nothing here knows a checkpoint.
 
 use rustix::fd::BorrowedFd;
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::io;
 
@@ -67,9 +68,43 @@ impl Whole<'_> {
 /// # Errors
 /// The system has no random bytes.
 pub fn temporary(name: &OsStr) -> io::Result<OsString> {
+    Ok(hidden(name, &random()?))
+}
+
+/// What nobody else can think of, as a part of a name.
+///
+/// # Errors
+/// The system has no random bytes.
+pub fn random() -> io::Result<String> {
     let mut random = [0; 8];
     rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-    Ok(hidden(name, &format!("{:016x}", u64::from_le_bytes(random))))
+    Ok(format!("{:016x}", u64::from_le_bytes(random)))
+}
+
+/// Gives a directory of our own making, which nobody knows by its temporary name, the name that is
+/// meant; never over anything.
+///
+/// # Errors
+/// Something bears the name.
+pub fn place(dir: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
+    match fs::renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE) {
+        // NFS and others promise no such thing: over a directory that is not empty nothing is renamed.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        done => return Ok(done?),
+    }
+    match fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(fs::renameat(dir, temporary, dir, name)?),
+        Err(e) => Err(e.into()),
+        Ok(_) => Err(Errno::EXIST.into()),
+    }
+}
+
+/// Removes such a directory again.
+///
+/// # Errors
+/// It is not empty.
+pub fn discard(dir: BorrowedFd<'_>, temporary: &CStr) -> io::Result<()> {
+    Ok(fs::unlinkat(dir, temporary, AtFlags::REMOVEDIR)?)
 }
 
 /// A hidden name beside `name`.
@@ -117,6 +152,23 @@ mod tests {
             assert_eq!(std::fs::read(at("report")).unwrap(), b"two");
             assert_eq!(read_dir(folder.path()).unwrap().count(), 2);
         }
+    }
+
+    #[test]
+    fn a_directory_is_put_in_its_place_and_over_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = File::open(folder.path()).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("new")).unwrap();
+        place(dir.as_fd(), c"new", c"own").unwrap();
+        assert!(at("own").is_dir() && !at("new").exists());
+        std::fs::create_dir(at("new")).unwrap();
+        let taken = place(dir.as_fd(), c"new", c"own").unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        discard(dir.as_fd(), c"new").unwrap();
+        assert!(at("own").is_dir() && !at("new").exists());
+        std::fs::write(at("own/file"), "").unwrap();
+        assert!(discard(dir.as_fd(), c"own").is_err());
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub trait Calls: Sync {
         to: BorrowedFd<'_>,
         to_name: &CStr,
     ) -> io::Result<()>;
-    /// Renames over whatever bears `to_name`: only into directories nobody else can write.
+    /// Renames over whatever bears `to_name`: only into directories nobody else can write, or of names
+    /// that are ours there, whoever else may write.
     ///
     /// # Errors
     /// As `renameat`.

@@ -4,11 +4,12 @@
 //! then each directory of checkpoints that the user can write has its own lock and journal in its
 //! own `.retain/`, and [`find`] gathers them again.
 
-use super::calls::Calls;
+use super::calls::{self, Calls};
 use super::dir::{self, OURS, Rel};
 use super::parallel;
 use super::root::{self, Root};
 use super::survey::{self, Faults};
+use crate::marks::given;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, Access, AtFlags};
 use rustix::io::Errno;
@@ -137,7 +138,7 @@ pub(super) fn make_ours(calls: &dyn Calls, parent: BorrowedFd<'_>) -> io::Result
 }
 
 /// Makes a directory in `at` unless it is there. Root cleans for the owner of the folder, who must be
-/// able to pin and delete checkpoints there afterwards: what root makes here is given to them.
+/// able to pin and delete checkpoints there afterwards: what root makes here is theirs.
 ///
 /// # Errors
 /// It cannot be made, or not be given.
@@ -147,19 +148,34 @@ pub(super) fn make_for_owner(
     at: BorrowedFd<'_>,
     name: &CStr,
 ) -> io::Result<()> {
-    match calls.mkdir(at, name, 0o755) {
-        Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(e) => return Err(e),
+    given::make(&ByCalls(calls), folder, at, name).map(drop)
+}
+
+struct ByCalls<'a>(&'a dyn Calls);
+
+impl given::Maker for ByCalls<'_> {
+    fn mkdir(&self, at: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        self.0.mkdir(at, name, 0o755)
     }
-    let owner = dir::stat_fd(folder)?.stx_uid;
-    if !rustix::process::geteuid().is_root() || owner == 0 {
-        return Ok(());
+
+    fn give(&self, made: BorrowedFd<'_>, uid: u32) -> io::Result<()> {
+        self.0.give(made, uid)
     }
-    let made = dir::child(at, name)?;
-    // I30: whoever may write here can have put another directory of root's in its place by now. An
-    // empty one is no loss, whichever it is.
-    if dir::names(made.as_fd())?.is_empty() { calls.give(made.as_fd(), owner) } else { Ok(()) }
+
+    fn place(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
+        match self.0.rename_new(at, temporary, at, name) {
+            // NFS, Lustre, Gluster know no NOREPLACE. At worst an empty directory gives way.
+            Err(e) if calls::unsupported(&e) => match dir::look(at, name)? {
+                None => self.0.rename(at, temporary, at, name),
+                Some(_) => Err(Errno::EXIST.into()),
+            },
+            done => done,
+        }
+    }
+
+    fn discard(&self, at: BorrowedFd<'_>, temporary: &CStr) -> io::Result<()> {
+        self.0.rmdir(at, temporary)
+    }
 }
 
 /// Every home below the root: the root's own first, then those of directories of checkpoints. What

@@ -1,16 +1,19 @@
 //! Changes a marks file: whole or not at all, and never another person's change away.
 
-use super::{DIRECTORY, FILE, MarksError, MarksFile, parse, render};
+use super::given::{self, Plainly};
+use super::{FILE, MarksError, MarksFile, parse, render};
 use crate::store::local::LocalDir;
 use crate::store::read_metadata;
 use crate::whole::{self, Synced, Whole};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+/// [`super::DIRECTORY`]
+const OURS: &CStr = c".retain";
 /// How often, and how far apart, the lock is tried for.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -42,38 +45,14 @@ pub fn edit(folder: impl AsFd, change: impl FnOnce(&mut MarksFile)) -> Result<bo
 }
 
 fn open(folder: BorrowedFd<'_>) -> Result<OwnedFd, MarksError> {
-    let error = |e: Errno| MarksError::Directory(e.into());
-    match fs::mkdirat(folder, DIRECTORY, Mode::from(0o755)) {
-        Ok(()) => {
-            fs::fsync(folder).map_err(error)?;
-            let made = enter(folder).map_err(error)?;
-            give(folder, &made).map_err(error)?;
-            return Ok(made);
-        }
-        Err(Errno::EXIST) => {}
-        Err(e) => return Err(error(e)),
-    }
-    enter(folder).map_err(error)
+    let made = given::make(&Plainly, folder, folder, OURS).map_err(MarksError::Directory)?;
+    let synced = if made { fs::fsync(folder) } else { Ok(()) };
+    synced.and_then(|()| enter(folder)).map_err(|e| MarksError::Directory(e.into()))
 }
 
 fn enter(folder: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fs::openat(folder, DIRECTORY, flags, Mode::empty())
-}
-
-/// What root makes beside the checkpoints of somebody is theirs, who must be able to pin there as
-/// well. Only an empty directory is given: what can have been put in its place meanwhile is no loss.
-fn give(folder: BorrowedFd<'_>, made: &OwnedFd) -> Result<(), Errno> {
-    let owner = fs::fstat(folder)?.st_uid;
-    if !rustix::process::geteuid().is_root() || owner == 0 {
-        return Ok(());
-    }
-    for entry in fs::Dir::read_from(made)? {
-        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
-            return Ok(());
-        }
-    }
-    fs::fchown(made, Some(fs::Uid::from_raw(owner)), None)
+    fs::openat(folder, OURS, flags, Mode::empty())
 }
 
 /// Held until the descriptor is closed.
@@ -100,7 +79,7 @@ fn replace(dir: &OwnedFd, content: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::marks::{self, Subject};
+    use crate::marks::{self, DIRECTORY, Subject};
     use std::fs::File;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 

@@ -176,11 +176,11 @@ macro_rules! os {
     (rename_new) => { passed_on! { rename_new(from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()>; } };
     (unlink) => { passed_on! { unlink(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()>; } };
     (rmdir) => { passed_on! { rmdir(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()>; } };
+    (mkdir) => { passed_on! { mkdir(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()>; } };
     (lock) => { passed_on! { lock(file: BorrowedFd<'_>) -> io::Result<()>; } };
     (rest) => { passed_on! {
         rename(from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()>;
         link(from: BorrowedFd<'_>, name: &CStr, to: BorrowedFd<'_>, to_name: &CStr) -> io::Result<()>;
-        mkdir(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()>;
         create(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<OwnedFd>;
         write(file: BorrowedFd<'_>, bytes: &[u8], at: u64) -> io::Result<()>;
         reserve(file: BorrowedFd<'_>, at: u64, len: u64) -> io::Result<()>;
@@ -248,6 +248,7 @@ impl<F: Fn(Moment, usize) + Sync> Calls for Meanwhile<F> {
     }
     os!(unlink);
     os!(rmdir);
+    os!(mkdir);
     os!(rest);
 }
 
@@ -263,6 +264,7 @@ impl<F: Fn(BorrowedFd<'_>) + Sync> Calls for OnUnlink<F> {
     os!(rename_new);
     os!(rmdir);
     os!(lock);
+    os!(mkdir);
     os!(rest);
 }
 
@@ -276,6 +278,32 @@ impl<F: Fn(BorrowedFd<'_>, &CStr) + Sync> Calls for OnRmdir<F> {
     }
     os!(rename_new);
     os!(unlink);
+    os!(lock);
+    os!(mkdir);
+    os!(rest);
+}
+
+/// [`Os`] with something happening after each directory is made; told how many there were before.
+pub struct OnMkdir<F: Fn(usize) + Sync> {
+    then: F,
+    made: AtomicUsize,
+}
+
+impl<F: Fn(usize) + Sync> OnMkdir<F> {
+    pub fn new(then: F) -> Self {
+        OnMkdir { then, made: AtomicUsize::new(0) }
+    }
+}
+
+impl<F: Fn(usize) + Sync> Calls for OnMkdir<F> {
+    fn mkdir(&self, dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> io::Result<()> {
+        Os.mkdir(dir, name, mode)?;
+        (self.then)(self.made.fetch_add(1, Ordering::SeqCst));
+        Ok(())
+    }
+    os!(rename_new);
+    os!(unlink);
+    os!(rmdir);
     os!(lock);
     os!(rest);
 }

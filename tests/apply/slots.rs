@@ -2,8 +2,8 @@
 //!
 //! Each row is one mishap of one system call, and what must come of it (I21, I25, I26, F14, F15).
 
-use crate::faulty::{Faulty, Meanwhile, Mishap, Moment};
-use crate::privileged::{ALICE, have_root};
+use crate::faulty::{Faulty, Meanwhile, Mishap, Moment, OnMkdir};
+use crate::privileged::{ALICE, give, have_root};
 use crate::support::*;
 use Mishap::{DoneButFailed, Fail, FailEver, Lie};
 use retain::apply::calls::Os;
@@ -102,6 +102,79 @@ fn a_slot_is_made_whatever_comes_between_and_an_error_is_the_one_there_was() {
     Slot::create(&Os, folder.fd(), RUN, "other").unwrap();
     assert_eq!(errno(Slot::create(&Os, folder.fd(), RUN, SLOT)), Some(Errno::EXIST));
     assert_eq!(fs::metadata(folder.at(INNER)).unwrap().mode() & 0o777, 0o700);
+}
+
+/// Sessions in one folder are worked on at once, and a crash may come at any call: what root makes
+/// beside somebody's checkpoints is theirs as soon as it is there.
+#[test]
+fn i30_what_root_makes_is_the_folders_owners_whatever_comes_between() {
+    if !have_root("slots::i30_what_root_makes_is_the_folders_owners_whatever_comes_between") {
+        return;
+    }
+    let owned = || {
+        let folder = Folder::new();
+        give(&folder.at(""), ALICE);
+        folder
+    };
+    let owners = |folder: &Folder| {
+        let there = [".retain", ".retain/trash"].map(|path| fs::metadata(folder.at(path)));
+        there.into_iter().flatten().map(|seen| seen.uid()).collect::<Vec<_>>()
+    };
+    let names = |folder: &Folder| {
+        let inside = fs::read_dir(folder.at(".retain")).unwrap().count();
+        (fs::read_dir(folder.at("")).unwrap().count(), inside)
+    };
+    // Directories: `.retain`, `trash`, of the run, of the slot.
+    for at in 0..4 {
+        let folder = owned();
+        let calls = OnMkdir::new(|made| {
+            if made == at {
+                drop(Slot::create(&Os, folder.fd(), RUN, "other").unwrap());
+            }
+        });
+        Slot::create(&calls, folder.fd(), RUN, SLOT).unwrap();
+        assert_eq!(owners(&folder), [ALICE; 2], "{at}");
+        assert_eq!(names(&folder), (3, 1), "nothing is left over: {at}");
+    }
+    let plain = Faulty::none();
+    Slot::create(&plain, owned().fd(), RUN, SLOT).unwrap();
+    let kinds = plain.kinds();
+    assert_eq!(kinds, ["mkdir", "give", "rename", "mkdir", "give", "rename", "mkdir", "mkdir"]);
+    for at in 0..kinds.len() {
+        for mishap in [Mishap::CrashBefore, Mishap::CrashAfter] {
+            let folder = owned();
+            assert!(Slot::create(&Faulty::new(mishap, at), folder.fd(), RUN, SLOT).is_err());
+            assert!(owners(&folder).iter().all(|uid| *uid == ALICE), "{mishap:?} {at}");
+            Slot::create(&Os, folder.fd(), RUN, "next").unwrap();
+            assert_eq!(owners(&folder), [ALICE; 2], "{mishap:?} {at}");
+        }
+    }
+    for at in 0..6 {
+        let cases: &[(Mishap, Option<Errno>)] = match kinds[at] {
+            "mkdir" => &[
+                (DoneButFailed(Errno::EXIST), None),
+                (Fail(Errno::NOENT), None),
+                (Fail(Errno::NOSPC), Some(Errno::NOSPC)),
+            ],
+            "give" => &[(Fail(Errno::PERM), Some(Errno::PERM))],
+            // A file system without NOREPLACE, and an answer that was lost.
+            _ => &[
+                (Fail(Errno::INVAL), None),
+                (DoneButFailed(Errno::NOENT), None),
+                (Fail(Errno::IO), Some(Errno::IO)),
+            ],
+        };
+        for (mishap, error) in cases {
+            let folder = owned();
+            let made = Slot::create(&Faulty::new(*mishap, at), folder.fd(), RUN, SLOT);
+            assert_eq!(errno(made), *error, "{mishap:?} {at}");
+            let whole = if error.is_none() { 2 } else { usize::from(at > 2) };
+            assert_eq!(owners(&folder), vec![ALICE; whole], "{mishap:?} {at}");
+            let names: Vec<_> =
+                fs::read_dir(folder.at("")).unwrap().map(|e| e.unwrap().file_name()).collect();
+            assert_eq!(names.len(), 2 + usize::from(whole > 0), "{mishap:?} {at}: {names:?}");
+        }
+    }
 }
 
 #[test]

@@ -89,3 +89,20 @@ fn root_locks_nobody_out_of_their_own_folder_needs_root() {
     let run = run.says("Moved 1 checkpoint").says("Restored 1 checkpoint").says("\n2\n9\n");
     drop(run);
 }
+
+/// A root's `pin` that is killed between making `.retain` and giving it away.
+#[test]
+fn a_pin_of_roots_that_is_cut_off_locks_nobody_out_needs_root_needs_strace() {
+    let (tree, here) = (nsml::storage(), Here::new());
+    let body = format!(
+        "strace -f -qq -o /dev/null -e trace=fchown -e inject=fchown:signal=KILL \
+         $RETAIN pin {SESSION} 41 >&2 || echo killed\n\
+         as pin {SESSION} 31\n\
+         stat -c '%u %a' nsmlteam/mnist/4/nsml_model/.retain\n\
+         $RETAIN pin {SESSION} 41\n\
+         grep -c mark.pin nsmlteam/mnist/4/nsml_model/.retain/marks.toml\n\
+         ls nsmlteam/mnist/4/nsml_model | wc -l"
+    );
+    let run = on_a_small_disk("4m", &script(&tree, &here, &body)).ok();
+    drop(run.says("killed\n").says("1234 755\n").says("\n2\n9\n"));
+}
