@@ -62,12 +62,13 @@ pub fn undo(
             continue;
         }
         beside |= !home.at.components().is_empty();
+        // Before the lock, which whoever may not act on it may not have either.
+        may_act(root, &read(home, &run)?)?;
         let site = Site::enter(root, home, *settings)?;
         if let Some(recovered) = recover::at(&site, progress)? {
             report.recovered.get_or_insert_default().absorb(recovered);
         }
-        let run = super::journal::history::read_run(home.journal(), &run)
-            .map_err(ApplyError::io("read the journal"))?;
+        let run = read(home, &run)?;
         may_act(root, &run)?;
         met |= run.begin.is_some() || !run.items.is_empty();
         let items: Vec<&Item> = run.items.values().filter(|i| what.wants(&i.intent)).collect();
@@ -123,6 +124,11 @@ pub(super) fn pick(homes: &[Home], text: &str) -> Result<String, ApplyError> {
 
 fn ids(home: &Home) -> Result<Vec<String>, ApplyError> {
     super::journal::history::ids(home.journal()).map_err(ApplyError::io("read the journal"))
+}
+
+fn read(home: &Home, run: &str) -> Result<Run, ApplyError> {
+    super::journal::history::read_run(home.journal(), run)
+        .map_err(ApplyError::io("read the journal"))
 }
 
 fn known(home: &Home, run: &str) -> Result<bool, ApplyError> {

@@ -1,6 +1,7 @@
 //! Locks: one run at a time, a checkpoint in use, and file systems without any (I9, I28, R15).
 
 use crate::faulty::{Faulty, Meanwhile, Mishap};
+use crate::privileged::{ALICE, give, have_root};
 use crate::support::*;
 use retain::apply::calls::Os;
 use retain::apply::lock::{Lock, NoLock};
@@ -9,7 +10,7 @@ use rustix::fd::AsFd as _;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -179,9 +180,74 @@ fn i28_nobody_else_can_open_the_lock() {
     drop(take().expect("what the stranger holds is no lock any more"));
     let names = fs::read_dir(store.path(".retain")).unwrap().map(|e| e.unwrap().file_name());
     assert_eq!(names.filter(|n| n.to_string_lossy().starts_with("lock")).count(), 1);
-    // Where a group may write, all of it has the lock in common.
+    // Where a group may write, all of it has the lock in common; also where it came to that later.
+    let shared = |mode: u32| {
+        fs::set_permissions(store.path(".retain"), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    shared(0o775);
+    let lock = take().unwrap();
+    assert_eq!(mode(), 0o644);
+    assert!(lock.still_held().unwrap());
+    assert!(told(take()).starts_with("held by"), "it is locked as the one before was");
+    drop(lock);
+    shared(0o755);
+    drop(take().unwrap());
+    assert_eq!(mode(), 0o600);
     fs::remove_file(&path).unwrap();
-    fs::set_permissions(store.path(".retain"), fs::Permissions::from_mode(0o775)).unwrap();
+    shared(0o775);
     drop(take().unwrap());
     assert_eq!(mode(), 0o644);
+}
+
+/// Root's lock in what is somebody's is theirs, wherever root was cut off, and whoever made it when.
+#[test]
+fn i30_no_lock_of_roots_is_left_in_what_is_somebodys() {
+    if !have_root("locks::i30_no_lock_of_roots_is_left_in_what_is_somebodys") {
+        return;
+    }
+    let theirs = || {
+        let store = Store::new();
+        let _ = fs::remove_file(store.path(".retain/lock"));
+        give(&store.path(".retain"), ALICE);
+        store
+    };
+    let take = |store: &Store, calls: &Faulty| {
+        let ours = fs::File::open(store.path(".retain")).unwrap();
+        Lock::take(calls, ours.as_fd(), Duration::ZERO, &GO)
+    };
+    let seen = |store: &Store| {
+        let lock = fs::metadata(store.path(".retain/lock")).ok();
+        lock.map(|lock| (lock.uid(), lock.permissions().mode() & 0o777))
+    };
+    let plain = Faulty::none();
+    let store = theirs();
+    drop(take(&store, &plain).unwrap());
+    assert_eq!(seen(&store), Some((ALICE, 0o600)));
+    assert_eq!(plain.kinds(), ["create", "give", "rename", "write"]);
+    for at in 0..3 {
+        for mishap in [Mishap::CrashBefore, Mishap::CrashAfter] {
+            let store = theirs();
+            assert!(take(&store, &Faulty::new(mishap, at)).is_err());
+            assert!(seen(&store).is_none_or(|(uid, _)| uid == ALICE), "{mishap:?} {at}");
+        }
+    }
+    // Without NOREPLACE; and where somebody else makes one first.
+    for errno in [Errno::INVAL, Errno::EXIST] {
+        let store = theirs();
+        drop(take(&store, &Faulty::new(Mishap::Fail(errno), 2)).unwrap());
+        assert_eq!(seen(&store), Some((ALICE, 0o600)), "{errno:?}");
+        let names = fs::read_dir(store.path(".retain")).unwrap().map(|e| e.unwrap().file_name());
+        let locks = names.filter(|name| name.to_string_lossy().starts_with("lock")).count();
+        assert_eq!(locks, 1, "{errno:?}");
+    }
+    // One that an earlier version left.
+    for mode in [0o600, 0o644] {
+        let store = theirs();
+        fs::write(store.path(".retain/lock"), "").unwrap();
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(store.path(".retain/lock"), permissions).unwrap();
+        let lock = take(&store, &Faulty::none()).unwrap();
+        assert!(lock.still_held().unwrap());
+        assert_eq!(seen(&store), Some((ALICE, 0o600)), "{mode:o}");
+    }
 }

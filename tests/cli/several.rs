@@ -106,3 +106,29 @@ fn a_pin_of_roots_that_is_cut_off_locks_nobody_out_needs_root_needs_strace() {
     let run = on_a_small_disk("4m", &script(&tree, &here, &body)).ok();
     drop(run.says("killed\n").says("1234 755\n").says("\n2\n9\n"));
 }
+
+/// What root took is root's to bring back, and a root that came to be shared is shared.
+#[test]
+fn a_lock_stands_in_nobodys_way_who_may_work_there_needs_root() {
+    let (tree, here) = (nsml::storage(), Here::new());
+    let body = format!(
+        "$RETAIN apply --yes -q --policy {eight} ${{now}}5T11:00:00Z >&2\n\
+         stat -c '%u %a' .retain/lock\n\
+         for dry in -n ''; do as undo last $dry ${{now}}5T11:30:00Z || echo rc=$?; done\n\
+         chgrp 1234 .retain .retain/journal; chmod 2775 .retain .retain/journal\n\
+         as rm {SESSION} 31 --yes ${{now}}5T12:00:00Z || echo rc=$?\n\
+         $RETAIN purge --yes ${{now}}5T12:10:00Z\n\
+         stat -c '%u %a' .retain/lock\n\
+         as rm {SESSION} 31 --yes ${{now}}5T12:20:00Z\n\
+         as undo ${{now}}5T12:30:00Z\n\
+         ls nsmlteam/mnist/4/nsml_model | wc -l",
+        eight = here.last(8, ""),
+    );
+    let run = on_a_small_disk("4m", &script(&tree, &here, &body)).ok();
+    let run = run.says("0 600\nrc=6\nrc=6\nrc=1\n").says("0 644\n");
+    let others = run.stderr.matches("belongs to user 0, who alone can act on it").count();
+    assert_eq!(others, 2, "{run}");
+    let run = run.warns("/r/.retain/lock` can be opened by user 0 alone").warns("`chmod 644 /");
+    let run = run.says("Moved 1 checkpoint").says("Restored 1 checkpoint");
+    assert!(run.stdout.ends_with("\n8\n"), "{run}");
+}
