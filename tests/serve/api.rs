@@ -1,7 +1,7 @@
 //! The API says what its document says, and what the command line says.
 
 use crate::nsml::{self, SESSION, left};
-use crate::owners::finished;
+use crate::owners::{ended, finished};
 use crate::server::Server;
 use crate::support::Tree;
 use serde_json::{Value, json};
@@ -143,6 +143,37 @@ fn delete_and_undo_by_program() {
     let job = server.post_as(&token, &server.of_root("purge"), &purge(2)).is(202).json();
     assert_eq!(finished(&server, &token, &job)["report"]["purged"]["checkpoints"], 2);
     assert_eq!(left(&tree, SESSION).len(), 7);
+}
+
+/// What follows a run may fail: what was moved, and as which run, is told all the same.
+#[test]
+fn a_run_whose_upkeep_fails_is_told() {
+    let tree = nsml::storage();
+    tree.file(
+        "policy.toml",
+        "version = 1\nmin-age = \"0s\"\n[[policy]]\nname = \"p\"\nkeep = [{ last = 2 }]\n",
+    );
+    let world = nsml::world(&tree);
+    world.run(["init"]).ok();
+    // A run of a clock that was wrong, beside the checkpoints: no purge goes past it.
+    let wrong = nsml::world(&tree).at_time("2041-01-01T00:00:00Z");
+    wrong.run(["rm", SESSION, "0", "--yes"]).ok();
+    tree.dir("nsmlteam/.retain");
+    std::fs::rename(tree.at(".retain/journal"), tree.at("nsmlteam/.retain/journal")).unwrap();
+    tree.dir(".retain/journal");
+    let server = Server::with(&tree, &["--allow-delete", "--policy", "policy.toml"]);
+    let token = server.token("administrator");
+    let plan = server.get_as(&token, &server.of_root("plan")).is(200);
+    let body = json!({ "digest": plan.header("x-retain-digest").unwrap() });
+    let job = server.post_as(&token, &server.of_root("apply"), &body).is(202).json();
+    let end = ended(&server, &token, &job);
+    assert_eq!(end["phase"], "failed", "{end:#}");
+    assert_eq!(end["report"]["moved"]["checkpoints"], 6, "{end:#}");
+    let fault = end["fault"].as_str().unwrap();
+    assert!(fault.contains("before run 20410101-") && fault.contains("set it right"), "{fault}");
+    assert_eq!(left(&tree, SESSION).len(), 2);
+    let run = end["run"].as_str().unwrap();
+    world.run(["undo", run]).ok().says("Restored 6 checkpoints");
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn carry_out(
     recipe: &Recipe,
 ) -> Result<Progress, String> {
     let (mut trash, mut early) = (PurgeReport::default(), Early::default());
-    let report = confined(app, root, |settings| {
+    let ran = confined(app, root, |settings| {
         let upkeep = *recipe == Recipe::Policy && job.who.is_administrator();
         let mut purge = |which: Which<'_>| {
             let report = apply::purge(root, which, settings, &|_| {})?;
@@ -191,18 +191,25 @@ fn carry_out(
         let after = upkeep && !before && matches!(ran, Ok(_) | Err(ApplyError::Stopped { .. }));
         let expired = if after { purge(Which::Expired).map(drop) } else { Ok(()) };
         let report = ran?;
-        expired?;
-        if upkeep {
+        let room = expired.and_then(|()| {
+            if !upkeep {
+                return Ok(());
+            }
             let when = (settings.now, report.run.as_deref());
             let purge = |runs: &[String]| purge(Which::Runs(runs));
-            space::make_room(root, plan, settings.threads, when, &mut early, purge)?;
-        }
-        Ok(report)
+            space::make_room(root, plan, settings.threads, when, &mut early, purge)
+        });
+        Ok((report, room.err()))
     });
-    match report {
-        Ok(report) => {
-            Ok(done(told::apply(plan, &report, (&trash, &early), false), report.run.clone()))
-        }
+    match ran {
+        // I33: what was moved is said whatever became of the room.
+        Ok((report, failed)) => Ok(Progress {
+            phase: if failed.is_some() { Phase::Failed } else { Phase::Done },
+            fault: failed.map(|e| e.to_string()),
+            run: report.run.clone(),
+            report: told::apply(plan, &report, (&trash, &early), false),
+            ..Progress::default()
+        }),
         Err(e) if e.kind() == Kind::Stale => {
             Ok(Progress { phase: Phase::Stale, ..Progress::default() })
         }
