@@ -218,7 +218,7 @@ pub enum ApplyError {
     )]
     NewerJournal { run: String },
     #[error(
-        "`.retain/journal/{file}` of run {run} cannot be read: {why}; nothing is done about that run until it can be, or is moved away"
+        "`{file}` of run {run} cannot be read: {why}; nothing is done about that run until it can be, or is moved away"
     )]
     UnreadableRun { run: String, file: String, why: String },
     #[error("no run is called `{0}`; `retain log` lists them")]

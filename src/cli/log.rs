@@ -52,6 +52,8 @@ pub fn one(context: &Context, root: &Root, text: &str) -> Result<RunSummary, Fai
     let (runs, faults) = context.runs(root).map_err(carry::failure)?;
     let run = known(context, pick(runs, root, text), &faults)?;
     match run.unreadable {
+        Some(why) if text == LAST => Err(Failure::msg(Exit::Error, why)
+            .help("it may be the last one; `retain log` lists the others, which can be named")),
         Some(why) => Err(Failure::msg(Exit::Error, why)),
         None => Ok(run),
     }
@@ -76,15 +78,9 @@ fn known(
 /// The word for the newest run that moved anything, among those that one may undo if there are any.
 pub const LAST: &str = "last";
 
-fn pick(mut runs: Vec<RunSummary>, root: &Root, text: &str) -> Result<RunSummary, Failure> {
+fn pick(runs: Vec<RunSummary>, root: &Root, text: &str) -> Result<RunSummary, Failure> {
     if text == LAST {
-        runs.retain(|r| {
-            [r.in_trash, r.midway, r.purged, r.restored].iter().any(|c| c.checkpoints > 0)
-        });
-        // Of others' alone, the newest: whoever acts on it hears whose it is.
-        let own = runs.iter().rposition(|r| r.may_act(root));
-        let newest = if let Some(own) = own { Some(runs.swap_remove(own)) } else { runs.pop() };
-        return newest.ok_or_else(|| {
+        return last(runs, root).ok_or_else(|| {
             Failure::usage("no run has deleted anything here").help("`retain log` lists the runs")
         });
     }
@@ -96,6 +92,23 @@ fn pick(mut runs: Vec<RunSummary>, root: &Root, text: &str) -> Result<RunSummary
         (Some(run), true) if !text.is_empty() => Ok(run),
         (None, _) => Err(carry::failure(ApplyError::NoSuchRun(text.to_owned()))),
         _ => Err(carry::failure(ApplyError::AmbiguousRun(text.to_owned()))),
+    }
+}
+
+fn last(runs: Vec<RunSummary>, root: &Root) -> Option<RunSummary> {
+    let moved = |r: &RunSummary| {
+        [r.in_trash, r.midway, r.purged, r.restored].iter().any(|c| c.checkpoints > 0)
+    };
+    let (mut runs, rest): (Vec<_>, Vec<_>) = runs.into_iter().partition(moved);
+    // Of others' alone, the newest: whoever acts on it hears whose it is.
+    let own = runs.iter().rposition(|r| r.may_act(root));
+    let newest = if let Some(own) = own { Some(runs.swap_remove(own)) } else { runs.pop() };
+    // What cannot be read may have moved anything. Its id alone says when; within one second any.
+    let second = |run: &RunSummary| run.id.rsplit_once('-').map(|(at, _)| at.to_owned());
+    let hidden = rest.into_iter().filter(|r| r.unreadable.is_some()).max_by_key(second);
+    match (hidden, newest) {
+        (Some(hidden), Some(newest)) if second(&hidden) < second(&newest) => Some(newest),
+        (hidden, newest) => hidden.or(newest),
     }
 }
 

@@ -128,7 +128,7 @@ fn a_journal_that_cannot_be_read_is_named_and_the_other_runs_go_on() {
     let bad = "20200101-000000-0badc0de";
     let file = format!(".retain/journal/{bad}.0000");
     tree.symlink(&file, "elsewhere");
-    let named = format!("`{file}` of run {bad} cannot be read");
+    let named = format!("`{}` of run {bad} cannot be read", tree.at(&file).display());
     let before = Snapshot::of(tree.path());
     world.run(["log"]).code(3).says(&run).warns(&named);
     world.run(["undo", "-n", &run]).ok().says("moved");
@@ -140,6 +140,44 @@ fn a_journal_that_cannot_be_read_is_named_and_the_other_runs_go_on() {
     assert_eq!(left(&tree, SESSION), IDS);
     world.run(["purge", "--all", "--yes"]).code(3).says("Nothing to purge").warns(&named);
     assert!(tree.exists(&file));
+}
+
+/// It may be the last one: to bring back another without a word would be to guess.
+#[test]
+fn the_last_run_is_none_before_one_that_cannot_be_read() {
+    for home in [".retain", "nsmlteam/.retain"] {
+        let (tree, world, run) = applied();
+        let later = || nsml::world(&tree).at_time("2040-06-15T12:30:00Z");
+        let json = later().run(["rm", SESSION, "31", "--yes", "--json"]).ok().json();
+        let newest = json["run"].as_str().unwrap().to_owned();
+        if home != ".retain" {
+            // As of a user who may not write at the root.
+            tree.dir(home);
+            std::fs::rename(tree.at(".retain/journal"), tree.at(home).join("journal")).unwrap();
+            tree.dir(".retain/journal");
+        }
+        let at = |run: &str| tree.at(format!("{home}/journal/{run}.0000"));
+        let away = tree.at("away");
+        std::fs::rename(at(&newest), &away).unwrap();
+        tree.symlink(at(&newest), "elsewhere");
+        let look = || Snapshot::of(tree.path()).without("lock");
+        let before = look();
+        let named = format!("`{}` of run {newest} cannot be read", at(&newest).display());
+        for args in [&["undo", "-n"][..], &["undo"], &["undo", "last", SESSION]] {
+            later().run(args).code(1).warns(&format!("error: {named}")).warns("or is moved away");
+        }
+        later().run(["log", "last"]).code(3).says(&format!("run {newest}")).warns(&named);
+        before.assert_same(&look());
+        later().run(["undo", &run]).ok().says("Restored 7 checkpoints");
+        // An older one hides nothing.
+        std::fs::remove_file(at(&newest)).unwrap();
+        std::fs::rename(&away, at(&newest)).unwrap();
+        std::fs::remove_file(at(&run)).unwrap();
+        tree.symlink(at(&run), "elsewhere");
+        later().run(["undo"]).ok().says("Restored 1 checkpoint");
+        assert_eq!(left(&tree, SESSION), IDS);
+        drop(world);
+    }
 }
 
 /// A preview says what the same command without `-n` says, and ends as it does.

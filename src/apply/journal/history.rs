@@ -101,7 +101,7 @@ pub struct Run {
     /// A file has a hole: some records are missing.
     pub damaged: bool,
     pub newer: bool,
-    /// The first of its files that cannot be read, and why: what it did is not known.
+    /// The path of the first of its files that cannot be read, and why: what it did is not known.
     pub unreadable: Option<(String, String)>,
     /// A user who is not this one owns a file of it, so that its content is not acted upon (I30).
     pub foreign: Option<u32>,
@@ -276,7 +276,7 @@ fn fold(dir: BorrowedFd<'_>, id: String, names: &[CString], whole: bool) -> Run 
             Ok(read) => read,
             // It says nothing about any other run.
             Err(e) => {
-                let file = name.to_string_lossy().into_owned();
+                let file = format!("{}/{}", dir::shown(dir), name.to_string_lossy());
                 run.unreadable.get_or_insert((file, e.to_string()));
                 run.damaged = true;
                 continue;
