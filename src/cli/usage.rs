@@ -16,10 +16,10 @@ use crate::report::usage::{self as render, Page};
 use crate::whole::{self, Synced, Whole};
 use clap::{Args, ValueEnum};
 use std::ffi::OsStr;
-use std::fs::Metadata;
+use std::fs::{Metadata, Permissions};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -184,30 +184,54 @@ fn put(context: &Context, args: &UsageArgs, page: &Page<'_>) -> Result<(), Failu
     }
 }
 
-/// A report that was there is replaced whole or stays; what is no file, such as a pipe, is written to.
+/// A report that was there is replaced whole, and goes on being its owner's, or stays; what is no file,
+/// such as a pipe, is written to.
 fn save(path: &Path, text: &str) -> Result<(), Failure> {
     let known = std::fs::symlink_metadata(path).ok();
     let done = match (&known, path.file_name()) {
         (Some(known), _) if !known.is_file() => std::fs::write(path, text),
         (_, None) => std::fs::write(path, text),
-        (_, Some(name)) => match replace(path, name, known.as_ref(), text) {
-            // In a folder where others make files, one of ours can still be written to.
-            Err(e) if known.is_some() && e.kind() == io::ErrorKind::PermissionDenied => {
-                std::fs::write(path, text)
+        (_, Some(name)) => {
+            let denied = |e: &io::Error| e.kind() == io::ErrorKind::PermissionDenied;
+            match replace(path, name, (known.as_ref(), true), text) {
+                // In a folder where others make files, one of ours can still be written to, and so
+                // can one that may not be given to whose it is.
+                Err(e) if known.is_some() && denied(&e) => match std::fs::write(path, text) {
+                    Err(e) if denied(&e) => replace(path, name, (known.as_ref(), false), text),
+                    done => done,
+                },
+                done => done,
             }
-            done => done,
-        },
+        }
     };
     done.map_err(|e| {
         anyhow::Error::new(e).context(format!("cannot write {}", context::shown(path))).into()
     })
 }
 
-fn replace(path: &Path, name: &OsStr, known: Option<&Metadata>, text: &str) -> io::Result<()> {
+/// `known`: what is there, and whether its owner and group are to be kept as well as its mode.
+fn replace(
+    path: &Path,
+    name: &OsStr,
+    (known, owned): (Option<&Metadata>, bool),
+    text: &str,
+) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let dir = std::fs::File::open(folder)?;
     let mode = known.map_or(0o666, |known| known.permissions().mode() & 0o777);
     let (temporary, synced) = (&whole::temporary(name)?, Synced::Content);
     let new = Whole { dir: dir.as_fd(), name, temporary, mode, synced };
-    new.replace(|file| file.write_all(text.as_bytes()))
+    new.replace(|file| {
+        if let Some(known) = known {
+            let own = file.metadata()?;
+            let as_it_was = |known: u32, own: u32| (known != own).then_some(known);
+            let (uid, gid) = (as_it_was(known.uid(), own.uid()), as_it_was(known.gid(), own.gid()));
+            // Whoever may not give it away writes to the one that is there.
+            if owned && uid.or(gid).is_some() {
+                fchown(&*file, uid, gid)?;
+            }
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        file.write_all(text.as_bytes())
+    })
 }

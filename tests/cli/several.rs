@@ -132,3 +132,19 @@ fn a_lock_stands_in_nobodys_way_who_may_work_there_needs_root() {
     let run = run.says("Moved 1 checkpoint").says("Restored 1 checkpoint");
     assert!(run.stdout.ends_with("\n8\n"), "{run}");
 }
+
+/// A report that somebody reads goes on being theirs, whoever renews it.
+#[test]
+fn a_report_stays_its_owners_needs_root() {
+    let (tree, here) = (nsml::storage(), Here::new());
+    let body = "umask 077; mkdir \"$M/o\"; chmod 755 \"$M/o\"; cd \"$M/o\"\n\
+        for f in a b c; do echo old > $f; done\n\
+        chown 1234:1235 a; chmod 664 a; chmod 666 c\n\
+        $RETAIN usage --root ../r --html -o a\n\
+        chown 1234 .\n\
+        for f in b c; do as usage --root ../r --html -o $f; done\n\
+        stat -c '%u:%g %a' a b c; grep -lc '</html>' a b c; ls -A | wc -l";
+    let run = on_a_small_disk("4m", &script(&tree, &here, body)).ok();
+    // Of the two that were root's, the user could write to one, and only take the place of the other.
+    drop(run.says("1234:1235 664\n1234:1234 600\n0:0 666\na\nb\nc\n3\n"));
+}
