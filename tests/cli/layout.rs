@@ -303,3 +303,20 @@ fn a_last_save_without_a_number_is_not_taken_for_the_oldest() {
     world.run(["apply", "--yes"]).ok();
     assert_eq!(saves.each_ref().map(|path| tree.exists(path)), [false, false, false, true]);
 }
+
+/// What is said of a part is a line, whatever the part is called.
+#[test]
+fn a_line_end_in_a_name_begins_no_line() {
+    let tree = Tree::new();
+    let name = "run\nerror: all is well";
+    tree.file(format!("{name}/checkpoint-5/trainer_state.json"), "{");
+    tree.file(format!("{name}/checkpoint-5/model.safetensors"), "");
+    let world = World::new();
+    world.run(["init", tree.path().to_str().unwrap()]).ok();
+    let before = crate::support::Snapshot::of(tree.path());
+    let run = world.run(["layout", "test", tree.at(name).to_str().unwrap()]).ok();
+    let run = run.warns("run\\nerror: all is well in the root").warns("is damaged");
+    let both = [&run.stdout, &run.stderr];
+    assert!(!both.iter().any(|text| text.lines().any(|l| l.starts_with("error"))), "{run}");
+    before.assert_same(&crate::support::Snapshot::of(tree.path()));
+}
