@@ -80,6 +80,7 @@ fn an_exclusion_that_spares_nothing_is_refused() {
         ("/runs/nsmlteam", "from the root on"),
         ("runs/nsmlteam/", "such as \"runs/nsmlteam\""),
         ("./runs/nsmlteam", "such as \"runs/nsmlteam\""),
+        (".", "\"**\" for all of it"),
         ("[", "special"),
     ] {
         let settings =

@@ -286,6 +286,24 @@ fn a_server_takes_no_broken_policy() {
     ended(&git(&["-C", "work", "push", "../server", ":other"]), 0);
 }
 
+/// Nothing is ever found where git knows no path: that is told, and lets nothing through.
+#[test]
+fn a_server_whose_folder_is_none_takes_nothing() {
+    let place = Place::new();
+    let git = server(&place);
+    place.tree.file("work/policies/a.toml", BROKEN);
+    ended(&git(&["-C", "work", "add", "."]), 0);
+    ended(&git(&["-C", "work", "commit", "-m", "policy"]), 0);
+    let push = || git(&["-C", "work", "push", "../server", "HEAD:main"]);
+    for folder in [".", "./policies", "/policies", "", "../policies", "policies/.", "x//policies"] {
+        ended(&git(&["-C", "server", "config", "retain.policies", folder]), 0);
+        let said = ended(&push(), 1);
+        assert!(said.contains(&format!("retain.policies is '{folder}': name a folder")), "{said}");
+    }
+    ended(&git(&["-C", "server", "config", "retain.policies", "elsewhere"]), 0);
+    ended(&push(), 0);
+}
+
 /// What is pushed cannot make the server read, and show, a file of its own.
 #[test]
 fn a_server_follows_no_symlink_that_is_pushed() {

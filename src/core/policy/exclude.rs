@@ -2,6 +2,7 @@
 //!
 //! One that can never match excludes nothing, and what it was to spare would be cleaned.
 
+use super::codes;
 use super::diagnostic::Diagnostic;
 use super::matching::check_glob;
 use super::reader::{Context, Table};
@@ -17,6 +18,13 @@ pub fn exclusions(text: &str) -> Vec<Diagnostic> {
     for item in &globs {
         let Some(pattern) = cx.string(item) else { continue };
         let is_sound = check_glob(&mut cx, item, &pattern, Scope::Path);
+        // A session can be the root itself; what is excluded lies below it.
+        if &*pattern == "." {
+            cx.fault(codes::GLOB, &item.span, "`.` is the root itself, which cannot be excluded")
+                .label("excludes nothing")
+                .help("name what lies below the root, or write \"**\" for all of it");
+            continue;
+        }
         // A path of the machine, or `/`: what remains of it without the slash would not be meant.
         if !is_sound
             && pattern.starts_with('/')
@@ -34,9 +42,9 @@ mod tests {
 
     #[test]
     fn a_glob_that_spares_nothing_is_a_fault() {
-        for glob in
-            ["/abs/o/r", "o/r/", "./o/r", "/o/r", "o/", "o//r", "../o", "/", "", "[", "o{1..3}"]
-        {
+        for glob in [
+            "/abs/o/r", "o/r/", "./o/r", "/o/r", "o/", "o//r", "../o", ".", "/", "", "[", "o{1..3}",
+        ] {
             let text = format!("exclude = [\"kept\", \"{glob}\"]\n");
             let faults = exclusions(&text);
             assert_eq!(faults.len(), 1, "{glob}: {faults:?}");
@@ -47,6 +55,7 @@ mod tests {
             |glob: &str| exclusions(&format!("exclude = [\"{glob}\"]")).remove(0).help.unwrap();
         assert!(help("o/r/").contains("\"o/r\""), "{}", help("o/r/"));
         assert!(help("/o/r").contains("from the root on"), "{}", help("/o/r"));
+        assert!(help(".").contains("\"**\""), "{}", help("."));
     }
 
     #[test]
