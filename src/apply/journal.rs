@@ -72,12 +72,20 @@ impl Journal {
     }
 
     /// Takes away a file that says nothing but that it was begun: no run was. One that says more stays.
+    /// Room that was kept back for it is kept back again.
     pub fn discard(self, calls: &dyn Calls) {
         if self.at > self.head.len() as u64 {
             return;
         }
-        let name = CString::new(self.name).map_err(io::Error::other);
-        if let Err(e) = name.and_then(|name| calls.unlink(self.dir.as_fd(), &name)) {
+        let dir = self.dir.as_fd();
+        let gone = CString::new(self.name).map_err(io::Error::other).and_then(|name| {
+            let (file, head) = (self.file.as_fd(), self.head.len());
+            if self.on_spare && spare::give_back(calls, dir, &name, file, head) {
+                return Ok(());
+            }
+            calls.unlink(dir, &name)
+        });
+        if let Err(e) = gone {
             tracing::debug!(error = %e, "an empty journal stays");
         }
     }

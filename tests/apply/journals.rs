@@ -110,3 +110,46 @@ fn a_name_that_somebody_took_meanwhile_is_passed_over() {
     assert_eq!(Errno::from_io_error(&error), Some(Errno::ACCESS));
     assert!(!files.path("r.0003").exists());
 }
+
+/// Room that was kept back for a journal whose work was not begun is kept back again: without it a
+/// purge could not empty the disk.
+#[test]
+fn f1_room_that_nothing_was_recorded_in_is_kept_back_again() {
+    let taken = |calls: &Faulty| {
+        let files = Files::new();
+        let journal = files.create(calls).unwrap();
+        assert!(!files.path("spare").exists() && files.path("r.0000").exists());
+        (files, journal)
+    };
+    let full = || Faulty::new(Mishap::Fail(Errno::NOSPC), 0);
+    // Cut off anywhere, it is one or the other.
+    let mut at = 0;
+    loop {
+        let (files, journal) = taken(&full());
+        let calls = Faulty::new(Mishap::CrashBefore, at);
+        journal.discard(&calls);
+        assert_ne!(files.path("spare").exists(), files.path("r.0000").exists(), "{at}");
+        if !calls.was_hit() {
+            let spare = fs::read(files.path("spare")).unwrap();
+            assert!(spare.len() == 128 << 10 && spare.iter().all(|b| *b == 0));
+            break;
+        }
+        at += 1;
+    }
+    assert!(at > 3);
+    // Where there is no more room, what the journal had.
+    let (files, journal) = taken(&full());
+    journal.discard(&Faulty::new(Mishap::Fail(Errno::NOSPC), 2));
+    assert_eq!(fs::metadata(files.path("spare")).unwrap().len(), 64 << 10);
+    // One that cannot be renamed goes, as does one that finds another in its place.
+    for another in [false, true] {
+        let (files, journal) = taken(&full());
+        let calls = Faulty::new(Mishap::Fail(Errno::IO), if another { 9 } else { 0 });
+        if another {
+            fs::write(files.path("spare"), "").unwrap();
+        }
+        journal.discard(&calls);
+        assert!(!files.path("r.0000").exists(), "{another}");
+        assert_eq!(calls.was_hit(), !another);
+    }
+}

@@ -54,3 +54,28 @@ fn f1_a_journal_without_room_leaves_nothing_and_says_what_helps_needs_root() {
     assert_eq!(run.stdout.matches("rc=1").count(), 2, "{run}");
     drop(run.says("same\n").says("Purged 1 checkpoint"));
 }
+
+/// An apply that finds no room for its journal leaves what was kept back to whoever empties the disk.
+#[test]
+fn f1_an_apply_without_room_leaves_it_to_the_purge_needs_root() {
+    let (tree, here) = (nsml::storage(), Here::new());
+    let body = format!(
+        "$RETAIN apply --yes -q --policy {eight} ${{now}}5T11:00:00Z >&2\n\
+         for n in $(seq 10 79); do for c in 0 31 41; do\n\
+         d=nsmlteam/mnist/$n/nsml_model/$c; mkdir -p $d/model; echo x > $d/model/weights\n\
+         cp -p nsmlteam/mnist/4/nsml_model/41/metadata.json $d; sed -i s/41/$c/ $d/metadata.json; done\n\
+         cp -p nsmlteam/mnist/4/session.json nsmlteam/mnist/$n; done; chown -R 1234:1234 nsmlteam/mnist/[1-9][0-9]\n\
+         full() {{ dd if=/dev/zero of=fill bs=1k 2>/dev/null || true; dd if=/dev/zero bs=1 >> fill 2>/dev/null || true; }}\n\
+         ls .retain/journal | sort > $HERE/before; full\n\
+         for n in 1 2; do $RETAIN apply --yes -q --policy {two} ${{now}}5T12:00:00Z || echo rc=$?; full; done\n\
+         ls .retain/journal | sort | cmp - $HERE/before && echo same\n\
+         $RETAIN purge --all --yes ${{now}}5T13:00:00Z; ls -s .retain/journal/spare | grep -c spare",
+        eight = here.last(8, ""),
+        two = here.last(2, ""),
+    );
+    let run = on_a_small_disk("16m", &script(&tree, &here, &body)).ok();
+    let run = run.warns("reserve space for the journal").warns("free some room on this disk");
+    assert_eq!(run.stdout.matches("rc=1").count(), 2, "{run}");
+    assert!(!run.stderr.contains("interrupted"), "{run}");
+    drop(run.says("same\n").says("Purged 1 checkpoint (104.00 KiB)").says("\n1\n"));
+}

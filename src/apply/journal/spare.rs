@@ -88,6 +88,49 @@ pub(super) fn take(
     Ok(Some((file, stat.stx_size.min(ROOM))))
 }
 
+/// Puts the journal file `name` that had it back in its place: its work was not begun, and with no
+/// room kept back nothing could empty the disk. Cut off at any point it is one or the other. `false`:
+/// there is another by now, or it cannot be renamed.
+pub(super) fn give_back(
+    calls: &dyn Calls,
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    file: BorrowedFd<'_>,
+    written: usize,
+) -> bool {
+    let back = || match dir::look(dir, NAME)? {
+        Some(_) => Ok(false),
+        None => calls.rename(dir, name, dir, NAME).map(|()| true),
+    };
+    let done = back();
+    if matches!(done, Ok(true))
+        && let Err(e) = refill(calls, dir, file, written)
+    {
+        tracing::debug!(error = %e, "the room that is kept back stays smaller");
+    }
+    done.unwrap_or_else(|e: io::Error| {
+        tracing::debug!(error = %e, "a journal's room is not kept back again");
+        false
+    })
+}
+
+/// As large as may be, and without what was `written` in it.
+fn refill(
+    calls: &dyn Calls,
+    dir: BorrowedFd<'_>,
+    file: BorrowedFd<'_>,
+    written: usize,
+) -> io::Result<()> {
+    calls.write(file, &vec![0; written], 0)?;
+    // An attempt to reserve more may have left a part of it.
+    let has = dir::stat_fd(file)?.stx_size;
+    let resized =
+        if has > SIZE { calls.truncate(file, SIZE) } else { calls.reserve(file, 0, SIZE) };
+    calls.sync(file)?;
+    calls.sync(dir)?;
+    resized
+}
+
 /// A journal of somebody else's file would not be acted upon (I30).
 fn is_own(stat: &Statx) -> bool {
     stat.stx_uid == rustix::process::geteuid().as_raw()
