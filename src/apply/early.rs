@@ -36,12 +36,13 @@ impl Trash {
 /// # Errors
 /// The root cannot be read. A journal that cannot be has no say: nothing of it goes.
 pub fn trash(root: &Root, threads: usize, now: Time) -> Result<Vec<Trash>, ApplyError> {
-    let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
+    let threads = threads::or_good(threads, root.fd());
+    let homes = home::find(root, threads, &BTreeSet::new());
     let (homes, _) = homes.map_err(ApplyError::io("find journals"))?;
     let mut all: Vec<Trash> = Vec::new();
     for home in homes.iter().filter(|home| home.is_writable()) {
         for run in history::read(home.journal(), Settled::But(None)).unwrap_or_default() {
-            let Some(trash) = of(root, &run, now) else { continue };
+            let Some(trash) = of(root, threads, &run, now) else { continue };
             // A run beside the checkpoints of several sessions has a journal at each.
             match all.iter_mut().find(|known| known.run == trash.run) {
                 Some(known) => {
@@ -56,12 +57,15 @@ pub fn trash(root: &Root, threads: usize, now: Time) -> Result<Vec<Trash>, Apply
     Ok(all)
 }
 
-fn of(root: &Root, run: &Run, now: Time) -> Option<Trash> {
+fn of(root: &Root, threads: usize, run: &Run, now: Time) -> Option<Trash> {
     if run.newer || may_act(root, run).is_err() {
         return None;
     }
     let mut count = Count::default();
-    for item in run.items.values().filter(|item| item.state == State::Moved) {
+    // What no purge takes is no room.
+    let beyond = purge::out_of_reach(root, threads, run);
+    let moved = run.items.values().filter(|item| item.state == State::Moved);
+    for item in moved.filter(|item| !beyond.contains(&item.intent.item)) {
         count.add(item.intent.bytes);
     }
     let at = run.applied().and_then(|begin| Time::parse(&begin.now));

@@ -86,8 +86,10 @@ impl KnownRuns {
         // nothing holds.
         let prints = prints(&homes).unwrap_or_default();
         let mut faults = unsearched.clone();
-        let runs =
-            runs::of(root, &homes, Settled::Whole, &mut faults).into_iter().map(Arc::new).collect();
+        let runs = runs::of(root, &homes, Settled::Whole, None, &mut faults)
+            .into_iter()
+            .map(Arc::new)
+            .collect();
         let places = homes.into_iter().map(|h| h.at).collect();
         KnownRuns { runs, faults, unsearched, places, prints }
     }

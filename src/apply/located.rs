@@ -16,7 +16,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 
 /// The open directories of some checkpoints of one run.
@@ -122,18 +122,32 @@ impl Located {
     /// # Errors
     /// It cannot be read whole.
     pub fn identity(&self, item: &Intent, home: bool) -> io::Result<Fingerprint> {
+        self.identity_of(item, |part, _| Ok(if home { self.parent(part) } else { self.slot(part) }))
+    }
+
+    /// What the identity of a checkpoint would be once all of it is back at its path.
+    ///
+    /// # Errors
+    /// It cannot be read whole.
+    pub fn identity_where_it_lies(&self, item: &Intent) -> io::Result<Fingerprint> {
+        self.identity_of(item, |part, name| match self.slot(part) {
+            Some(slot) if dir::look(slot, name)?.is_some() => Ok(Some(slot)),
+            _ => Ok(self.parent(part)),
+        })
+    }
+
+    fn identity_of<'a>(
+        &self,
+        item: &Intent,
+        lies: impl Fn(&Part, &CStr) -> io::Result<Option<BorrowedFd<'a>>>,
+    ) -> io::Result<Fingerprint> {
         let names =
             item.parts.iter().map(|p| Ok(plain(p)?.0)).collect::<io::Result<Vec<CString>>>()?;
-        let parts = item
-            .parts
-            .iter()
-            .zip(&names)
-            .map(|(part, name)| {
-                let parent = if home { self.parent(part) } else { self.slot(part) };
-                Ok(unit::Part { parent: parent.ok_or(io::ErrorKind::NotFound)?, name })
-            })
-            .collect::<io::Result<Vec<_>>>()?;
-        Ok(unit::measure_parts(&parts)?.identity)
+        let parts = item.parts.iter().zip(&names).map(|(part, name)| {
+            let parent = lies(part, name)?.ok_or(io::ErrorKind::NotFound)?;
+            Ok(unit::Part { parent, name })
+        });
+        Ok(unit::measure_parts(&parts.collect::<io::Result<Vec<_>>>()?)?.identity)
     }
 
     /// Whether something else bears the name of a part at its own path.
@@ -177,6 +191,47 @@ impl Located {
         Ok(())
     }
 
+    /// Where a checkpoint is of which nothing was in the trash; `None`: something is by now.
+    ///
+    /// # Errors
+    /// A directory cannot be looked into.
+    pub fn away(&self, item: &Intent) -> io::Result<Option<Fate>> {
+        let seen = self.look(item)?;
+        Ok(match seen {
+            _ if seen.home == seen.parts => Some(Fate::Restored),
+            _ if seen.trash == 0 || !self.has_slots(item) => Some(Fate::Missing),
+            _ => None,
+        })
+    }
+
+    /// Whether each part's slot is there, whatever is in it.
+    pub fn has_slots(&self, item: &Intent) -> bool {
+        item.parts.iter().all(|part| self.slot(part).is_some())
+    }
+
+    /// Whether no purge has taken anything of it yet: each part is at its path, or bears its name in
+    /// the trash, which a purge changes first.
+    ///
+    /// # Errors
+    /// A directory cannot be looked into.
+    pub fn is_untouched(&self, item: &Intent) -> io::Result<bool> {
+        for (n, part) in item.parts.iter().enumerate() {
+            let (name, top) = plain(part)?;
+            let (mut there, mut doomed) = (false, false);
+            if let Some(slot) = self.slot(part) {
+                there = dir::look(slot, &name)?.is_some();
+                doomed = dir::look(slot, &doomed_name(item, n)?)?.is_some();
+            }
+            if let (false, Some(parent)) = (there, self.parent(part)) {
+                there = trash::is_there(parent, &name, top)?;
+            }
+            if doomed || !there {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Unlinks a checkpoint that lies in the trash. `begun`: a purge was at it before, and what is
     /// not there is what that one took.
     ///
@@ -184,7 +239,7 @@ impl Located {
     /// Something of it is left, or what bears its name is not what the journal names (I25).
     pub fn remove(&self, calls: &dyn Calls, item: &Intent, begun: bool) -> io::Result<Fate> {
         // I33: what cannot be seen was not removed, and can come back with its folder.
-        if !begun && item.parts.iter().any(|part| self.slot(part).is_none()) {
+        if !begun && !self.has_slots(item) {
             let home = self.look(item)?.home;
             return Ok(if home > 0 { Fate::Restored } else { Fate::Missing });
         }
@@ -202,8 +257,7 @@ impl Located {
                 }
                 continue;
             };
-            // No undo knows this name, and no checkpoint has it.
-            let doomed = CString::new(format!("{}.{}.{n}", part.slot, item.item))?;
+            let doomed = doomed_name(item, n)?;
             if top.kind != FileType::Directory {
                 if trash::is_there(slot, &name, top)? {
                     met = true;
@@ -217,8 +271,17 @@ impl Located {
                 return Ok(Fate::Restored);
             }
             // I33: gone is what is seen to be gone.
-            if dir::look(slot, &name)?.is_some() || dir::look(slot, &doomed)?.is_some() {
-                return Err(io::Error::other("something else bears its name in the trash"));
+            let left = dir::look(slot, &doomed)?;
+            if left.as_ref().is_some_and(|stat| stat.stx_ino != top.inode) {
+                let (at, doomed) = (dir::shown(slot), doomed.to_string_lossy());
+                return Err(io::Error::other(format!(
+                    "`{at}/{doomed}` is a copy of what a purge had begun on; remove it by hand"
+                )));
+            }
+            if left.is_some() || dir::look(slot, &name)?.is_some() {
+                return Err(io::Error::other(
+                    "something else bears its name in the trash; `retain undo` brings it back, unless a purge had begun on it",
+                ));
             }
         }
         Ok(if begun || met { Fate::Purged } else { Fate::Missing })
@@ -273,6 +336,12 @@ impl Tidied {
     pub fn sync(&self, calls: &dyn Calls) -> io::Result<()> {
         self.changed.iter().try_for_each(|d| calls.sync(d.as_fd()))
     }
+}
+
+/// What a purge calls the n-th part before it unlinks in it: no undo knows this name, and no checkpoint
+/// has it.
+fn doomed_name(item: &Intent, n: usize) -> io::Result<CString> {
+    Ok(CString::new(format!("{}.{}.{n}", item.parts[n].slot, item.item))?)
 }
 
 /// Name and identity of a part, as the journal has them.

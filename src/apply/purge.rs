@@ -18,11 +18,12 @@ use super::recover::{self, by_session};
 use super::root::Root;
 use super::site::{Site, may_act};
 use crate::core::model::Time;
-use spared::{pointed_at, unwanted};
+use spared::{Sorted, Sorting, not_found, pointed_at, stays};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 
 pub use foreseen::{Due, foresee};
+pub(super) use spared::out_of_reach;
 
 /// Sessions whose removal is recorded together.
 const BATCH: usize = 64;
@@ -117,7 +118,7 @@ fn purge_home(
             }
             continue;
         }
-        purge_run(&site, run, chosen, progress, report)?;
+        purge_run(&site, run, (chosen, true), progress, report)?;
     }
     if site.stopped() {
         report.stopped = Some("a signal".to_owned());
@@ -153,11 +154,12 @@ pub fn expires(run: &Run) -> Option<Time> {
     Some(Time::from_nanos(began(run)?.nanos().checked_add(grace)?))
 }
 
-/// Purges a run: what a purge had begun on in any case, the rest if it is `chosen`.
+/// Purges a run: what a purge had begun on in any case, the rest if it is `chosen`. It `looks` first
+/// where all of it is, as it does in any case if the run could not be brought to its end.
 fn purge_run(
     site: &Site<'_>,
     run: &Run,
-    chosen: bool,
+    (chosen, looks): (bool, bool),
     progress: Progress<'_>,
     report: &mut PurgeReport,
 ) -> Result<(), ApplyError> {
@@ -173,6 +175,9 @@ fn purge_run(
     let calls = site.settings.calls;
     let pointed = pointed_at(site.root, site.settings.threads, run, &groups)?;
     let threads = site.settings.threads;
+    let (root, now) = (site.root, site.settings.now);
+    let looks = looks || !run.open.is_empty();
+    let sorting = Sorting { root, run, now, pointed: &pointed, looks };
     let sync = |removed: &[Removed<'_>]| -> io::Result<()> {
         let synced = parallel::map(threads, removed, |one| {
             one.tidied.as_ref().map_or(Ok(()), |tidied| tidied.sync(calls))
@@ -192,15 +197,12 @@ fn purge_run(
             break;
         }
         site.check()?;
-        // I6, I10, R5, R13: not what is wanted by now; what is half purged already is finished.
-        let looked = parallel::map(threads, batch, |group| {
-            unwanted(site.root, site.settings.now, run, group, &pointed)
-        });
-        let mut batch: Vec<Vec<&Item>> = Vec::new();
-        for (group, kept) in looked {
-            report.kept.extend(kept);
-            batch.extend((!group.is_empty()).then_some(group));
+        let mut batch = parallel::map(threads, batch, |group| sorting.sort(group));
+        for sorted in &mut batch {
+            report.kept.append(&mut sorted.kept);
+            report.faults.append(&mut sorted.faults);
         }
+        batch.retain(|sorted| !sorted.goes.is_empty() || !sorted.away.is_empty());
         if batch.is_empty() {
             continue;
         }
@@ -209,10 +211,14 @@ fn purge_run(
             Some(journal) => journal,
             None => journal.insert(site.journal(run, Work::Purge)?),
         };
-        let items: Vec<u32> = batch.iter().flatten().map(|i| i.intent.item).collect();
-        open_journal.add(&Record::Purging { items: items.clone() });
+        let items: Vec<u32> =
+            batch.iter().flat_map(|sorted| &sorted.goes).map(|i| i.intent.item).collect();
         // I23: the records of the end must find room on a full disk, or the next run starts over.
-        let unrecorded = last.iter().map(|removed| removed.done.len()).sum::<usize>() + items.len();
+        let unrecorded = last.iter().map(|removed| removed.done.len()).sum::<usize>()
+            + batch.iter().map(|sorted| sorted.goes.len() + sorted.away.len()).sum::<usize>();
+        if !items.is_empty() {
+            open_journal.add(&Record::Purging { items });
+        }
         if let Err(e) = open_journal.reserve(calls, unrecorded as u64 * 12) {
             if new && let Some(journal) = journal {
                 journal.discard(calls);
@@ -223,9 +229,11 @@ fn purge_run(
         // Where there are fewer sessions than threads, each has several.
         let within = threads.div_ceil(batch.len());
         let removal = || {
-            parallel::map(threads, &batch, |group| {
-                let all = open.get(group[0].intent.session.as_str()) == Some(&group.len());
-                remove(site, &run.id, group, (all, within), progress)
+            parallel::map(threads, &batch, |sorted| {
+                let first = sorted.goes.iter().chain(&sorted.away).next();
+                let left = first.and_then(|item| open.get(item.intent.session.as_str()));
+                let all = left == Some(&(sorted.goes.len() + sorted.away.len()));
+                remove(site, &run.id, sorted, (all, within), progress)
             })
         };
         // While the disk takes what the one before removed.
@@ -302,51 +310,47 @@ struct Removed<'a> {
     faults: Vec<String>,
 }
 
-/// Removes checkpoints of one session, perhaps `all` that it has in the trash, on so many threads.
+/// Removes what goes of one session, perhaps `all` that it has in the trash, on so many threads.
 fn remove<'a>(
     site: &Site<'_>,
     run: &str,
-    group: &[&'a Item],
+    sorted: &Sorted<'a>,
     (all, threads): (bool, usize),
     progress: Progress<'_>,
 ) -> Removed<'a> {
     let calls = site.settings.calls;
+    let group: Vec<&Item> = sorted.goes.iter().chain(&sorted.away).copied().collect();
     let intents: Vec<&Intent> = group.iter().map(|i| &i.intent).collect();
     let mut out = Removed::default();
-    let fault = |item: &Intent, e: &io::Error| {
-        format!("{} {} stays in the trash: {e}", item.session, item.id)
-    };
     let found = match Located::open(site.root, run, &intents) {
         Ok(found) => found,
         Err(e) => {
-            out.faults.push(fault(intents[0], &e));
+            out.faults.extend(intents.first().map(|item| stays(item, &e)));
             return out;
         }
     };
-    let removed = parallel::map(threads, group, |item| {
-        found.remove(calls, &item.intent, item.state == State::Purging)
+    let mut fates = parallel::map(threads, &sorted.goes, |item| {
+        found.remove(calls, &item.intent, item.state == State::Purging).map(Some)
     });
+    // I23: nothing of these is removed, wherever they have come to lie since: no record says that they go.
+    fates.extend(sorted.away.iter().map(|item| found.away(&item.intent)));
     let mut taken = 0;
-    for (item, removed) in intents.into_iter().zip(removed) {
-        match removed {
-            Ok(Fate::Purged) => out.done.push(item),
+    for (item, fate) in intents.into_iter().zip(fates) {
+        match fate {
+            Ok(Some(Fate::Purged)) => out.done.push(item),
             // Somebody restored it since its state was read, or is at it: theirs (I28).
-            Ok(Fate::Restored) => {
+            Ok(Some(Fate::Restored)) => {
                 taken += 1;
                 let back = found.look(item).is_ok_and(|seen| seen.home == seen.parts);
                 out.restored.extend(back.then_some(item));
             }
-            Ok(Fate::Missing) => out.missing.push(item),
-            Err(e) => out.faults.push(fault(item, &e)),
+            Ok(Some(Fate::Missing)) => out.missing.push(item),
+            Ok(None) => {}
+            Err(e) => out.faults.push(stays(item, &e)),
         }
     }
-    // Mostly somebody removed the whole folder: one line for it, once.
     if !out.missing.is_empty() {
-        let (session, count) = (&group[0].intent.session, out.missing.len());
-        out.faults.push(format!(
-            "{session}: of what was moved, {count} cannot be found, in the trash or at its path, and \
-             was not purged; if its folder was moved, move it back, and `retain undo {run}` restores it"
-        ));
+        out.faults.push(not_found(&group[0].intent.session, out.missing.len(), run));
     }
     match found.tidy(calls) {
         Ok(tidied) => {
@@ -370,7 +374,8 @@ fn remove<'a>(
     out
 }
 
-/// Purges all of the run that the caller, who has the lock, just ended.
+/// Purges all of the run that the caller, who has had the lock all the time, just ended: it has verified
+/// what it moved where that is now.
 pub(super) fn purge_now(
     site: &Site<'_>,
     run: &str,
@@ -380,7 +385,7 @@ pub(super) fn purge_now(
     let run = super::journal::history::read_run(Home::journal(site.home), run)
         .map_err(ApplyError::io("read the journal"))?;
     may_act(site.root, &run)?;
-    purge_run(site, &run, true, progress, report)
+    purge_run(site, &run, (true, false), progress, report)
 }
 
 #[cfg(test)]

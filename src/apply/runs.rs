@@ -63,8 +63,8 @@ pub struct RunSummary {
     pub planned: Count,
     /// Moved to the trash and still there.
     pub in_trash: Count,
-    /// Of `in_trash`, what nobody who runs this can purge: of another user's run or another root, or of
-    /// a journal that cannot be written.
+    /// Of `in_trash`, what nobody who runs this can purge: of another user's run or another root, of a
+    /// journal that cannot be written, and, where that was looked for, what is not what was moved.
     pub out_of_reach: Count,
     /// Announced, and no more: the run was cut off, or is at work. Only recovery tells where.
     pub midway: Count,
@@ -97,7 +97,7 @@ pub fn runs(root: &Root, threads: usize) -> Result<(Vec<RunSummary>, Vec<String>
     let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
     let (homes, faults) = homes.map_err(ApplyError::io("find journals"))?;
     let mut faults = said(faults);
-    let all = of(root, &homes, Settled::Whole, &mut faults);
+    let all = of(root, &homes, Settled::Whole, None, &mut faults);
     Ok((all, faults))
 }
 
@@ -109,20 +109,33 @@ pub(super) fn said(faults: super::survey::Faults) -> Vec<String> {
 /// at these places, as a scan found them ([`crate::scan::Scan::homes`]): no search, and what a scan
 /// did not look into has no say. Only what can be read.
 pub fn pending(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
-    at(root, threads, places, Settled::But(None))
+    at(root, threads, places, Settled::But(None), false)
+}
+
+/// As [`pending`], and looks at each checkpoint in the trash, whether a purge would take it: for whoever
+/// counts on the room that it has.
+pub fn purgeable(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
+    at(root, threads, places, Settled::But(None), true)
 }
 
 /// As [`pending`], and all others, however long they are over.
 pub fn told(root: &Root, threads: usize, places: &[Vec<u8>]) -> Vec<RunSummary> {
-    at(root, threads, places, Settled::Whole)
+    at(root, threads, places, Settled::Whole, false)
 }
 
-fn at(root: &Root, threads: usize, places: &[Vec<u8>], settled: Settled<'_>) -> Vec<RunSummary> {
+fn at(
+    root: &Root,
+    threads: usize,
+    places: &[Vec<u8>],
+    settled: Settled<'_>,
+    looks: bool,
+) -> Vec<RunSummary> {
+    let threads = threads::or_good(threads, root.fd());
     let places: BTreeSet<Rel> =
         places.iter().filter_map(|path| Rel::of_bytes(path)).chain([Rel::default()]).collect();
     let places: Vec<Rel> = places.into_iter().collect();
-    let (homes, _) = home::at(root, threads::or_good(threads, root.fd()), &places);
-    of(root, &homes, settled, &mut Vec::new())
+    let (homes, _) = home::at(root, threads, &places);
+    of(root, &homes, settled, looks.then_some(threads), &mut Vec::new())
 }
 
 /// As [`pending`], after a `run` of our own, which is among them whatever it left. Who may not write
@@ -134,18 +147,19 @@ pub fn after(
     run: Option<&str>,
 ) -> Vec<RunSummary> {
     if Home::central(root).is_ok_and(|home| home.is_some_and(|home| home.is_writable())) {
-        return at(root, threads, places, Settled::But(run));
+        return at(root, threads, places, Settled::But(run), false);
     }
     let homes = home::find(root, threads::or_good(threads, root.fd()), &BTreeSet::new());
     let (homes, _) = homes.unwrap_or_default();
-    of(root, &homes, Settled::But(run), &mut Vec::new())
+    of(root, &homes, Settled::But(run), None, &mut Vec::new())
 }
 
-/// The runs whose journals are in these homes.
+/// The runs whose journals are in these homes. `looks`, on so many threads, at what is in the trash.
 pub(super) fn of(
     root: &Root,
     homes: &[Home],
     settled: Settled<'_>,
+    looks: Option<usize>,
     faults: &mut Vec<String>,
 ) -> Vec<RunSummary> {
     let mut all: Vec<RunSummary> = Vec::new();
@@ -164,6 +178,10 @@ pub(super) fn of(
                     }
                     if !writable || run.newer || may_act(root, &run).is_err() {
                         summary.out_of_reach = summary.in_trash;
+                    } else if let Some(threads) = looks {
+                        let beyond = purge::out_of_reach(root, threads, &run);
+                        let items = beyond.iter().filter_map(|item| run.items.get(item));
+                        items.for_each(|i| summary.out_of_reach.add(i.intent.bytes));
                     }
                     // A run beside the checkpoints of several sessions has a journal at each.
                     match all.iter_mut().find(|r| r.id == summary.id) {

@@ -67,42 +67,14 @@ impl<'a> Site<'a> {
         Ok(())
     }
 
-    /// The runs of this home; settled ones by their beginning only.
+    /// As [`runs_of`].
     pub fn runs(&self) -> Result<Vec<Run>, ApplyError> {
-        let runs = history::read(self.home.journal(), Settled::Beginning)
-            .map_err(ApplyError::io("read the journal"))?;
-        refuse_newer(runs.iter().filter(|run| self.counts(run)))?;
-        Ok(runs)
+        runs_of(self.home)
     }
 
-    /// I30: not what the owner of a folder wrote there: it is shown, and decides nothing.
-    fn counts(&self, run: &Run) -> bool {
-        run.foreign.is_none() || !self.home.is_anothers()
-    }
-
-    /// I12: a clock that jumped back would purge, or keep, the wrong things.
+    /// As [`check_clock`].
     pub fn check_clock(&self, runs: &[Run]) -> Result<(), ApplyError> {
-        let now = self.settings.now;
-        if now < EARLIEST {
-            return Err(ApplyError::Clock { now, why: "before 2020".to_owned() });
-        }
-        for run in runs.iter().filter(|run| self.counts(run)) {
-            let Some(at) = run.begin.as_ref().and_then(|b| Time::parse(&b.now)) else { continue };
-            if at.since(now) > SKEW {
-                let home = match self.home.at.to_string().as_str() {
-                    "." => self.root.path.clone(),
-                    at => self.root.path.join(at),
-                };
-                let why = format!(
-                    "before run {} of {at} (if that one's clock was wrong: undo or purge it, then remove `{}/.retain/journal/{}.*`)",
-                    run.id,
-                    home.display(),
-                    run.id
-                );
-                return Err(ApplyError::Clock { now, why });
-            }
-        }
-        Ok(())
+        check_clock(self.root, self.home, self.settings.now, runs)
     }
 
     /// A new file in a run's journal.
@@ -161,6 +133,48 @@ impl<'a> Site<'a> {
     pub fn stopped(&self) -> bool {
         self.settings.stop.load(std::sync::atomic::Ordering::Relaxed)
     }
+}
+
+/// The runs of a home; settled ones by their beginning only.
+pub(super) fn runs_of(home: &Home) -> Result<Vec<Run>, ApplyError> {
+    let runs = history::read(home.journal(), Settled::Beginning)
+        .map_err(ApplyError::io("read the journal"))?;
+    refuse_newer(runs.iter().filter(|run| counts(home, run)))?;
+    Ok(runs)
+}
+
+/// I30: not what the owner of a folder wrote there: it is shown, and decides nothing.
+fn counts(home: &Home, run: &Run) -> bool {
+    run.foreign.is_none() || !home.is_anothers()
+}
+
+/// I12: a clock that jumped back would purge, or keep, the wrong things.
+pub(super) fn check_clock(
+    root: &Root,
+    home: &Home,
+    now: Time,
+    runs: &[Run],
+) -> Result<(), ApplyError> {
+    if now < EARLIEST {
+        return Err(ApplyError::Clock { now, why: "before 2020".to_owned() });
+    }
+    for run in runs.iter().filter(|run| counts(home, run)) {
+        let Some(at) = run.begin.as_ref().and_then(|b| Time::parse(&b.now)) else { continue };
+        if at.since(now) > SKEW {
+            let home = match home.at.to_string().as_str() {
+                "." => root.path.clone(),
+                at => root.path.join(at),
+            };
+            let why = format!(
+                "before run {} of {at} (if that one's clock was wrong: undo or purge it, then remove `{}/.retain/journal/{}.*`)",
+                run.id,
+                home.display(),
+                run.id
+            );
+            return Err(ApplyError::Clock { now, why });
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn pid() -> u32 {

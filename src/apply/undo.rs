@@ -143,7 +143,7 @@ fn restore(
     report: &mut UndoReport,
 ) -> Result<(), ApplyError> {
     let (purged, todo): (Vec<&Item>, Vec<&Item>) =
-        items.iter().partition(|i| matches!(i.state, State::Purging | State::Purged));
+        items.iter().partition(|i| i.state == State::Purged);
     report.skipped.extend(purged.iter().map(|i| skip(&i.intent, Cause::Changed, PURGED)));
     let mut work = Undoing { site, run, progress, report, journal: None, split: false };
     for group in by_session(todo.into_iter()) {
@@ -177,11 +177,17 @@ enum Lies {
     InTrash,
     Home,
     Nowhere,
+    /// A purge took some of it at least.
+    Purged,
 }
 
 /// # Errors
 /// It cannot be looked at; `NotFound`: a part of it is nowhere.
 fn lies(found: &Located, state: State, item: &Intent) -> io::Result<Lies> {
+    // P: what is half removed never goes back; what a purge could not begin on is as it was.
+    if state == State::Purged || state == State::Purging && !found.is_untouched(item)? {
+        return Ok(Lies::Purged);
+    }
     let seen = found.look(item)?;
     if seen.trash + seen.strange == 0 && state.is_final() {
         return Ok(match state {
@@ -260,8 +266,9 @@ impl Undoing<'_> {
                 self.report.already += 1;
                 return Ok(false);
             }
-            Lies::Nowhere => {
-                self.report.skipped.push(skip(item, Cause::Changed, NOWHERE));
+            Lies::Nowhere | Lies::Purged => {
+                let why = if state == State::Purging { PURGED } else { NOWHERE };
+                self.report.skipped.push(skip(item, Cause::Changed, why));
                 return Ok(false);
             }
         }

@@ -187,7 +187,7 @@ fn tell_out_of_reach(context: &Context, seen: &Seen, plan: &PlanFile) {
     seen.runs.iter().for_each(|run| count.absorb(run.out_of_reach));
     if count.checkpoints > 0 && !space::demands(plan).is_empty() {
         context.ui.note(format!(
-            "{} ({}) in the trash do not count as free for min-free: only the users whose runs these are can purge them",
+            "{} ({}) in the trash do not count as free for min-free: no purge of yours takes them, as of another's run, or where copies lie in place of what was moved",
             human::count(count.checkpoints, "checkpoint"),
             human::size(count.bytes)
         ));

@@ -97,7 +97,15 @@ pub fn scan(
     let root_shown = name::encode(root.path.as_os_str().as_encoded_bytes()).into_owned();
     let mut inventory = scanned.inventory;
     let runs = match root.id {
-        Some(_) => apply::runs::pending(root, threads.map_or(0, NonZeroUsize::get), &scanned.homes),
+        // Without an index, which no plan by bytes has, every file was looked at: what is in the trash
+        // costs little more.
+        Some(_) => {
+            let told = match options.index {
+                Some(_) => apply::runs::pending,
+                None => apply::runs::purgeable,
+            };
+            told(root, threads.map_or(0, NonZeroUsize::get), &scanned.homes)
+        }
         None => Vec::new(),
     };
     if let Some(space) = &mut inventory.space {

@@ -1,9 +1,10 @@
 //! Which trash may go before its time, where free space is demanded.
 
 use crate::support::*;
-use retain::apply::journal::record::{Begin, Intent, Record, Work};
+use retain::apply::journal::record::{Begin, Intent, Part, Record, Work};
 use retain::apply::{ApplyOptions, Count, Which, early, purge};
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 #[test]
 fn the_trash_that_may_go_early_is_told_oldest_first() {
@@ -29,13 +30,25 @@ fn the_trash_that_may_go_early_is_told_oldest_first() {
     assert!(early::trash(&store.root(), 1, later(100 * HOUR)).unwrap()[0].expired);
 }
 
-/// A journal file of `run` in the home at `home`: so many checkpoints of 100 bytes were moved.
+/// A journal file of `run` in the home at `home`: so many checkpoints of 100 bytes were moved, and lie
+/// in the trash there.
 fn journal(store: &Store, home: &str, run: &str, begin: Begin, moved: u32) {
     let dir = store.path(format!("{home}/.retain/journal"));
     fs::create_dir_all(&dir).unwrap();
     let root = if begin.root.is_empty() { store.root().id.unwrap() } else { begin.root.clone() };
     let begin = Begin { run: run.to_owned(), now: now().to_string(), root, ..begin };
-    let intent = |item| Record::Intent(Intent { item, bytes: 100, ..Intent::default() });
+    let slot = store.path(format!("{home}/.retain/trash/{run}/slot"));
+    let intent = |item| {
+        fs::create_dir_all(&slot).unwrap();
+        for private in [&*slot, slot.parent().unwrap()] {
+            fs::set_permissions(private, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        let file = slot.join(format!("{item}.ckpt"));
+        fs::write(&file, "").unwrap();
+        let (name, inode) = (format!("{item}.ckpt"), fs::metadata(&file).unwrap().ino());
+        let part = Part { dir: home.to_owned(), name, slot: "slot".to_owned(), inode, kind: 'f' };
+        Record::Intent(Intent { item, bytes: 100, parts: vec![part], ..Intent::default() })
+    };
     let mut records: Vec<Record> = (0..moved).map(intent).collect();
     records.push(Record::Moved { items: (0..moved).collect() });
     records.push(Record::End { stopped: None });

@@ -14,6 +14,7 @@ mod trees;
 mod batches;
 mod changed;
 mod confined;
+mod copied;
 mod early;
 mod elsewhere;
 mod faulty;

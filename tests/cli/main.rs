@@ -31,6 +31,7 @@ mod planning;
 mod plans;
 mod policies;
 mod policy_ci;
+mod previews;
 mod reading;
 mod readme;
 mod real;

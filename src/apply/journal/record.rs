@@ -27,7 +27,7 @@ pub enum Record {
         session: String,
         why: String,
     },
-    /// From here on it can only be purged.
+    /// From here on it can only be purged, unless nothing of it could be.
     Purging {
         items: Vec<u32>,
     },

@@ -1,13 +1,14 @@
 //! What a purge would free, told without a lock and without a change.
 
-use super::spared::{pointed_at, unwanted};
+use super::spared::{Sorting, not_found, pointed_at};
 use super::{Which, is_passed_over};
 use crate::apply::home::{self, Home};
 use crate::apply::journal::history::{self, Item, Run, Settled, State};
 use crate::apply::outcome::{ApplyError, Count, Skip};
+use crate::apply::parallel;
 use crate::apply::recover::by_session;
 use crate::apply::root::Root;
-use crate::apply::site::may_act;
+use crate::apply::site::{check_clock, may_act, runs_of};
 use crate::apply::threads;
 use crate::core::model::Time;
 use std::collections::BTreeSet;
@@ -25,7 +26,7 @@ pub struct Due {
 /// with 0.
 ///
 /// # Errors
-/// The root cannot be searched; the one run that is asked for is not to be acted upon.
+/// As for `purge`, but for what is said of its lock and of writing.
 pub fn foresee(
     root: &Root,
     which: Which<'_>,
@@ -40,16 +41,15 @@ pub fn foresee(
     due.faults.extend(homes.iter().filter_map(Home::closed));
     let (mut refused, mut met) = (None, false);
     for home in &homes {
-        let one = if let Which::Run(id) = which { Some(id) } else { None };
-        let runs = match history::read(home.journal(), Settled::But(one)) {
-            Ok(runs) => runs,
-            Err(e) if home.is_writable() => {
-                due.faults.push(format!("{}/.retain/journal: {e}", home.at));
-                continue;
-            }
-            Err(_) => continue,
+        let runs = if home.is_writable() {
+            let runs = runs_of(home)?;
+            check_clock(root, home, now, &runs)?;
+            runs
+        } else {
+            // What is asked for may lie here, and be somebody else's.
+            history::read(home.journal(), Settled::Beginning).unwrap_or_default()
         };
-        for run in &runs {
+        for run in runs.iter().filter(|run| !run.settled) {
             let chosen = which.takes(run, now);
             match may_act(root, run) {
                 Err(e) if chosen && matches!(which, Which::Run(_)) => refused = Some(e),
@@ -88,12 +88,15 @@ impl Due {
             return Ok(());
         }
         let pointed = pointed_at(root, threads, run, &groups)?;
-        for group in &groups {
-            let (goes, kept) = unwanted(root, now, run, group, &pointed);
-            for item in goes {
-                self.count.add(item.intent.bytes);
+        let sorting = Sorting { root, run, now, pointed: &pointed, looks: true };
+        let sorted = parallel::map(threads, &groups, |group| sorting.sort(group));
+        for (group, sorted) in groups.iter().zip(sorted) {
+            sorted.goes.iter().for_each(|item| self.count.add(item.intent.bytes));
+            self.kept.extend(sorted.kept);
+            self.faults.extend(sorted.faults);
+            if sorted.missing > 0 {
+                self.faults.push(not_found(&group[0].intent.session, sorted.missing, &run.id));
             }
-            self.kept.extend(kept);
         }
         Ok(())
     }

@@ -9,8 +9,9 @@ use crate::apply::outcome::{ApplyError, UndoReport};
 use crate::apply::recover::by_session;
 use crate::apply::root::Root;
 use crate::apply::runs::RunItem;
-use crate::apply::site::may_act;
+use crate::apply::site::{may_act, runs_of};
 use crate::apply::threads;
+use crate::store::unit;
 use std::collections::BTreeSet;
 use std::io;
 
@@ -32,7 +33,12 @@ pub fn foresee(root: &Root, what: &What<'_>, threads: usize) -> Result<Foreseen,
     let id = pick(&homes, what.run)?;
     let (mut foreseen, mut asked, mut beside) = (Foreseen::default(), 0, false);
     for home in &homes {
-        if !known(home, &id)? {
+        let known = known(home, &id)?;
+        // I23: beside what a newer retain wrote nothing is changed, nor recovered before.
+        if known || home.is_writable() {
+            runs_of(home)?;
+        }
+        if !known {
             continue;
         }
         beside |= !home.at.components().is_empty();
@@ -59,7 +65,7 @@ impl Foreseen {
         for item in group {
             let intent = &item.intent;
             let fate = match (&found, item.state) {
-                (_, State::Purging | State::Purged) => Err((Cause::Changed, PURGED.to_owned())),
+                (_, State::Purged) => Err((Cause::Changed, PURGED.to_owned())),
                 (Err(e), _) => Err((Cause::of_reading(e), e.to_string())),
                 (Ok(found), _) => fate(found, item),
             };
@@ -75,6 +81,9 @@ impl Foreseen {
     }
 }
 
+const COPIED: &str =
+    "it would be back at its path, but was copied or written to while it was in the trash";
+
 /// Whether it would come back; `Ok(false)`: it is back already.
 fn fate(found: &Located, item: &Item) -> Result<bool, (Cause, String)> {
     let failed = |e: io::Error| match e.kind() {
@@ -84,9 +93,14 @@ fn fate(found: &Located, item: &Item) -> Result<bool, (Cause, String)> {
     match lies(found, item.state, &item.intent).map_err(failed)? {
         Lies::Home => Ok(false),
         Lies::Nowhere => Err((Cause::Changed, NOWHERE.to_owned())),
+        Lies::Purged => Err((Cause::Changed, PURGED.to_owned())),
         Lies::InTrash if found.taken(&item.intent).map_err(failed)? => {
             Err((Cause::Changed, TAKEN.to_owned()))
         }
-        Lies::InTrash => Ok(true),
+        // I26: as the undo does once it is back.
+        Lies::InTrash => match found.identity_where_it_lies(&item.intent).map_err(failed)? {
+            same if unit::hex(&same) == item.intent.identity => Ok(true),
+            _ => Err((Cause::Changed, COPIED.to_owned())),
+        },
     }
 }
