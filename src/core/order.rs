@@ -295,7 +295,8 @@ mod tests {
         assert_eq!(found(&|_| {}), Some(1));
         assert_eq!(found(&|c| c.id = "last.pt".into()), None);
         assert_eq!(found(&|c| c.id = "ema/Best_1".into()), None);
-        assert_eq!(found(&|c| c.id = "net-last.pt".into()), Some(1));
+        assert_eq!(found(&|c| c.id = "net-last.pt".into()), None);
+        assert_eq!(found(&|c| c.id = "net-blast.pt".into()), Some(1));
         assert_eq!(found(&|c| c.marks.set(Marks::LATEST)), None);
         assert_eq!(found(&|c| c.marks.set(Marks::BEST)), None);
         assert_eq!(found(&|c| c.marks.set(Marks::PINNED)), Some(1));
