@@ -97,6 +97,14 @@ impl Count {
         self.checkpoints += more.checkpoints;
         self.bytes = self.bytes.saturating_add(more.bytes);
     }
+
+    #[must_use]
+    pub fn less(self, part: Count) -> Count {
+        Count {
+            checkpoints: self.checkpoints.saturating_sub(part.checkpoints),
+            bytes: self.bytes.saturating_sub(part.bytes),
+        }
+    }
 }
 
 /// A session, or one checkpoint of it, that was left alone.
@@ -119,6 +127,8 @@ pub struct Report {
     pub moved: Count,
     /// Of `moved`, what is purged already.
     pub purged: Count,
+    /// Of `moved`, what was to be purged at once and could not be ([`PurgeReport::unpurged`]).
+    pub unpurged: Count,
     /// Gone before this run came to it: somebody else deleted it.
     pub gone: u64,
     pub skipped: Vec<Skip>,
@@ -130,11 +140,21 @@ pub struct Report {
     pub faults: Vec<String>,
 }
 
+impl Report {
+    /// Of what was moved, what lies whole in the trash, as far as the run knows.
+    pub fn restorable(&self) -> Count {
+        self.moved.less(self.purged).less(self.unpurged)
+    }
+}
+
 /// What a purge did.
 #[derive(Clone, Debug, Default)]
 pub struct PurgeReport {
     pub recovered: Option<Recovery>,
     pub purged: Count,
+    /// What it began on and did not bring to an end, or did not find: not gone for good, and no undo
+    /// takes it as it is.
+    pub unpurged: Count,
     /// Pinned, or pointed at, since they were moved: they stay in the trash, restorable.
     pub kept: Vec<Skip>,
     pub faults: Vec<String>,
@@ -148,6 +168,7 @@ impl PurgeReport {
             self.recovered.get_or_insert_default().absorb(recovered);
         }
         self.purged.absorb(more.purged);
+        self.unpurged.absorb(more.unpurged);
         self.kept.extend(more.kept);
         // A home that is closed is met by each of them.
         let new: Vec<String> =
@@ -388,5 +409,8 @@ mod tests {
             count.add(bytes);
         }
         assert_eq!(count, Count { checkpoints: 3, bytes: u64::MAX });
+        let (one, all) = (Count { checkpoints: 1, bytes: 3 }, Count { checkpoints: 3, bytes: 9 });
+        assert_eq!(all.less(one), Count { checkpoints: 2, bytes: 6 });
+        assert_eq!(one.less(all), Count::default());
     }
 }

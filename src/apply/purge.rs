@@ -245,6 +245,7 @@ fn purge_run(
         // I33: what is gone is gone, whether or not the disk takes it: a run that stops here says so.
         for one in &removed {
             one.done.iter().for_each(|item| report.purged.add(item.bytes));
+            one.undone.iter().for_each(|item| report.unpurged.add(item.bytes));
             report.faults.extend(one.faults.iter().cloned());
         }
         synced.map_err(ApplyError::io("sync what was purged"))?;
@@ -304,6 +305,8 @@ struct Removed<'a> {
     /// Gone, once `tidied` is synced.
     done: Vec<&'a Intent>,
     missing: Vec<&'a Intent>,
+    /// Begun on and not brought to an end, and `missing`.
+    undone: Vec<&'a Intent>,
     /// Whole at their paths.
     restored: Vec<&'a Intent>,
     tidied: Option<Tidied>,
@@ -326,6 +329,7 @@ fn remove<'a>(
         Ok(found) => found,
         Err(e) => {
             out.faults.extend(intents.first().map(|item| stays(item, &e)));
+            out.undone = intents;
             return out;
         }
     };
@@ -344,9 +348,15 @@ fn remove<'a>(
                 let back = found.look(item).is_ok_and(|seen| seen.home == seen.parts);
                 out.restored.extend(back.then_some(item));
             }
-            Ok(Some(Fate::Missing)) => out.missing.push(item),
+            Ok(Some(Fate::Missing)) => {
+                out.missing.push(item);
+                out.undone.push(item);
+            }
             Ok(None) => {}
-            Err(e) => out.faults.push(stays(item, &e)),
+            Err(e) => {
+                out.undone.push(item);
+                out.faults.push(stays(item, &e));
+            }
         }
     }
     if !out.missing.is_empty() {
@@ -363,7 +373,7 @@ fn remove<'a>(
             out.tidied = Some(tidied);
         }
         Err(e) => {
-            out.done.clear();
+            out.undone.append(&mut out.done);
             let session = &group[0].intent.session;
             out.faults.push(format!("the trash of {session} cannot be tidied: {e}"));
         }

@@ -227,6 +227,7 @@ impl AtHome<'_> {
             let mut purged = PurgeReport::default();
             let done = purge::purge_now(site, &self.begin.run, self.progress, &mut purged);
             self.report.purged.absorb(purged.purged);
+            self.report.unpurged.absorb(purged.unpurged);
             self.report.faults.extend(purged.faults);
             self.report.skipped.extend(purged.kept);
             self.report.stopped = self.report.stopped.take().or(purged.stopped);
@@ -341,10 +342,13 @@ fn with_report(error: &ApplyError, report: Report) -> ApplyError {
         ApplyError::Stopped { why, .. } => why.clone(),
         other => other.to_string(),
     };
-    let left = report.moved.checkpoints.saturating_sub(report.purged.checkpoints);
+    let left = report.restorable().checkpoints;
     let restorable = match (&report.run, left) {
         (Some(run), 1..) => {
             format!("{left} checkpoints are in the trash; `retain undo {run}` brings them back")
+        }
+        _ if report.unpurged.checkpoints > 0 => {
+            "Nothing that could be restored is in the trash".to_owned()
         }
         _ => "Nothing is in the trash".to_owned(),
     };

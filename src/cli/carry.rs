@@ -4,6 +4,8 @@
 //! nothing is deleted that was not shown; where nobody can be asked, only `--yes` is consent; and
 //! `--yes` never makes a new root.
 
+mod became;
+
 use super::args::Consent;
 use super::context::{self, Context};
 use super::exit::Exit;
@@ -20,7 +22,10 @@ use crate::core::plan::PlanFile;
 use crate::report::{human, plan};
 use crate::steps::space::{self as room, Early};
 use crate::steps::told;
+use became::Became;
 use std::sync::atomic::AtomicBool;
+
+pub use became::in_markdown;
 
 /// A plan, and how it is to be carried out.
 pub struct Job {
@@ -268,35 +273,41 @@ fn say(context: &Context, job: &Job, carried: &Carried) -> Result<(), Failure> {
     if ui.json {
         return ui.json(&carried.json(job, false));
     }
-    let moved = &report.moved;
-    let amount =
-        format!("{} ({})", human::count(moved.checkpoints, "checkpoint"), human::size(moved.bytes));
-    let Some(run) = report.run.as_ref().filter(|_| moved.checkpoints > 0) else {
-        return ui.out("Nothing was deleted.\n");
-    };
-    if job.purge && report.purged.checkpoints == moved.checkpoints {
-        return ui.out(&format!("Deleted {amount} for good, as run {run}.\n"));
+    ui.out(&ended(context, job, report))?;
+    let missing = carried.early.missing.saturating_sub(carried.early.count.bytes);
+    // Where not even that closes the gap, the plan has said so.
+    if (1..=report.restorable().bytes).contains(&missing) {
+        ui.note(format!(
+            "{} are still missing to min-free; `{}` frees what this run moved at once, for good",
+            human::size(missing),
+            context.command(&format!("purge {}", report.run.as_deref().unwrap_or_default()))
+        ));
     }
+    Ok(())
+}
+
+/// What was deleted, and what of it comes back how.
+fn ended(context: &Context, job: &Job, report: &Report) -> String {
+    let run = report.run.as_deref().unwrap_or_default();
     let grace = human::length(job.plan.policy.grace_seconds);
     let (undo, purge) = (context.command(&format!("undo {run}")), context.command("purge"));
     let sooner = match room::demands(&job.plan)[..] {
         [] => "",
         _ => ", or sooner if a later `apply` needs the room for min-free",
     };
-    ui.out(&format!(
-        "Moved {amount} to the trash as run {run}.\n\
-         `{undo}` brings everything back; after {grace}{sooner}, `{purge}` reclaims the space.\n"
-    ))?;
-    let missing = carried.early.missing.saturating_sub(carried.early.count.bytes);
-    // Where not even that closes the gap, the plan has said so.
-    if (1..=moved.bytes).contains(&missing) {
-        ui.note(format!(
-            "{} are still missing to min-free; `{}` frees what this run moved at once, for good",
-            human::size(missing),
-            context.command(&format!("purge {run}"))
-        ));
+    let moved = became::amount(report.moved);
+    match Became::of(report) {
+        Became::Nothing => "Nothing was deleted.\n".to_owned(),
+        Became::Gone => format!("Deleted {moved} for good, as run {run}.\n"),
+        Became::Moved => format!(
+            "Moved {moved} to the trash as run {run}.\n\
+             `{undo}` brings everything back; after {grace}{sooner}, `{purge}` reclaims the space.\n"
+        ),
+        Became::Partly => {
+            let later = format!(" After {grace}{sooner}, `{purge}` reclaims the space.");
+            became::partly(report, run, &format!("`{undo}`"), &later).join("\n") + "\n"
+        }
     }
-    Ok(())
 }
 
 /// Why not all was done, if the run was told to stop.

@@ -61,7 +61,7 @@ pub fn apply(
             "bytes": report.purged.bytes.saturating_add(upkeep.purged.bytes),
         },
         "early": early.json(),
-        "restorable": report.moved.checkpoints.saturating_sub(report.purged.checkpoints),
+        "restorable": report.restorable().checkpoints,
         "gone": report.gone,
         "skipped": skipped(&report.skipped),
         "stopped": report.stopped.as_ref().or(upkeep.stopped.as_ref()),

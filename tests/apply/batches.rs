@@ -64,13 +64,18 @@ fn i33_a_purge_that_stops_has_counted_all_that_is_gone() {
     let first = kinds.iter().position(|k| *k == "unlink").unwrap();
     let rare = |n: &usize| matches!(kinds[*n], "write" | "reserve") || n.is_multiple_of(37);
     let chosen: Vec<usize> = (first..kinds.len()).filter(rare).collect();
-    let (mut stopped, mut partly) = (0, 0);
+    let (mut stopped, mut partly, mut unpurged) = (0, 0, 0);
     for at in chosen {
         let about = format!("{} at {at}", kinds[at]);
         let (store, plan) = self::store();
         let calls = Faulty::new(Mishap::Fail(Errno::IO), at);
         let done = store.apply_with(&plan, &run_with(&calls, 1, true));
         assert!(calls.was_hit(), "{about}");
+        if let Ok(report) = &done {
+            // What it began on no undo takes, whether or not it came to its end.
+            assert_eq!(report.restorable().checkpoints, 0, "{about}");
+            unpurged += report.unpurged.checkpoints;
+        }
         if let Err(ApplyError::Stopped { report, restorable, .. }) = done {
             stopped += 1;
             let left = report.moved.checkpoints - report.purged.checkpoints;
@@ -84,6 +89,7 @@ fn i33_a_purge_that_stops_has_counted_all_that_is_gone() {
         assert_eq!(in_trash(&store), 0, "{about}");
         all_are_kept(&store, &about);
     }
+    assert!(unpurged > 0);
     assert!(stopped > 3 && partly > 1, "{stopped} stopped, {partly} of them in the middle");
 }
 

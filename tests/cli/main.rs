@@ -27,6 +27,7 @@ mod monitor;
 mod needs;
 mod nights;
 mod nsml;
+mod partly;
 mod planning;
 mod plans;
 mod policies;

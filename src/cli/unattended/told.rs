@@ -214,21 +214,15 @@ impl Told {
             Some(plan) => markdown::plan(plan, false),
             None => "# Retention\n\n".to_owned(),
         };
-        let moved = self.report.moved.checkpoints;
-        match (&ended, &self.report.run) {
-            (Err(failure), _) => {
+        match ended {
+            Err(failure) => {
                 let _ = writeln!(text, "**{}**\n", sanitize::markdown(failure.render().trim()));
             }
-            (Ok(_), Some(run)) => {
+            Ok(_) => {
+                let run = self.report.run.as_deref().unwrap_or_default();
                 let undo = context.command(&format!("undo {run}"));
-                let _ = writeln!(
-                    text,
-                    "Moved {moved} to the trash as run {}; {} brings them back.\n",
-                    sanitize::markdown(run),
-                    sanitize::markdown(&undo)
-                );
+                text.push_str(&carry::in_markdown(&self.report, run, &undo));
             }
-            (Ok(_), None) => text.push_str("Nothing was deleted.\n\n"),
         }
         for skip in &self.report.skipped {
             let (session, why) = (sanitize::markdown(&skip.session), sanitize::markdown(&skip.why));
