@@ -216,10 +216,9 @@ pub enum ApplyError {
     OtherRoot { plan: String, root: String },
     #[error("the plan was made from an inventory of another tool; it can be read, not applied")]
     ForeignPlan,
-    #[error(
-        "the plan was carried out already, as run {run}; make a new plan, or `retain undo {run}`"
-    )]
-    AlreadyApplied { run: String },
+    /// `restorable`: some of what that run moved may still be brought back.
+    #[error("{}", again(.run, *.restorable))]
+    AlreadyApplied { run: String, restorable: bool },
     #[error("the plan cannot be carried out: {0}; make a new plan")]
     BadPlan(String),
     #[error(
@@ -266,6 +265,15 @@ pub enum ApplyError {
     /// A purge that failed, after it had removed something.
     #[error("{error}; until then {} checkpoints ({} bytes) were purged", .purged.checkpoints, .purged.bytes)]
     Purged { error: Box<ApplyError>, purged: Count },
+}
+
+fn again(run: &str, restorable: bool) -> String {
+    if restorable {
+        return format!(
+            "the plan was carried out already, as run {run}; make a new plan, or `retain undo {run}`"
+        );
+    }
+    format!("the plan was carried out already, as run {run}; make a new plan")
 }
 
 impl ApplyError {
@@ -361,7 +369,7 @@ mod tests {
             (ApplyError::AmbiguousRun(text()), Kind::Usage),
             (ApplyError::NotInRun { run: text(), what: text() }, Kind::Usage),
             (ApplyError::OtherRoot { plan: text(), root: text() }, Kind::Stale),
-            (ApplyError::AlreadyApplied { run: text() }, Kind::Stale),
+            (ApplyError::AlreadyApplied { run: text(), restorable: true }, Kind::Stale),
             (ApplyError::Root(RootError::Empty), Kind::Refused),
             (ApplyError::ForeignPlan, Kind::Refused),
             (ApplyError::BadPlan(text()), Kind::Refused),

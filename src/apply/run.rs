@@ -10,9 +10,9 @@ mod inner;
 mod session;
 
 use super::dir::Rel;
-use super::home::Home;
+use super::home::{self, Home};
 use super::journal::Journal;
-use super::journal::history::{self, Run};
+use super::journal::history::{self, Item, Run, Settled, State};
 use super::journal::record::{Begin, Record, Work};
 use super::outcome::{ApplyError, Event, Progress, PurgeReport, Report, Settings};
 use super::parallel;
@@ -22,12 +22,13 @@ use super::revalidate;
 use super::revalidate::Witness;
 use super::root::Root;
 use super::site::{self, Site};
+use super::threads;
 use super::work::{self, SessionWork};
 use super::{purge, random_hex};
 use crate::core::model::Time;
 use crate::core::plan::PlanFile;
 use crate::store::unit::Unit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How to carry out a plan.
 #[derive(Clone, Copy, Debug)]
@@ -240,20 +241,10 @@ impl AtHome<'_> {
 
     /// I13: a plan that moved anything is not carried out again.
     fn refuse_twice(&self, site: &Site<'_>, runs: &[Run]) -> Result<(), ApplyError> {
-        let same = |r: &&Run| {
-            r.begin.as_ref().is_some_and(|b| b.plan == self.begin.plan && b.run != self.begin.run)
-        };
         // Of one that nobody can read it is not known which plan it was.
         runs.iter().try_for_each(site::may_read)?;
-        for run in runs.iter().filter(same) {
-            // Of a settled one only the beginning is known so far.
-            let whole = history::read_run(site.home.journal(), &run.id)
-                .map_err(ApplyError::io("read the journal"))?;
-            if whole.moved_any() {
-                return Err(ApplyError::AlreadyApplied { run: run.id.clone() });
-            }
-        }
-        Ok(())
+        let others = runs.iter().filter(|r| r.id != self.begin.run);
+        refuse_carried_out(site.home, others, &self.begin.plan)
     }
 
     fn batches<'w>(
@@ -306,6 +297,44 @@ impl AtHome<'_> {
         self.report.run = Some(self.begin.run.clone());
         journal.as_mut().ok_or(ApplyError::Interrupted)
     }
+}
+
+/// For whoever has something to do before a plan is carried out: one that was so already is no reason
+/// for it. Apply looks again, under the lock.
+///
+/// # Errors
+/// It was carried out, as far as the journals tell that apply would write to.
+pub fn check_unused(root: &Root, plan: &PlanFile, threads: usize) -> Result<(), ApplyError> {
+    let work = work::read(plan)?;
+    let firsts = work.iter().flat_map(|w| &w.deletions).filter_map(|d| d.parts.first());
+    let mut places: BTreeSet<Rel> = firsts.map(|place| place.dir.clone()).collect();
+    places.insert(Rel::default());
+    let places: Vec<Rel> = places.into_iter().collect();
+    let (homes, _) = home::at(root, threads::or_good(threads, root.fd()), &places);
+    for home in homes.iter().filter(|home| home.is_writable()) {
+        let runs = history::read(home.journal(), Settled::Beginning)
+            .map_err(ApplyError::io("read the journal"))?;
+        refuse_carried_out(home, runs.iter(), &plan.digest)?;
+    }
+    Ok(())
+}
+
+fn refuse_carried_out<'r>(
+    home: &Home,
+    runs: impl Iterator<Item = &'r Run>,
+    plan: &str,
+) -> Result<(), ApplyError> {
+    for run in runs.filter(|r| r.begin.as_ref().is_some_and(|b| b.plan == plan)) {
+        // Of a settled one only the beginning is known so far.
+        let whole = history::read_run(home.journal(), &run.id)
+            .map_err(ApplyError::io("read the journal"))?;
+        if whole.moved_any() {
+            let left = |i: &Item| matches!(i.state, State::Intent | State::Moved);
+            let restorable = whole.items.values().any(left);
+            return Err(ApplyError::AlreadyApplied { run: run.id.clone(), restorable });
+        }
+    }
+    Ok(())
 }
 
 /// I33: everything that was to stay is read again, from a folder opened anew.

@@ -108,14 +108,18 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
     }
     let before = job.upkeep && room::is_short(&carried.root);
     if before {
+        let threads = context.threads.unwrap_or_default();
+        apply::check_unused(&carried.root, &job.plan, threads).map_err(failure)?;
         carried.trash.absorb(space::expired(context, &carried.root)?);
     }
     let ran = run(context, &carried.root, job);
     if let Err(ApplyError::Stopped { report, .. }) = &ran {
         carried.report = (**report).clone();
     }
-    // Whoever has the lock is not waited for twice.
-    let barred = matches!(ran, Err(ApplyError::Locked { .. } | ApplyError::Interrupted));
+    // Whoever has the lock is not waited for twice, and what is refused deletes nothing on the way.
+    let barred = ran.as_ref().is_err_and(|e| {
+        e.kind() != Kind::Failed || matches!(e, ApplyError::Locked { .. } | ApplyError::Interrupted)
+    });
     let expired = if job.upkeep && !before && !barred {
         space::expired(context, &carried.root).map(|purged| carried.trash.absorb(purged))
     } else {

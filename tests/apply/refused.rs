@@ -164,7 +164,9 @@ fn a_plan_is_carried_out_once() {
             purge(&store.root(), Which::All, &settings(now()), &silent).unwrap();
         }
         let error = store.apply(&plan).unwrap_err();
-        assert!(matches!(&error, ApplyError::AlreadyApplied { run: r } if *r == run), "{error}");
+        let ApplyError::AlreadyApplied { run: r, restorable } = &error else { panic!("{error}") };
+        assert_eq!((r, *restorable), (&run, !purged));
+        assert_eq!(error.to_string().contains("retain undo"), !purged, "{error}");
         assert_eq!(error.kind(), Kind::Stale);
     }
 }
@@ -187,7 +189,7 @@ fn a_plan_that_moved_nothing_is_carried_out_when_it_can_be() {
     drop(held);
     let run = store.apply(&plan).unwrap().run.unwrap();
     let again = store.apply(&plan).unwrap_err();
-    assert!(matches!(&again, ApplyError::AlreadyApplied { run: r } if *r == run), "{again}");
+    assert!(matches!(&again, ApplyError::AlreadyApplied { run: r, .. } if *r == run), "{again}");
 }
 
 #[test]

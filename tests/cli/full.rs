@@ -33,6 +33,22 @@ fn f1_a_disk_without_any_room_is_emptied_needs_root() {
     }
 }
 
+/// Where room has to be made before anything moves, a plan that was carried out makes none.
+#[test]
+fn a_stale_plan_purges_nothing_on_a_small_disk_either_needs_root() {
+    let (tree, here) = (nsml::storage(), Here::new());
+    let body = format!(
+        "$RETAIN plan -o $HERE/plan.json --policy {eight} ${{now}}5T11:00:00Z >&2\n\
+         $RETAIN apply $HERE/plan.json --yes ${{now}}5T11:00:00Z >&2\n\
+         $RETAIN apply $HERE/plan.json --yes ${{now}}6T10:59:00Z > /dev/null || echo rc=$?\n\
+         $RETAIN undo ${{now}}6T11:30:00Z; ls nsmlteam/mnist/4/nsml_model | wc -l",
+        eight = here.last(8, ""),
+    );
+    let run = on_a_small_disk("8m", &script(&tree, &here, &body)).ok().warns("already");
+    assert!(!run.stderr.contains("purged"), "{run}");
+    drop(run.says("rc=5\n").says("Restored 1 checkpoint").says("\n9\n"));
+}
+
 /// Without room that was kept back: nothing is begun, nothing is left, and what helps is said.
 #[test]
 fn f1_a_journal_without_room_leaves_nothing_and_says_what_helps_needs_root() {

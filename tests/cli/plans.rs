@@ -28,6 +28,24 @@ fn a_saved_plan_is_carried_out_and_only_once() {
     after.assert_same(&Snapshot::of(tree.path()).without(".retain"));
 }
 
+/// docs/exit-codes.md, 5: nothing was deleted, neither the trash of the run that did it already.
+#[test]
+fn a_plan_that_was_carried_out_purges_nothing_and_offers_what_there_is() {
+    let (tree, world, plan) = planned();
+    world.run(["apply", text(&plan), "--yes"]).ok().says("7 checkpoints");
+    let before = Snapshot::of(tree.path()).without(".retain");
+    let later = crate::nsml::world(&tree).at_time("2040-06-16T11:00:00Z");
+    let run = later.run(["apply", text(&plan), "--yes"]).code(5).warns("already");
+    let run = run.warns("retain undo");
+    assert!(!run.stderr.contains("purged"), "{run}");
+    before.assert_same(&Snapshot::of(tree.path()).without(".retain"));
+    let log = later.run(["log", "--json"]).ok().json();
+    assert_eq!(log["runs"][0]["in_trash"]["checkpoints"], 7);
+    later.run(["purge", "--yes"]).ok().says("Purged 7 checkpoints");
+    let run = later.run(["apply", text(&plan), "--yes"]).code(5).warns("make a new plan");
+    assert!(!run.stderr.contains("undo"), "{run}");
+}
+
 #[test]
 fn the_plan_knows_its_root() {
     let (tree, world, plan) = planned();
