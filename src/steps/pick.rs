@@ -34,12 +34,18 @@ impl PickError {
 struct Pattern {
     /// As typed.
     text: String,
+    /// What it stands for if nobody is called so; why it is no pattern, if it is none.
+    names: Result<Names, PickError>,
+}
+
+#[derive(Debug)]
+struct Names {
     literal: HashSet<String>,
     globs: Globs,
 }
 
-impl Pattern {
-    fn new(text: &str, scope: Scope) -> Result<Pattern, PickError> {
+impl Names {
+    fn new(text: &str, scope: Scope) -> Result<Names, PickError> {
         let names = expand_ranges(text).map_err(|e| PickError::new(e.to_string()))?;
         let (globs, literal): (Vec<_>, HashSet<_>) = {
             let (globs, literal): (Vec<_>, Vec<_>) =
@@ -50,7 +56,18 @@ impl Pattern {
             PickError::new(format!("`{text}` is not a pattern: {}", e.kind()))
                 .help("quote a name that holds *, ?, [ or { with a backslash before it")
         })?;
-        Ok(Pattern { text: text.to_owned(), literal, globs })
+        Ok(Names { literal, globs })
+    }
+}
+
+impl Pattern {
+    fn new(text: &str, scope: Scope) -> Pattern {
+        Pattern { text: text.to_owned(), names: Names::new(text, scope) }
+    }
+
+    /// Why it matched nothing.
+    fn unmatched(self, else_because: impl FnOnce() -> PickError) -> PickError {
+        self.names.err().unwrap_or_else(else_because)
     }
 
     /// The names it stands for. A name spelled exactly as typed, or as it is printed, is meant
@@ -65,7 +82,8 @@ impl Pattern {
         if !printed.is_empty() {
             return printed;
         }
-        indices(names, |n| self.literal.contains(n) || self.globs.is_match(n))
+        let Ok(Names { literal, globs }) = &self.names else { return Vec::new() };
+        indices(names, |n| literal.contains(n) || globs.is_match(n))
     }
 }
 
@@ -84,10 +102,10 @@ pub fn sessions(inventory: &Inventory, args: &[String]) -> Result<Vec<usize>, Pi
     }
     let names = || inventory.sessions.iter().map(|s| s.name.as_ref());
     for arg in args {
-        let pattern = Pattern::new(tidy(arg), Scope::Path)?;
+        let pattern = Pattern::new(tidy(arg), Scope::Path);
         let hits = pattern.select(names());
         if hits.is_empty() {
-            return Err(no_session(inventory, tidy(arg)));
+            return Err(pattern.unmatched(|| no_session(inventory, tidy(arg))));
         }
         picked.extend(hits);
     }
@@ -121,7 +139,7 @@ pub fn checkpoints(
 ) -> Result<Vec<(usize, Vec<usize>)>, PickError> {
     let mut picked: Vec<(usize, Vec<usize>)> = sessions.iter().map(|s| (*s, Vec::new())).collect();
     for arg in args {
-        let pattern = Pattern::new(arg, Scope::Id)?;
+        let pattern = Pattern::new(arg, Scope::Id);
         let mut any = false;
         for (session, list) in &mut picked {
             let ids = inventory.sessions[*session].checkpoints.iter().map(|c| c.id.as_ref());
@@ -130,7 +148,7 @@ pub fn checkpoints(
             list.extend(hits);
         }
         if !any {
-            return Err(no_checkpoint(inventory, sessions, arg));
+            return Err(pattern.unmatched(|| no_checkpoint(inventory, sessions, arg)));
         }
     }
     for (session, list) in &mut picked {
@@ -274,6 +292,26 @@ mod tests {
         assert_eq!(ok(&["./t/mnist/2/"]), "t/mnist/2");
         assert_eq!(ok(&["t/x[1]"]), "t/x[1]", "a name is meant literally before it is a glob");
         assert_eq!(ok(&["**/b"]), "u/a/b");
+    }
+
+    /// A command that retain prints has the name as it is.
+    #[test]
+    fn a_name_that_is_no_pattern_is_meant_literally() {
+        let odd = ["t/x[y", "t/{a", "t/[a-", "t/{1..3", "t/x{1..200000}", "t/a*", "t/a\\"];
+        let inv = inventory(&odd);
+        for name in odd {
+            assert_eq!(names(&inv, &[name]).unwrap(), name);
+        }
+        let none = inventory(&["t/b"]);
+        for name in ["t/x[y", "t/{a", "t/x{1..200000}"] {
+            let said = names(&none, &[name]).unwrap_err();
+            assert!(said.contains("not a pattern") || said.contains("100000"), "{name}: {said}");
+        }
+        // In one session it is a name, in the other it would be a pattern that is none.
+        let mut two = inventory(&["t/1", "t/2"]);
+        two.sessions[1].checkpoints[0].id = "x[y".into();
+        let picked = checkpoints(&two, &[0, 1], &["x[y".to_owned()]).unwrap();
+        assert_eq!(picked, [(1, vec![0])]);
     }
 
     #[test]
