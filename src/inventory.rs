@@ -51,20 +51,20 @@ pub struct LineFault {
 
 impl fmt::Display for ReadErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, fault) in self.faults.iter().enumerate() {
-            let separator = if i == 0 { "" } else { "\n" };
-            write!(f, "{separator}line {}: {}", fault.line, fault.text)?;
-        }
-        if self.more > 0 {
-            write!(f, "\nand {} more", self.more)?;
-        }
-        Ok(())
+        f.write_str(&self.lines().join("\n"))
     }
 }
 
 impl std::error::Error for ReadErrors {}
 
 impl ReadErrors {
+    /// Each fault, and how many more there are.
+    pub fn lines(&self) -> Vec<String> {
+        let told = self.faults.iter().map(|fault| format!("line {}: {}", fault.line, fault.text));
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        told.chain(more).collect()
+    }
+
     fn push(&mut self, line: u64, text: impl Into<String>) {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push(LineFault { line, text: text.into() });

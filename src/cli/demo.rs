@@ -9,7 +9,7 @@ use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::serve::{self, ServeArgs};
-use super::{machine, work};
+use super::{machine, shell, work};
 use crate::apply::{ApplyOptions, Root, Settings, Which};
 use crate::config::{self, Config};
 use crate::core::model::Time;
@@ -51,6 +51,15 @@ impl DemoArgs {
 const SHOWN: &[&str] =
     &["nlp/squad/roberta-lr3e-5", "nsmlteam/mnist/3", "vision/resnet50/lightning_logs/version_0"];
 
+const MORE: [&str; 6] = [
+    "  retain ls nsmlteam/mnist/4        # as NSML showed it",
+    "  retain why nsmlteam/mnist/3 21    # why it was kept",
+    "  retain why nsmlteam/mnist/3 20    # why it was not",
+    "  retain log last                   # all that went, and why",
+    "  retain undo last                  # everything back, then `retain plan` shows all of it",
+    "  retain pin nsmlteam/mnist/4 0     # or change policy.toml, and plan again",
+];
+
 const SETTINGS: &str = "# Read by every retain command in this directory or below.\n\
                         roots  = [\"storage\"]\n\
                         policy = \"policy.toml\"\n";
@@ -73,13 +82,17 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
     let context = &*context;
     let policy = policy(context, dir, args.serve.then_some(sample.bytes))?;
     let ui = &context.ui;
-    ui.note(format!(
-        "made {place}/storage: {}, {}, {}\n\
-         policy: the embedded default with min-age = \"0s\", for everything here is brand-new\n",
+    let made = format!(
+        "made {place}/storage: {}, {}, {}",
         human::count(sample.sessions.into(), "session"),
         human::count(sample.checkpoints.into(), "checkpoint"),
         human::size(sample.bytes),
-    ));
+    );
+    ui.notes(&[
+        &*made,
+        "policy: the embedded default with min-age = \"0s\", for everything here is brand-new",
+        "",
+    ]);
     let root = apply::init(&storage, machine::home().as_deref(), context.now, &apply::calls::Os)
         .map_err(context::root_failure)?;
 
@@ -102,16 +115,8 @@ pub fn run(context: &mut Context, args: &DemoArgs) -> Result<Exit, Failure> {
         ui.out("\n# after: retain ls\n")?;
         overview(context, &config)?;
     }
-    ui.note(format!(
-        "\nTo try more:\n  \
-         cd {place}\n  \
-         retain ls nsmlteam/mnist/4        # as NSML showed it\n  \
-         retain why nsmlteam/mnist/3 21    # why it was kept\n  \
-         retain why nsmlteam/mnist/3 20    # why it was not\n  \
-         retain log last                   # all that went, and why\n  \
-         retain undo last                  # everything back, then `retain plan` shows all of it\n  \
-         retain pin nsmlteam/mnist/4 0     # or change policy.toml, and plan again"
-    ));
+    let enter = format!("  cd {}", shell::quoted(&place));
+    ui.notes(&[&["", "To try more:", &*enter][..], &MORE].concat());
     Ok(work::finish(context, seen).and(exit))
 }
 
@@ -153,7 +158,7 @@ fn page(context: &Context, args: &DemoArgs, config: &Config, root: Root) -> Resu
     drop(critical);
     let (session, ids) = TRASHED;
     context.ui.note(format!("moved {} of {session} to the trash, to be undone", ids.join(", ")));
-    context.ui.note("open the link in a browser; Ctrl-C ends it\n");
+    context.ui.notes(&["open the link in a browser; Ctrl-C ends it", ""]);
     let serving = ServeArgs {
         roots: vec![config.root.clone()],
         listen: args.listen.clone(),

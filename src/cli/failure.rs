@@ -4,6 +4,7 @@
 //! so only here are an exit code and a remedy added.
 
 use super::exit::Exit;
+use crate::inventory::ReadErrors;
 use crate::report::sanitize;
 use crate::steps::pick::PickError;
 use std::fmt::Write as _;
@@ -52,14 +53,44 @@ impl Failure {
         chain
     }
 
-    /// `error: ...` with the causes in one line, then `help: ...`; no control characters.
+    /// `error: ...` with the causes in one line, below it what a cause says in lines of its own, then
+    /// `help: ...`; no control characters, and no line that a name made.
     pub fn render(&self) -> String {
-        let mut out = format!("error: {}\n", sanitize::terminal_lines(&self.chain()));
+        let (mut text, mut below) = (self.chain(), Vec::new());
+        for cause in self.error.chain() {
+            if let Some(lines) = lines(cause)
+                && let Some(before) = text.strip_suffix(&cause.to_string())
+            {
+                let before = before.trim_end_matches([':', ' ', '\n']).len();
+                text.truncate(before);
+                below = lines;
+            }
+        }
+        let colon = if text.is_empty() || below.is_empty() { "" } else { ":" };
+        let mut out = format!("error: {}{colon}\n", sanitize::terminal(&text));
+        for line in below {
+            let _ = writeln!(out, "{}", sanitize::terminal(&line));
+        }
         if let Some(help) = &self.help {
-            let _ = writeln!(out, "help: {}", sanitize::terminal_lines(help));
+            let _ = writeln!(out, "help: {}", sanitize::terminal(help));
         }
         out
     }
+}
+
+/// The lines of a cause that needs several: those of its own making, and none that a text out of the
+/// file it is about would make.
+fn lines(cause: &(dyn std::error::Error + 'static)) -> Option<Vec<String>> {
+    if let Some(faults) = cause.downcast_ref::<ReadErrors>() {
+        return Some(faults.lines());
+    }
+    let syntax = cause.downcast_ref::<toml::de::Error>()?;
+    let (shown, message) = (syntax.to_string(), syntax.message());
+    // Place and line of the file stand before what is wrong, which may repeat a key.
+    let at = shown.rfind(message)?;
+    let mut lines: Vec<String> = shown[..at].lines().map(str::to_owned).collect();
+    lines.push(message.to_owned());
+    Some(lines)
 }
 
 impl From<anyhow::Error> for Failure {
@@ -93,5 +124,24 @@ mod tests {
             failure.render(),
             "error: cannot read policy.toml: not \\u{1b}[2Jfound\nhelp: write one\n"
         );
+        let forged = Failure::usage("no session x\nhelp: run y").help("z\nerror: w");
+        assert_eq!(forged.render(), "error: no session x\\nhelp: run y\nhelp: z\\nerror: w\n");
+    }
+
+    #[test]
+    fn what_needs_several_lines_makes_them_itself() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Empty {}
+        let of = |text: &str| toml::from_str::<Empty>(text).unwrap_err();
+        let error = |text| anyhow::Error::new(of(text)).context("retain.toml is not valid");
+        let shown = Failure::new(Exit::Usage, error("a = \n")).render();
+        assert!(shown.starts_with("error: retain.toml is not valid:\nTOML parse error at line 1"));
+        assert!(shown.contains("\n1 | a = \n"), "{shown}");
+        // A key is a text of whoever wrote the file.
+        let shown = Failure::new(Exit::Usage, error("\"a\\nhelp: b\" = 1\n")).render();
+        assert!(shown.ends_with("unknown field `a\\nhelp: b`, there are no fields\n"), "{shown}");
+        let alone = Failure::new(Exit::Usage, of("a = \n")).render();
+        assert!(alone.starts_with("error: \nTOML parse error at line 1"), "{alone}");
     }
 }

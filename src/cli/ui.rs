@@ -105,6 +105,16 @@ impl Ui {
         }
     }
 
+    /// As [`Ui::note`], in these lines; in a log they are one event.
+    pub fn notes<T: AsRef<str>>(&self, lines: &[T]) {
+        if self.logs {
+            let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
+            self.note(lines.join("\n"));
+        } else {
+            lines.iter().for_each(|line| self.note(line));
+        }
+    }
+
     /// One line on stderr with `--verbose`.
     pub fn detail(&self, text: impl AsRef<str>) {
         match (self.verbose, self.logs) {
@@ -143,7 +153,7 @@ impl Ui {
     }
 
     fn err_line(&self, label: &str, text: &str) {
-        self.err(&format!("{label}{}\n", sanitize::terminal_lines(text)));
+        self.err(&format!("{label}{}\n", sanitize::terminal(text)));
     }
 
     /// Text that is safe already, styles included, to stderr. A stderr that cannot be written to
@@ -163,7 +173,7 @@ impl Ui {
     /// # Errors
     /// The terminal cannot be read.
     pub fn confirm(&self, question: &str) -> Result<bool, Failure> {
-        self.err(&format!("{} [y/N] ", sanitize::terminal_lines(question)));
+        self.err(&format!("{} [y/N] ", sanitize::terminal(question)));
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         let answer = answer.trim();
@@ -188,7 +198,9 @@ impl io::Write for LogSink {
             LogFormat::Json => stderr.write_all(line)?,
             LogFormat::Text => {
                 let text = String::from_utf8_lossy(line);
-                stderr.write_all(sanitize::terminal_lines(&text).as_bytes())?;
+                // One event is one line, whatever its fields hold.
+                let line = sanitize::log(text.trim_end_matches('\n'));
+                stderr.write_all(format!("{line}\n").as_bytes())?;
             }
         }
         Ok(line.len())

@@ -140,7 +140,8 @@ pub fn read_inventory(path: &Path) -> Result<Seen, Failure> {
         format::read(&mut std::io::BufReader::new(file))
     };
     let file = read.map_err(|e| {
-        Failure::new(Exit::Usage, anyhow::Error::msg(format!("{shown} is not an inventory:\n{e}")))
+        let what = format!("{shown} is not an inventory");
+        Failure::new(Exit::Usage, anyhow::Error::new(e).context(what))
     })?;
     // A file of our own names its root, which apply will hold against the one it finds.
     let id = file.inventory.root.as_deref().filter(|_| file.applicable);

