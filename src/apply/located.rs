@@ -9,9 +9,8 @@ use super::journal::record::{Intent, Part};
 use super::remove;
 use super::root::Root;
 use super::trash::{self, Slot};
-use crate::core::model::Fingerprint;
 use crate::core::name;
-use crate::store::unit::{self, Top};
+use crate::store::unit::{self, Top, Unit};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -117,37 +116,37 @@ impl Located {
         Ok(seen)
     }
 
-    /// The identity of a checkpoint that is whole in the trash, or (`home`) at its own path.
+    /// Measures a checkpoint that is whole in the trash, or (`home`) at its own path.
     ///
     /// # Errors
     /// It cannot be read whole.
-    pub fn identity(&self, item: &Intent, home: bool) -> io::Result<Fingerprint> {
-        self.identity_of(item, |part, _| Ok(if home { self.parent(part) } else { self.slot(part) }))
+    pub fn measure(&self, item: &Intent, home: bool) -> io::Result<Unit> {
+        self.measure_at(item, |part, _| Ok(if home { self.parent(part) } else { self.slot(part) }))
     }
 
-    /// What the identity of a checkpoint would be once all of it is back at its path.
+    /// What a checkpoint would be once all of it is back at its path.
     ///
     /// # Errors
     /// It cannot be read whole.
-    pub fn identity_where_it_lies(&self, item: &Intent) -> io::Result<Fingerprint> {
-        self.identity_of(item, |part, name| match self.slot(part) {
+    pub fn measure_where_it_lies(&self, item: &Intent) -> io::Result<Unit> {
+        self.measure_at(item, |part, name| match self.slot(part) {
             Some(slot) if dir::look(slot, name)?.is_some() => Ok(Some(slot)),
             _ => Ok(self.parent(part)),
         })
     }
 
-    fn identity_of<'a>(
+    fn measure_at<'a>(
         &self,
         item: &Intent,
         lies: impl Fn(&Part, &CStr) -> io::Result<Option<BorrowedFd<'a>>>,
-    ) -> io::Result<Fingerprint> {
+    ) -> io::Result<Unit> {
         let names =
             item.parts.iter().map(|p| Ok(plain(p)?.0)).collect::<io::Result<Vec<CString>>>()?;
         let parts = item.parts.iter().zip(&names).map(|(part, name)| {
             let parent = lies(part, name)?.ok_or(io::ErrorKind::NotFound)?;
             Ok(unit::Part { parent, name })
         });
-        Ok(unit::measure_parts(&parts.collect::<io::Result<Vec<_>>>()?)?.identity)
+        unit::measure_parts(&parts.collect::<io::Result<Vec<_>>>()?)
     }
 
     /// Whether something else bears the name of a part at its own path.

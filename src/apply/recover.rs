@@ -244,7 +244,7 @@ fn step(found: &Located, item: &Item) -> io::Result<Step> {
             return Ok(Step::Nothing);
         }
         // I22: the move is verified now if it was not before.
-        if unit::hex(&found.identity(&item.intent, false)?) == item.intent.identity {
+        if unit::hex(&found.measure(&item.intent, false)?.identity) == item.intent.identity {
             return Ok(Step::Complete);
         }
     }

@@ -16,7 +16,7 @@ use super::outcome::{ApplyError, Event, Progress, Settings, Skip, UndoReport};
 use super::recover::{self, by_session};
 use super::root::Root;
 use super::site::{Site, may_act};
-use crate::store::unit;
+use crate::store::unit::{self, Unit};
 use std::collections::BTreeSet;
 use std::io;
 
@@ -279,7 +279,7 @@ impl Undoing<'_> {
         }
         found.take_back(self.site.settings.calls, item, state == State::Intent)?;
         // I26, I33: counted as restored only if it is what it was, every file of it.
-        if unit::hex(&found.identity(item, true)?) == item.identity {
+        if is_what_it_was(&found.measure(item, true)?, item) {
             self.report.restored.add(item.bytes);
             let (session, id) = (&item.session, &item.id);
             (self.progress)(Event::Restored { session, id, bytes: item.bytes });
@@ -290,6 +290,13 @@ impl Undoing<'_> {
         }
         Ok(true)
     }
+}
+
+/// Of files that had other hard links when it was moved the ctimes say nothing: they change when one of
+/// these is removed, and of the last that is left nobody can tell that there were more.
+fn is_what_it_was(unit: &Unit, item: &Intent) -> bool {
+    unit::hex(&unit.identity) == item.identity
+        || !item.lasting.is_empty() && unit::hex(&unit.lasting) == item.lasting
 }
 
 #[cfg(test)]

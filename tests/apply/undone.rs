@@ -1,7 +1,7 @@
 //! What an undo says of what it cannot bring back, and what it leaves alone.
 
 use crate::support::*;
-use retain::apply::{Settings, UndoReport, What, undo};
+use retain::apply::{ApplyOptions, Settings, UndoReport, What, Which, purge, undo};
 use rustix::fs::{FlockOperation, flock};
 use std::fs;
 use std::path::PathBuf;
@@ -78,4 +78,54 @@ fn an_undo_waits_for_no_lock_where_its_run_is_unknown() {
     let settings = Settings { lock_wait: Duration::ZERO, ..settings(now()) };
     let report = undo(&store.root(), &what, &settings, &silent).unwrap();
     assert_eq!(report.restored.checkpoints, 6);
+}
+
+/// Two checkpoints of two runs share a file. When one is purged the ctime of the other's file changes, in
+/// the trash, and it has one link by then.
+#[test]
+fn what_shared_a_file_with_something_that_was_purged_is_what_it_was() {
+    let store = Store::sample();
+    let path = |id: u8| format!("a/mnist/1/checkpoint-{id}");
+    let shared = store.path(format!("{}/shared.bin", path(10)));
+    fs::write(&shared, "shared").unwrap();
+    fs::hard_link(&shared, store.path(format!("{}/shared.bin", path(20)))).unwrap();
+    let before = store.picture();
+    let [first, second] = [10, 20].map(|id| {
+        let mut plan = Plan::of(&store);
+        plan.plan.now = later(id.into()).to_string();
+        plan.delete("a/mnist/1", &id.to_string(), &[&path(id)]);
+        let options = ApplyOptions { settings: settings(later(id.into())), ..options() };
+        store.apply_with(&plan.seal(), &options).unwrap().run.unwrap()
+    });
+    // The kernel's clock ticks some hundred times a second.
+    std::thread::sleep(Duration::from_millis(20));
+    purge(&store.root(), Which::Run(&second), &settings(later(30)), &silent).unwrap();
+    let report = undo(&store.root(), &all_of(&first), &settings(later(40)), &silent).unwrap();
+    assert_eq!((report.restored.checkpoints, report.skipped.len()), (1, 0), "{report:?}");
+    assert!(store.path(path(10)).join("shared.bin").exists());
+    let mut after = store.picture();
+    let mut before = before.without(&[&path(20)]);
+    // It has one name less.
+    for picture in [&mut before, &mut after] {
+        picture.0.entries.values_mut().for_each(|entry| entry.same_as = None);
+    }
+    before.assert_same(&after);
+}
+
+/// What is written to in the trash is told, whatever other links its files had.
+#[test]
+fn what_was_written_to_in_the_trash_is_not_called_restored() {
+    for shared in [false, true] {
+        let store = Store::sample();
+        if shared {
+            let other = store.path("a/mnist/1/other");
+            fs::hard_link(store.path(HOME).join("model.bin"), other).unwrap();
+        }
+        let run = store.apply(&store.sample_plan()).unwrap().run.unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        fs::write(in_trash(&store, &run).join("model.bin"), "WEIGHTS").unwrap();
+        let report = back(&store, &run);
+        assert_eq!((report.restored.checkpoints, report.skipped.len()), (0, 1), "{shared}");
+        assert!(report.skipped[0].why.contains("written to"), "{report:?}");
+    }
 }

@@ -97,6 +97,10 @@ pub struct Intent {
     pub files: u32,
     /// Hex; what it must still be after the move, see [`crate::store::unit::Unit::identity`].
     pub identity: String,
+    /// The same without any ctime ([`crate::store::unit::Unit::lasting`]), if some of its files had other
+    /// hard links: whoever removes one of those changes the ctime of what lies in the trash.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lasting: String,
     /// The plan's reasons, for whoever misses it later.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,

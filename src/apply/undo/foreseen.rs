@@ -1,6 +1,8 @@
 //! What an undo would do, told without a lock and without a change.
 
-use super::{Lies, NOWHERE, PURGED, TAKEN, What, known, lies, not_in_run, pick, skip, unseen};
+use super::{
+    Lies, NOWHERE, PURGED, TAKEN, What, is_what_it_was, known, lies, not_in_run, pick, skip, unseen,
+};
 use crate::apply::cause::Cause;
 use crate::apply::home;
 use crate::apply::journal::history::{self, Item, State};
@@ -11,7 +13,6 @@ use crate::apply::root::Root;
 use crate::apply::runs::RunItem;
 use crate::apply::site::{may_act, runs_of};
 use crate::apply::threads;
-use crate::store::unit;
 use std::collections::BTreeSet;
 use std::io;
 
@@ -98,9 +99,10 @@ fn fate(found: &Located, item: &Item) -> Result<bool, (Cause, String)> {
             Err((Cause::Changed, TAKEN.to_owned()))
         }
         // I26: as the undo does once it is back.
-        Lies::InTrash => match found.identity_where_it_lies(&item.intent).map_err(failed)? {
-            same if unit::hex(&same) == item.intent.identity => Ok(true),
-            _ => Err((Cause::Changed, COPIED.to_owned())),
-        },
+        Lies::InTrash => {
+            let back = found.measure_where_it_lies(&item.intent).map_err(failed)?;
+            let same = is_what_it_was(&back, &item.intent);
+            if same { Ok(true) } else { Err((Cause::Changed, COPIED.to_owned())) }
+        }
     }
 }
