@@ -112,12 +112,14 @@ impl Pointed {
     }
 
     /// Those of some places, by their number in the list, from which something was `moved` away and
-    /// to which a link leads by now that did not then; and why that is said.
+    /// to which a link leads by now that did not then; and why that is said. Of a link at a path, `known`
+    /// says whether it led to such a place then, and nobody has touched it since.
     pub fn places(
         &self,
         root: &Root,
         places: &[Place],
         moved: Option<Time>,
+        known: impl Fn(usize, &[u8]) -> bool,
     ) -> HashMap<usize, String> {
         let mut out = HashMap::new();
         let blind = self.blind(places.iter().map(|place| &place.dir));
@@ -128,7 +130,8 @@ impl Pointed {
             }
             goals.insert(path_of(place), (place, n));
         }
-        for (path, (place, n), way) in self.leading(root, &goals, |_| None) {
+        for (path, (place, n), mut way) in self.leading(root, &goals, |_| None) {
+            way.retain(|link| !known(n, link));
             if moved.is_none_or(|moved| self.is_new(root, place, &way, moved)) {
                 out.insert(n, format!("`{}` leads to it by now", name::encode(path)));
             }

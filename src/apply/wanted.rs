@@ -4,8 +4,10 @@
 //! the same (I6, I10). So right before a purge its folder is looked at once more, and what is wanted
 //! stays where it can be restored. Unsure means keep: marks that cannot be read pin all beside them.
 
+pub mod before;
+
 use super::dir::{self, Rel};
-use super::journal::record::Intent;
+use super::journal::record::{Intent, Pointer};
 use super::pointed;
 use super::revalidate::Dirs;
 use super::root::Root;
@@ -42,14 +44,22 @@ struct Says {
     target: Vec<u8>,
 }
 
-/// A pointer beside a session's checkpoints, which the plan does not know, that names one that is to
-/// go, and was written since the plan was `made`: a new `latest`, or a link from another machine,
-/// which only its last component explains.
+/// What beside a session's checkpoints names those that are to go.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// A pointer that the plan does not know, and that was written since the plan was made: a new
+    /// `latest`, or a link from another machine, which only its last component explains.
+    pub new: Option<String>,
+    /// Those that the plan knows, each with the number of what it names.
+    pub known: Vec<(u32, Pointer)>,
+}
+
+/// Looks for pointers beside a session's checkpoints, whose plan was `made` then.
 ///
 /// # Errors
 /// The folder cannot be looked at.
-pub fn new_pointer(dirs: &Dirs, work: &SessionWork, made: Time) -> io::Result<Option<String>> {
-    let mut folders: Vec<&Rel> = Vec::new();
+pub fn named(dirs: &Dirs, work: &SessionWork, made: Time) -> io::Result<Named> {
+    let (mut out, mut folders) = (Named::default(), Vec::<&Rel>::new());
     for part in work.deletions.iter().flat_map(|d| &d.parts) {
         if !folders.contains(&&part.dir) {
             folders.push(&part.dir);
@@ -67,14 +77,19 @@ pub fn new_pointer(dirs: &Dirs, work: &SessionWork, made: Time) -> io::Result<Op
                 d.parts.iter().any(|p| here(p) && names(&says.target, p.name.to_bytes(), &d.id))
             });
             let Some(d) = named.next() else { continue };
-            let is_new = dir::look(fd, &says.name)?
-                .is_some_and(|stat| pointed::is_since(stat.stx_ctime, made));
-            if is_new && known.all(|name| *name != says.name) {
-                return Ok(Some(format!("`{}` names {} by now", shown(&says.name), d.id)));
+            let Some(stat) = dir::look(fd, &says.name)? else { continue };
+            if known.any(|name| *name == says.name) {
+                if let Some(pointer) = before::as_it_is(at, &says.name, &stat) {
+                    let all = [d].into_iter().chain(named);
+                    out.known.extend(all.map(|d| (d.item, pointer.clone())));
+                }
+            } else if pointed::is_since(stat.stx_ctime, made) {
+                let why = format!("`{}` names {} by now", shown(&says.name), d.id);
+                return Ok(Named { new: Some(why), ..out });
             }
         }
     }
-    Ok(None)
+    Ok(out)
 }
 
 fn shown(name: &CString) -> String {
@@ -97,9 +112,16 @@ impl Wanted {
             if let Some(why) = folder.pinned(item, now) {
                 return Some(why);
             }
+            let known = |says: &Says| {
+                let named = item.named.iter();
+                let mut same = named
+                    .filter(|was| was.dir == part.dir && *name::decode(&was.name) == *says.name.to_bytes());
+                same.any(|was| before::stands(root, was))
+            };
             let part = name::decode(&part.name);
             // What bears its name by now is what a pointer means.
-            let pointer = folder.pointers.iter().find(|p| names(&p.target, &part, &item.id));
+            let mut pointers = folder.pointers.iter();
+            let pointer = pointers.find(|p| names(&p.target, &part, &item.id) && !known(p));
             if let (Some(says), false) = (pointer, folder.names.contains(&*part)) {
                 return Some(format!("`{}` names it now", shown(&says.name)));
             }

@@ -144,12 +144,12 @@ const CASES: &[Case] = &[
 
 /// The tree says of its own past what the clock of these tests does not: it is old when the plan
 /// is made, three hours from now.
-struct Clock {
-    planned: Time,
-    applied: Time,
+pub struct Clock {
+    pub planned: Time,
+    pub applied: Time,
 }
 
-fn clock() -> Clock {
+pub fn clock() -> Clock {
     let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let at = |seconds: u64| {
         Time::from_nanos(i64::try_from(real + seconds).unwrap() * Time::NANOS_PER_SEC)

@@ -5,6 +5,7 @@ use crate::faulty::{Meanwhile, Moment};
 use crate::support::*;
 use retain::apply::calls::{Calls as _, Os};
 use retain::apply::{ApplyOptions, PurgeReport, Settings, What, Which, purge, remove, undo};
+use retain::core::model::Time;
 use rustix::fd::AsFd as _;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -150,6 +151,60 @@ fn r5_r13_what_is_wanted_since_the_move_stays_in_the_trash() {
                 let only = |p: &Picture| Picture::default().with(p, &part);
                 only(&before).assert_same(&only(&store.picture()));
             }
+        }
+    }
+}
+
+/// What the plan knew to name it when it was moved has said nothing new, until somebody touches it.
+#[test]
+fn what_named_a_checkpoint_already_when_it_was_moved_keeps_nothing_unless_it_is_touched() {
+    type Deed = fn(&Store);
+    let makers: [(&str, Deed); 3] = [
+        ("latest", |s| symlink("checkpoint-10", s.path("a/mnist/1/latest")).unwrap()),
+        ("link", |s| symlink("/gone/checkpoint-10", s.path("a/mnist/1/link")).unwrap()),
+        ("last", |s| s.file("a/mnist/1/last", "checkpoint-10\n")),
+    ];
+    for (name, make) in makers {
+        let path = format!("{SESSION}/{name}");
+        let again = |store: &Store| {
+            fs::remove_file(store.path(&path)).unwrap();
+            make(store);
+        };
+        let other = |store: &Store| symlink("checkpoint-10", store.path("a/mnist/1/best")).unwrap();
+        // Whether the plan knows it, what somebody does then, and whether it stays.
+        let cases: [(bool, &dyn Fn(&Store), bool); 4] = [
+            (true, &|_| {}, false),
+            (true, &again, true),
+            (true, &other, true),
+            (false, &|_| {}, true),
+        ];
+        for (known, deed, stays) in cases {
+            let store = Store::sample();
+            make(&store);
+            let (plan, at) = if known {
+                let mut plan = Plan::of(&store);
+                plan.plan = store.sample_plan();
+                plan.keep(SESSION, name, &[&path]);
+                (plan.seal(), now())
+            } else {
+                // Older than the plan, which it was not shown to.
+                let mut plan = store.sample_plan();
+                let clock = crate::pointed::clock();
+                plan.now = clock.planned.to_string();
+                (plan.seal(), clock.applied)
+            };
+            let options = ApplyOptions { settings: settings(at), grace: None, purge_now: false };
+            assert_eq!(store.apply_with(&plan, &options).unwrap().moved.checkpoints, 6, "{name}");
+            // The kernel's clock ticks some hundred times a second.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            deed(&store);
+            let tomorrow = settings(Time::from_nanos(at.nanos() + 30 * 3600 * Time::NANOS_PER_SEC));
+            let report = purge(&store.root(), Which::All, &tomorrow, &silent).unwrap();
+            let kept: Vec<&str> = report.kept.iter().filter_map(|k| k.id.as_deref()).collect();
+            let wanted: &[&str] = if stays { &["10"] } else { &[] };
+            assert_eq!(kept, wanted, "{name} {known}: {report:?}");
+            assert_eq!(report.purged.checkpoints, 6 - kept.len() as u64, "{name} {known}");
+            assert!(fs::symlink_metadata(store.path(&path)).is_ok(), "the pointer stays: {name}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `rm`: by name, glob and range, as NSML had it; and what a person may not delete by hand.
 
 use crate::nsml::{self, IDS, SESSION, left, world};
-use crate::support::{NOW, Snapshot, Tree};
+use crate::support::{NOW, Snapshot, Tree, World};
 
 #[test]
 fn by_id_and_by_glob() {
@@ -250,4 +250,86 @@ fn a_command_that_is_printed_can_be_pasted_whatever_the_name() {
         world.run(["rm", &session, "3", "--yes"]).ok().says("Moved 1 checkpoint");
         assert_eq!(left(&tree, &session), ["0", "1", "2", "4", "11", "21", "31", "41"]);
     }
+}
+
+/// A checkpoint as Hugging Face's Trainer leaves it, with this loss.
+fn trainers(tree: &Tree, dir: &str, step: u8, loss: u8) {
+    let log = format!("[{{\"step\":{step},\"eval_loss\":{loss}.0}}]");
+    let state = format!("{{\"global_step\":{step},\"log_history\":{log}}}");
+    tree.file(format!("{dir}/trainer_state.json"), state);
+    tree.file(format!("{dir}/model.safetensors"), "weights");
+    tree.file(format!("{dir}/training_args.bin"), "arguments");
+}
+
+/// What a person was told is named by something, and removed all the same, is named by that no more: not
+/// at once, nor for the nights to come. A pointer that is set anew is.
+#[test]
+fn what_a_pointer_named_when_it_was_removed_is_purged_for_good() {
+    for real in [false, true] {
+        let tree = Tree::new();
+        let world = || {
+            let world = World::within(tree.path());
+            if real { world.in_real_time() } else { world }
+        };
+        for step in 1..=3 {
+            trainers(&tree, &format!("s/t/checkpoint-{step}"), step, 1);
+        }
+        let points_at = |step| {
+            let _ = std::fs::remove_file(tree.at("s/t/latest"));
+            tree.symlink("s/t/latest", format!("checkpoint-{step}"));
+            // The kernel's clock ticks some hundred times a second.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        points_at(3);
+        world().run(["init"]).ok();
+        world().run(["rm", "s/t", "checkpoint-3", "--yes"]).ok();
+        world().run(["purge", "--all", "-n"]).ok().says("1 checkpoint");
+        world().run(["purge", "--all", "--yes"]).ok().says("Purged 1 checkpoint");
+        points_at(2);
+        world().run(["rm", "s/t", "checkpoint-2", "--purge", "--yes"]).ok().says("for good");
+        points_at(1);
+        world().run(["rm", "s/t", "checkpoint-1", "--yes"]).ok();
+        points_at(1);
+        let run = world().run(["purge", "--all", "--yes"]).code(3);
+        run.warns("checkpoint-1: `latest` names it now; it stays in the trash");
+        for step in 1..=3 {
+            assert!(!tree.exists(format!("s/t/checkpoint-{step}")), "{step}");
+        }
+        world().run(["undo"]).ok().says("Restored 1 checkpoint");
+        assert!(tree.exists("s/t/checkpoint-1/trainer_state.json"));
+    }
+}
+
+/// The losing trials of a sweep go with what named them.
+#[test]
+fn sessions_that_go_empty_are_purged_for_good() {
+    let tree = Tree::new();
+    for trial in 1..=3 {
+        for step in 1..=2 {
+            trainers(
+                &tree,
+                &format!("sweep/t{trial}/checkpoint-{step}"),
+                step,
+                9 - 2 * trial - step,
+            );
+        }
+        tree.symlink(format!("sweep/t{trial}/latest"), "checkpoint-2");
+    }
+    let world = World::within(tree.path());
+    world.run(["init"]).ok();
+    let policy = nsml::policy(
+        &world,
+        "min-age = \"0s\"\n[[policy]]\nmatch = { session = \"sweep/**\", idle = \"1s\" }\n\
+         keep = [{ best = 1, min = \"eval_loss\", across = \"folder\" }]\n\
+         min-keep = 0\nsession-may-go-empty = true\n",
+    );
+    world.run(["apply", "--yes", "--policy", &policy]).ok().says("Moved 5 checkpoints");
+    let next_day = World::within(tree.path()).at_time("2040-06-16T12:00:01Z");
+    let run = next_day.run(["apply", "--yes", "--policy", &policy]).ok();
+    run.warns("purged 5 checkpoints");
+    next_day.run(["purge", "--all", "--yes"]).ok();
+    let there = |trial, step| tree.exists(format!("sweep/t{trial}/checkpoint-{step}"));
+    let all = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)];
+    assert_eq!(all.map(|(t, s)| there(t, s)), [false, false, false, false, false, true]);
+    assert!((1..=3).all(|t| tree.at(format!("sweep/t{t}/latest")).symlink_metadata().is_ok()));
 }

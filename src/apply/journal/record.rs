@@ -106,6 +106,21 @@ pub struct Intent {
     pub why: String,
     /// What makes it loadable comes first.
     pub parts: Vec<Part>,
+    /// What beside it named it then, as the plan knew: it was to go all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<Pointer>,
+}
+
+/// A pointer `DIR/NAME` as it was when what it names was moved: it is that one as long as its inode and
+/// its ctime are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pointer {
+    /// Relative to the root, escaped as in [`crate::core::name`].
+    pub dir: String,
+    pub name: String,
+    pub inode: u64,
+    /// Nanoseconds.
+    pub ctime: i64,
 }
 
 /// One entry of a checkpoint: `DIR/NAME`, in the trash `DIR/.retain/trash/RUN/SLOT/NAME`.

@@ -12,7 +12,7 @@ use crate::apply::parallel;
 use crate::apply::pointed::Pointed;
 use crate::apply::recover::by_session;
 use crate::apply::root::Root;
-use crate::apply::wanted::Wanted;
+use crate::apply::wanted::{Wanted, before};
 use crate::apply::work::Place;
 use crate::core::model::Time;
 use rustix::fd::AsFd as _;
@@ -32,7 +32,7 @@ pub fn pointed_at(
         for part in &intent.parts {
             let place = Place::of_part(part).map_err(io::Error::other);
             places.push(place.map_err(ApplyError::io("read the journal"))?);
-            items.push(intent.item);
+            items.push(intent);
         }
     }
     if places.is_empty() {
@@ -40,10 +40,14 @@ pub fn pointed_at(
     }
     let pointed = Pointed::look(root, threads, &BTreeSet::new())
         .map_err(ApplyError::io("look for symlinks"))?;
-    let found = pointed.places(root, &places, began(run)).into_iter();
+    let known = |n: usize, link: &[u8]| {
+        let mut named = items[n].named.iter();
+        named.any(|was| before::is_at(was, link) && before::stands(root, was))
+    };
+    let found = pointed.places(root, &places, began(run), known).into_iter();
     // What bears its name by now is what a link means.
     let empty = found.filter(|(n, _)| !is_taken(root, &places[*n]));
-    Ok(empty.map(|(n, why)| (items[n], why)).collect())
+    Ok(empty.map(|(n, why)| (items[n].item, why)).collect())
 }
 
 fn is_taken(root: &Root, place: &Place) -> bool {

@@ -3,7 +3,7 @@
 use crate::apply::calls::Calls;
 use crate::apply::cause::{Cause, Why};
 use crate::apply::dir::Rel;
-use crate::apply::journal::record::{Intent, Part};
+use crate::apply::journal::record::{Intent, Part, Pointer};
 use crate::apply::outcome::{Event, Progress};
 use crate::apply::parallel;
 use crate::apply::random_hex;
@@ -26,6 +26,8 @@ pub(super) struct Ready<'w> {
     pub seen: Seen<'w>,
     /// A fresh slot name for each folder.
     slots: BTreeMap<Rel, String>,
+    /// Pointers that the plan knows, with the numbers of what they name.
+    named: Vec<(u32, Pointer)>,
 }
 
 /// By the folder that each stands in.
@@ -108,10 +110,10 @@ impl<'w> Ready<'w> {
     ) -> Result<Ready<'w>, Why> {
         let seen = revalidate::look(root, work, threads)?;
         // I6: a pointer beside the checkpoints that was not there.
-        let pointer = wanted::new_pointer(&seen.dirs, work, made).map_err(|e| {
+        let named = wanted::named(&seen.dirs, work, made).map_err(|e| {
             Cause::of_reading(&e).because(format!("its folder cannot be looked at: {e}"))
         })?;
-        if let Some(why) = pointer {
+        if let Some(why) = named.new {
             return Err(Cause::Wanted.because(why));
         }
         let mut slots = BTreeMap::new();
@@ -121,7 +123,7 @@ impl<'w> Ready<'w> {
                 slots.insert(place.dir.clone(), name);
             }
         }
-        Ok(Ready { seen, slots })
+        Ok(Ready { seen, slots, named: named.known })
     }
 
     /// What the journal is told before anything moves.
@@ -134,6 +136,7 @@ impl<'w> Ready<'w> {
                 inode: top.inode,
                 kind: if top.kind == FileType::Directory { 'd' } else { 'f' },
             };
+            let named = self.named.iter().filter(|(item, _)| *item == d.item);
             Intent {
                 item: d.item,
                 session: self.seen.work.session.clone(),
@@ -147,6 +150,7 @@ impl<'w> Ready<'w> {
                 },
                 why: d.why.clone(),
                 parts: d.parts.iter().zip(&unit.tops).map(part).collect(),
+                named: named.map(|(_, pointer)| pointer.clone()).collect(),
             }
         })
     }
