@@ -11,16 +11,21 @@ use super::parallel;
 use super::root::Root;
 use super::work::{Deletion, Keeper, Place, SessionWork};
 use crate::core::model::Fingerprint;
-use crate::store::unit::{self, Part, Unit};
+use crate::store::unit::{self, Part, Past, Unit};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{self, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::sync::Arc;
 
 /// The directories of a session's checkpoints, each opened once, and what they are.
 #[derive(Debug, Default)]
-pub struct Dirs(HashMap<Rel, (OwnedFd, Owned)>);
+pub struct Dirs {
+    open: HashMap<Rel, (OwnedFd, Owned)>,
+    /// What the run itself did to the ctimes of files with several links.
+    past: Arc<Past>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Owned {
@@ -30,11 +35,11 @@ struct Owned {
 
 impl Dirs {
     fn open(&mut self, root: &Root, rel: &Rel) -> io::Result<()> {
-        if !self.0.contains_key(rel) {
+        if !self.open.contains_key(rel) {
             let fd = dir::open(root.fd(), rel, dir::how())?;
             let stat = dir::stat_fd(fd.as_fd())?;
             let device = (stat.stx_dev_major, stat.stx_dev_minor);
-            self.0.insert(rel.clone(), (fd, Owned { owner: stat.stx_uid, device }));
+            self.open.insert(rel.clone(), (fd, Owned { owner: stat.stx_uid, device }));
         }
         Ok(())
     }
@@ -44,11 +49,11 @@ impl Dirs {
     /// # Errors
     /// It was not.
     pub fn get(&self, rel: &Rel) -> io::Result<BorrowedFd<'_>> {
-        self.0.get(rel).map(|(fd, _)| fd.as_fd()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.open.get(rel).map(|(fd, _)| fd.as_fd()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn owned(&self, rel: &Rel) -> Option<Owned> {
-        self.0.get(rel).map(|(_, owned)| *owned)
+        self.open.get(rel).map(|(_, owned)| *owned)
     }
 
     /// Measures a checkpoint where it is now.
@@ -69,7 +74,7 @@ impl Dirs {
             .iter()
             .map(|p| Ok(Part { parent: self.get(&p.dir)?, name: &p.name }))
             .collect::<io::Result<Vec<_>>>()?;
-        unit::measure_parts(&parts)
+        unit::measure_as_before(&parts, &self.past)
     }
 }
 
@@ -88,12 +93,18 @@ pub struct Seen<'w> {
     pub witnesses: Vec<Witness<'w>>,
 }
 
-/// Looks at a session on so many threads; the text says why it is left alone.
+/// Looks at a session on so many threads, in a run that has done this before; the text says why it is
+/// left alone.
 ///
 /// # Errors
 /// Anything that is not as planned.
-pub fn look<'w>(root: &Root, work: &'w SessionWork, threads: usize) -> Result<Seen<'w>, Why> {
-    let mut dirs = Dirs::default();
+pub fn look<'w>(
+    root: &Root,
+    work: &'w SessionWork,
+    threads: usize,
+    past: &Arc<Past>,
+) -> Result<Seen<'w>, Why> {
+    let mut dirs = Dirs { past: Arc::clone(past), ..Dirs::default() };
     let opened: Vec<_> =
         work.witnesses.iter().map(|w| (w, open_all(root, &mut dirs, &w.parts))).collect();
     let witnesses = parallel::map(threads, &opened, |(w, opened)| witness(&dirs, w, opened));

@@ -27,8 +27,9 @@ use super::work::{self, SessionWork};
 use super::{purge, random_hex};
 use crate::core::model::Time;
 use crate::core::plan::PlanFile;
-use crate::store::unit::Unit;
+use crate::store::unit::{Past, Unit};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 /// How to carry out a plan.
 #[derive(Clone, Copy, Debug)]
@@ -78,9 +79,11 @@ pub fn apply(
         checkpoints,
         bytes,
     };
+    let past = Mutex::default();
     for (home, work) in homes(root, options, &work, &mut report)? {
+        let (begin, past) = (&begin, &past);
         let mut at =
-            AtHome { begin: &begin, made, options, progress, report: &mut report, settled: 0 };
+            AtHome { begin, made, past, options, progress, report: &mut report, settled: 0 };
         let done = Site::enter(root, &home, options.settings).and_then(|site| at.run(&site, &work));
         if let Err(e) = done {
             // Before the first record nothing was changed: the error says all.
@@ -182,6 +185,8 @@ struct AtHome<'a> {
     begin: &'a Begin,
     /// When the plan was.
     made: Time,
+    /// What this run itself did to files that others of the plan have links to.
+    past: &'a Mutex<Arc<Past>>,
     options: &'a ApplyOptions<'a>,
     progress: Progress<'a>,
     report: &'a mut Report,
@@ -258,8 +263,8 @@ impl AtHome<'_> {
         let pointed = Pointed::look(site.root, site.settings.threads, &pointed::going(work))
             .map_err(ApplyError::io("look for symlinks"))?;
         let pointed = pointed.sessions(site.root, work, self.made);
-        let (made, threads) = (self.made, site.settings.threads);
-        let look = |batch: &[&'w SessionWork]| batch::look(site, batch, &pointed, made);
+        let (since, threads) = ((self.made, self.past), site.settings.threads);
+        let look = |batch: &[&'w SessionWork]| batch::look(site, batch, &pointed, since);
         let batches = batch::split(work);
         let mut ahead = None;
         for (n, batch) in batches.iter().enumerate() {

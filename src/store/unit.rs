@@ -18,12 +18,15 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::io;
+use std::sync::Arc;
 
 mod digest;
 mod inner;
+mod past;
 mod pending;
 
 pub use inner::Inner;
+pub use past::{Past, Stamp};
 
 /// Deeper checkpoints than this are refused: a recogniser's claim that is wrong, or an attack.
 pub const MAX_DEPTH: usize = 64;
@@ -54,6 +57,9 @@ pub struct Unit {
     pub lasting: Fingerprint,
     /// The named entries themselves, in the order given.
     pub tops: Vec<Top>,
+    /// Inodes and ctimes of those named entries that are files with several links: a move changes these
+    /// for whoever has the other links.
+    pub linked_tops: Vec<(u64, Stamp)>,
     /// The symlinks in it; none of them is followed.
     pub links: Vec<InnerLink>,
     /// Every uid that owns an entry.
@@ -118,6 +124,17 @@ pub fn measure_parts(parts: &[Part<'_>]) -> io::Result<Unit> {
     fold_all(|walk| parts.iter().try_for_each(|p| walk.top(p.parent, p.name, p.name)))
 }
 
+/// As [`measure_parts`], with the ctimes that files had before this process moved other links to them.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_as_before(parts: &[Part<'_>], past: &Arc<Past>) -> io::Result<Unit> {
+    fold_all(|walk| {
+        walk.past = Some(Arc::clone(past));
+        parts.iter().try_for_each(|p| walk.top(p.parent, p.name, p.name))
+    })
+}
+
 thread_local! {
     /// For a walk; its room is used again.
     static ROOM: RefCell<Walk> = RefCell::default();
@@ -148,6 +165,7 @@ pub(super) struct Walk {
     seen: HashSet<u64>,
     /// Mount id of the first entry; all others must agree.
     mount: Option<u64>,
+    past: Option<Arc<Past>>,
 }
 
 /// A directory being walked, and where its pending entries begin.
@@ -231,13 +249,20 @@ impl Walk {
     /// Folds in one entry; `path` begins with the name of the one that is on `top`.
     pub(super) fn fold(&mut self, stat: &Statx, path: &[u8], top: bool) {
         self.mounts(stat);
+        let linked = file_type(stat) != FileType::Directory && stat.stx_nlink > 1;
         if top {
             self.unit.tops.push(Top { inode: stat.stx_ino, kind: file_type(stat) });
+            let linked = linked.then(|| (stat.stx_ino, past::stamp(stat.stx_ctime)));
+            self.unit.linked_tops.extend(linked);
         } else {
             self.look_inside(stat, path);
         }
         self.count(stat);
-        self.digests.fold(stat, path, top);
+        let ctime = match &self.past {
+            Some(past) if linked => past.ctime(stat),
+            _ => past::stamp(stat.stx_ctime),
+        };
+        self.digests.fold(stat, ctime, path, top);
     }
 
     fn look_inside(&mut self, stat: &Statx, path: &[u8]) {
@@ -309,6 +334,7 @@ impl Walk {
         (unit.fingerprint, unit.identity, unit.lasting) = (fingerprint, identity, lasting);
         unit.owners.sort_unstable();
         self.mount = None;
+        self.past = None;
         self.seen.clear();
         self.seen.shrink_to(1 << 10);
         self.pending.clear();

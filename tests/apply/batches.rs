@@ -4,9 +4,14 @@ use crate::faulty::{Faulty, Mishap};
 use crate::support::*;
 use retain::apply::{ApplyError, ApplyOptions, Settings, What, Which, purge, recover, runs, undo};
 use retain::core::plan::PlanFile;
+use retain::store::unit::{self, Past};
+use rustix::fd::AsFd as _;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 
 /// Batches of a run have 64 sessions, those of a purge as many: of either there are several.
 const SESSIONS: usize = 140;
@@ -191,4 +196,72 @@ fn f17_a_purge_of_several_threads_is_cut_off_or_fails_anywhere() {
     }
     // All but what spares a later command a look.
     assert!(said + 3 >= tried && tried > 25, "{said} of {tried}");
+}
+
+/// A plan is made of all links of a file; the first of them that are moved change the ctime of all.
+#[test]
+fn what_earlier_batches_moved_other_links_of_is_as_planned() {
+    for threads in [1, 4] {
+        let store = Store::quick();
+        let links = |n: usize| [format!("s-{n:03}/net-1.pt"), format!("s-{n:03}/init.pt")];
+        store.file(&links(0)[0], "weights");
+        for link in (0..SESSIONS).flat_map(links).skip(1) {
+            let link = store.path(link);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            fs::hard_link(store.path(&links(0)[0]), link).unwrap();
+        }
+        let mut plan = Plan::of(&store);
+        for n in 0..SESSIONS {
+            let (session, [doomed, kept]) = (format!("s-{n:03}"), links(n));
+            plan.delete(&session, "1", &[&doomed]).keep(&session, "init", &[&kept]);
+        }
+        let before = store.picture();
+        let settings = Settings { threads, ..settings(now()) };
+        let options = ApplyOptions { settings, grace: None, purge_now: false };
+        let report = store.apply_with(&plan.seal(), &options).unwrap();
+        assert_eq!(report.moved.checkpoints, SESSIONS as u64, "{threads}: {:?}", report.skipped);
+        assert_eq!((in_trash(&store), report.skipped.len()), (SESSIONS, 0), "{threads}");
+        let run = report.run.unwrap();
+        let back = undo(&store.root(), &all_of(&run), &settings, &silent).unwrap();
+        assert_eq!((back.restored.checkpoints, back.skipped.len()), (SESSIONS as u64, 0));
+        before.assert_same(&store.picture());
+    }
+}
+
+/// What is taken for our own change is one that we made, and no later one.
+#[test]
+fn a_ctime_that_somebody_else_made_is_told() {
+    let store = Store::quick();
+    for name in ["a", "c"] {
+        store.file(name, "weights");
+    }
+    fs::hard_link(store.path("a"), store.path("b")).unwrap();
+    let top = fs::File::open(&store.top).unwrap();
+    let measure = |name: &CStr, past: Past| {
+        let part = unit::Part { parent: top.as_fd(), name };
+        unit::measure_as_before(&[part], &Arc::new(past)).unwrap()
+    };
+    // The kernel's clock ticks some hundred times a second.
+    let tick = || std::thread::sleep(std::time::Duration::from_millis(20));
+    let planned = measure(c"b", Past::default());
+    let was = measure(c"a", Past::default()).linked_tops[0];
+    tick();
+    fs::rename(store.path("a"), store.path("moved")).unwrap();
+    let is = measure(c"moved", Past::default()).linked_tops[0];
+    assert!(was.0 == is.0 && was.1 < is.1);
+    let past = || {
+        let mut past = Past::default();
+        past.note(was.0, was.1, is.1);
+        past
+    };
+    assert_ne!(measure(c"b", Past::default()).fingerprint, planned.fingerprint);
+    assert_eq!(measure(c"b", past()).fingerprint, planned.fingerprint);
+    // A file of one link was not moved by another name.
+    let alone = measure(c"c", Past::default());
+    let mut others = Past::default();
+    others.note(alone.tops[0].inode, (1, 1), is.1);
+    assert_eq!(measure(c"c", others).fingerprint, alone.fingerprint);
+    tick();
+    fs::set_permissions(store.path("b"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_ne!(measure(c"b", past()).fingerprint, planned.fingerprint);
 }

@@ -11,8 +11,10 @@ use crate::apply::site::Site;
 use crate::apply::trash::Slot;
 use crate::apply::work::SessionWork;
 use crate::core::model::Time;
+use crate::store::unit::Past;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bounds descriptors: a folder of checkpoints takes one, and four for its slot, while those of the
 /// next batch are opened.
@@ -58,19 +60,20 @@ fn folders_of(session: &SessionWork) -> usize {
 /// What became of a look at each session of a batch.
 pub(super) type Looked<'w> = Vec<Result<Ready<'w>, Why>>;
 
-/// Looks at the sessions of a batch; `made`: when their plan was.
+/// Looks at the sessions of a batch, of a run that has done this before; `made`: when their plan was.
 pub(super) fn look<'w>(
     site: &Site<'_>,
     batch: &[&'w SessionWork],
     pointed: &HashMap<&str, Why>,
-    made: Time,
+    (made, past): (Time, &Mutex<Arc<Past>>),
 ) -> Looked<'w> {
+    let past = Arc::clone(&past.lock().unwrap_or_else(PoisonError::into_inner));
     let threads = site.settings.threads;
     // Where there are fewer sessions than threads, each has several.
     let within = threads.div_ceil(batch.len().max(1));
     parallel::map(threads, batch, |work| match pointed.get(&*work.session) {
         Some(why) => Err(why.clone()),
-        None => Ready::look(site.root, work, made, within),
+        None => Ready::look(site.root, work, (made, &past), within),
     })
 }
 
@@ -149,6 +152,7 @@ impl AtHome<'_> {
         // I33: what moved has moved, whether or not the disk takes it: a run that stops here says so.
         for (session, done) in &moved {
             session.bytes_of(&done.moved).for_each(|bytes| self.report.moved.add(bytes));
+            self.note(done);
         }
         // I24: the directories are on disk before a record says that anything moved.
         let all =
@@ -174,6 +178,15 @@ impl AtHome<'_> {
         match why {
             Some(why) => Err(super::halt(why)),
             None => Ok(ahead),
+        }
+    }
+
+    /// Before the next batch is looked at: what of it has other links to what moved is as it was.
+    fn note(&self, done: &Done) {
+        if !done.linked.is_empty() {
+            let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+            let past = Arc::make_mut(&mut past);
+            done.linked.iter().for_each(|(inode, was, is)| past.note(*inode, *was, *is));
         }
     }
 

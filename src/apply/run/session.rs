@@ -15,10 +15,11 @@ use crate::apply::wanted;
 use crate::apply::work::{Deletion, Place, SessionWork};
 use crate::core::model::Time;
 use crate::core::name;
-use crate::store::unit::{self, Part as UnitPart, Top, Unit};
+use crate::store::unit::{self, Part as UnitPart, Past, Stamp, Top, Unit};
 use rustix::fs::FileType;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A session that is as planned, and the slots its checkpoints will go to.
@@ -48,11 +49,14 @@ pub(super) struct Done {
     /// Something was renamed, perhaps back: the folders must be synced.
     pub touched: bool,
     pub slots: Slots,
+    /// Inodes with other links, and their ctimes before the move and after it.
+    pub linked: Vec<(u64, Stamp, Stamp)>,
 }
 
 /// How the move of one checkpoint ended.
 enum Moved {
-    Yes,
+    /// With inodes that have other links, and their ctimes now.
+    Yes(Vec<(u64, Stamp)>),
     Gone,
     /// Whole at its path, or back there.
     No(Why),
@@ -73,9 +77,13 @@ enum Ended {
 }
 
 impl Done {
-    fn take(&mut self, d: &Deletion, ended: Ended) {
+    fn take(&mut self, (d, was): &(&Deletion, Unit), ended: Ended) {
         match ended {
-            Ended::Tried(Moved::Yes) => self.moved.push(d.item),
+            Ended::Tried(Moved::Yes(is)) => {
+                self.moved.push(d.item);
+                let both = was.linked_tops.iter().zip(is);
+                self.linked.extend(both.filter(|(a, b)| a.0 == b.0).map(|(a, b)| (a.0, a.1, b.1)));
+            }
             Ended::Tried(Moved::Gone) => self.gone.push(d.item),
             Ended::Tried(Moved::No(why)) => {
                 self.kept.push(d.item);
@@ -101,14 +109,15 @@ impl Done {
 }
 
 impl<'w> Ready<'w> {
-    /// A session that is as it was when its plan was `made`; else what is not.
+    /// A session that is as it was when its plan was `made`, but for the `past` of the run; else what is
+    /// not.
     pub fn look(
         root: &Root,
         work: &'w SessionWork,
-        made: Time,
+        (made, past): (Time, &Arc<Past>),
         threads: usize,
     ) -> Result<Ready<'w>, Why> {
-        let seen = revalidate::look(root, work, threads)?;
+        let seen = revalidate::look(root, work, threads, past)?;
         // I6: a pointer beside the checkpoints that was not there.
         let named = wanted::named(&seen.dirs, work, made).map_err(|e| {
             Cause::of_reading(&e).because(format!("its folder cannot be looked at: {e}"))
@@ -196,7 +205,7 @@ impl<'w> Ready<'w> {
             }
             let moved = self.shift(calls, d, unit, &done.slots, &touched);
             match moved {
-                Moved::Yes => progress(Event::Moved {
+                Moved::Yes(_) => progress(Event::Moved {
                     session: &self.seen.work.session,
                     id: &d.id,
                     bytes: d.bytes,
@@ -211,8 +220,8 @@ impl<'w> Ready<'w> {
             Ended::Tried(moved)
         });
         done.touched = touched.into_inner();
-        for ((d, _), ended) in self.seen.deletions.iter().zip(ended) {
-            done.take(d, ended);
+        for (deletion, ended) in self.seen.deletions.iter().zip(ended) {
+            done.take(deletion, ended);
         }
         if done.moved.is_empty() {
             for (rel, name) in &self.slots {
@@ -304,7 +313,7 @@ impl<'w> Ready<'w> {
         }
         // I22: what lies in the trash is what was planned, file by file.
         let why = match Self::measure_in(slots, d) {
-            Ok(now) if now.identity == unit.identity => return Moved::Yes,
+            Ok(now) if now.identity == unit.identity => return Moved::Yes(now.linked_tops),
             Ok(_) => format!("{} {} changed while it was moved", self.seen.work.session, d.id),
             Err(e) => {
                 format!("{} {} cannot be read after its move: {e}", self.seen.work.session, d.id)

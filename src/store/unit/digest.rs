@@ -4,6 +4,7 @@
 //! Room for it is kept from one unit to the next: a scan measures thousands.
 
 use super::file_type;
+use super::past::Stamp;
 use crate::core::model::Fingerprint;
 use rustix::fs::{FileType, Statx};
 
@@ -29,7 +30,7 @@ pub struct Fingerprints {
 
 impl Digests {
     /// Folds in one entry; `top`: it is a named one.
-    pub fn fold(&mut self, stat: &Statx, path: &[u8], top: bool) {
+    pub fn fold(&mut self, stat: &Statx, ctime: Stamp, path: &[u8], top: bool) {
         // A directory's own size and times follow from its entries on some file systems only.
         let is_dir = file_type(stat) == FileType::Directory;
         let size = if is_dir { 0 } else { stat.stx_size };
@@ -43,9 +44,10 @@ impl Digests {
         self.facts.put(path);
         self.facts.put(&numbers);
         self.facts.settle();
+        let (seconds, nanos) = ctime;
         let mut ctime = [0; 12];
-        ctime[..8].copy_from_slice(&stat.stx_ctime.tv_sec.to_le_bytes());
-        ctime[8..].copy_from_slice(&stat.stx_ctime.tv_nsec.to_le_bytes());
+        ctime[..8].copy_from_slice(&seconds.to_le_bytes());
+        ctime[8..].copy_from_slice(&nanos.to_le_bytes());
         self.ctimes.put(&ctime);
         self.ctimes.settle();
         if !(top || (!is_dir && stat.stx_nlink > 1)) {
