@@ -16,7 +16,7 @@
 //!
 //! Read in this order: [`root`] (where), [`dir`] and [`calls`] (how), [`work`] and [`revalidate`]
 //! (whether, and if not, the [`cause`]), [`journal`] (said before done), [`trash`] (a rename), [`run`]
-//! (all of it in order), [`recover()`], [`undo()`], [`purge()`] with `wanted`, `pointed`, [`early`] and [`remove`],
+//! (all of it in order), [`recover()`], [`undo()`], [`purge()`] with `wanted`, `pointed`, [`early`], [`held`] and [`remove`],
 //! [`runs()`], [`known`] and [`interrupted()`] (what was),
 //! [`confine()`] (the kernel's second look).
 
@@ -25,6 +25,7 @@ pub mod cause;
 pub mod confine;
 pub mod dir;
 pub mod early;
+pub mod held;
 pub mod home;
 pub mod interrupted;
 pub mod journal;

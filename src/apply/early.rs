@@ -3,23 +3,27 @@
 //! Somebody may still count on `undo` of it. So only what lay there when a command began may go for
 //! it, the oldest first, and never what that command itself has moved.
 
+use super::held;
 use super::home;
-use super::journal::history::{self, Run, Settled, State};
+use super::journal::history::{self, Item, Run, Settled, State};
 use super::outcome::{ApplyError, Count};
 use super::purge;
 use super::root::Root;
 use super::site::may_act;
 use super::threads;
-use crate::core::model::Time;
+use crate::core::model::{Checkpoint, Time};
 use std::collections::BTreeSet;
 
 /// A run that this user may purge, with what of it lies in the trash.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Trash {
     pub run: String,
     /// When it began; without that it is older than nothing.
     pub at: Option<Time>,
     pub count: Count,
+    /// What that takes: all that shares no file with anything as one, and nothing for what cannot be looked
+    /// at.
+    pub weights: Vec<Checkpoint>,
     pub expired: bool,
 }
 
@@ -47,6 +51,7 @@ pub fn trash(root: &Root, threads: usize, now: Time) -> Result<Vec<Trash>, Apply
             match all.iter_mut().find(|known| known.run == trash.run) {
                 Some(known) => {
                     known.count.absorb(trash.count);
+                    known.weights.extend(trash.weights);
                     known.expired &= trash.expired;
                 }
                 None => all.push(trash),
@@ -61,14 +66,21 @@ fn of(root: &Root, threads: usize, run: &Run, now: Time) -> Option<Trash> {
     if run.newer || may_act(root, run).is_err() {
         return None;
     }
-    let mut count = Count::default();
     // What no purge takes is no room.
     let beyond = purge::out_of_reach(root, threads, run);
+    let (mut count, mut alone, mut weights) = (Count::default(), 0_u64, Vec::new());
     let moved = run.items.values().filter(|item| item.state == State::Moved);
-    for item in moved.filter(|item| !beyond.contains(&item.intent.item)) {
-        count.add(item.intent.bytes);
+    for Item { intent, .. } in moved.filter(|item| !beyond.contains(&item.intent.item)) {
+        count.add(intent.bytes);
+        match held::weigh(root, &run.id, intent) {
+            Some(weight) if weight.shared().is_empty() => {
+                alone = alone.saturating_add(weight.bytes);
+            }
+            weight => weights.extend(weight),
+        }
     }
+    weights.push(held::of_its_own(alone));
     let at = run.applied().and_then(|begin| Time::parse(&begin.now));
     let expired = purge::is_expired(run, now);
-    (count.checkpoints > 0).then(|| Trash { run: run.id.clone(), at, count, expired })
+    (count.checkpoints > 0).then(|| Trash { run: run.id.clone(), at, count, weights, expired })
 }

@@ -7,6 +7,7 @@
 mod foreseen;
 mod spared;
 
+use super::held::Freed;
 use super::home::{self, Home};
 use super::journal::Journal;
 use super::journal::history::{Item, Run, State};
@@ -226,6 +227,9 @@ fn purge_run(
             return Err(ApplyError::journal("reserve space for the journal")(e));
         }
         open_journal.commit(calls).map_err(ApplyError::journal("write the journal"))?;
+        let mut freed = Freed::default();
+        let going = batch.iter().flat_map(|sorted| &sorted.goes);
+        freed.look(site.root, &run.id, going.map(|i| &i.intent));
         // Where there are fewer sessions than threads, each has several.
         let within = threads.div_ceil(batch.len());
         let removal = || {
@@ -244,7 +248,7 @@ fn purge_run(
         };
         // I33: what is gone is gone, whether or not the disk takes it: a run that stops here says so.
         for one in &removed {
-            one.done.iter().for_each(|item| report.purged.add(item.bytes));
+            one.done.iter().for_each(|item| report.purged.add(freed.take(item)));
             one.undone.iter().for_each(|item| report.unpurged.add(item.bytes));
             report.faults.extend(one.faults.iter().cloned());
         }

@@ -3,6 +3,7 @@
 use super::dir::Rel;
 use super::home::{self, Home};
 use super::journal::history::{self, Item, Run, Settled, State};
+use super::journal::record::Intent;
 use super::outcome::{ApplyError, Count};
 use super::purge;
 use super::root::Root;
@@ -73,6 +74,8 @@ pub struct RunSummary {
     /// Never moved, or moved back; gone before, or by somebody else.
     pub left: Count,
     pub items: Vec<RunItem>,
+    /// Of `in_trash`, and not out of reach, what had files with other hard links.
+    pub linked: Vec<Intent>,
     /// Sessions it left alone, and why.
     pub skipped: Vec<(String, String)>,
     /// When the trash may be purged, while there is any.
@@ -178,10 +181,12 @@ pub(super) fn of(
                     }
                     if !writable || run.newer || may_act(root, &run).is_err() {
                         summary.out_of_reach = summary.in_trash;
+                        summary.linked.clear();
                     } else if let Some(threads) = looks {
                         let beyond = purge::out_of_reach(root, threads, &run);
                         let items = beyond.iter().filter_map(|item| run.items.get(item));
                         items.for_each(|i| summary.out_of_reach.add(i.intent.bytes));
+                        summary.linked.retain(|intent| !beyond.contains(&intent.item));
                     }
                     // A run beside the checkpoints of several sessions has a journal at each.
                     match all.iter_mut().find(|r| r.id == summary.id) {
@@ -225,6 +230,9 @@ fn summarise(run: &Run) -> RunSummary {
             State::Kept | State::Gone | State::Lost => &mut out.left,
         };
         count.add(item.intent.bytes);
+        if matches!(item.state, State::Moved | State::Purging) && !item.intent.lasting.is_empty() {
+            out.linked.push(item.intent.clone());
+        }
         out.items.push(RunItem::of(item));
     }
     if out.in_trash.checkpoints > 0 {
@@ -253,6 +261,7 @@ impl RunSummary {
             mine.absorb(theirs);
         }
         self.items.extend(other.items);
+        self.linked.extend(other.linked);
         self.skipped.extend(other.skipped);
         self.expires = self.expires.or(other.expires);
         self.unfinished |= other.unfinished;

@@ -114,8 +114,9 @@ impl Wanted {
             }
             let known = |says: &Says| {
                 let named = item.named.iter();
-                let mut same = named
-                    .filter(|was| was.dir == part.dir && *name::decode(&was.name) == *says.name.to_bytes());
+                let mut same = named.filter(|was| {
+                    was.dir == part.dir && *name::decode(&was.name) == *says.name.to_bytes()
+                });
                 same.any(|was| before::stands(root, was))
             };
             let part = name::decode(&part.name);

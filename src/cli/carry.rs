@@ -302,7 +302,9 @@ fn ended(context: &Context, job: &Job, report: &Report) -> String {
     let moved = became::amount(report.moved);
     match Became::of(report) {
         Became::Nothing => "Nothing was deleted.\n".to_owned(),
-        Became::Gone => format!("Deleted {moved} for good, as run {run}.\n"),
+        Became::Gone => {
+            format!("Deleted {} for good, as run {run}.\n", became::amount(report.purged))
+        }
         Became::Moved => format!(
             "Moved {moved} to the trash as run {run}.\n\
              `{undo}` brings everything back; after {grace}{sooner}, `{purge}` reclaims the space.\n"

@@ -108,13 +108,9 @@ pub fn scan(
         }
         None => Vec::new(),
     };
-    if let Some(space) = &mut inventory.space {
-        // Trash counts as freed: apply purges it early where a policy demands free space. What cannot
-        // be read does not, nor what whoever asks cannot purge: their demand would be missed for ever.
-        let trash =
-            runs.iter().map(|run| run.in_trash.bytes.saturating_sub(run.out_of_reach.bytes));
-        space.free = trash.fold(space.free, u64::saturating_add);
-    }
+    // Trash counts as freed: apply purges it early where a policy demands free space. What cannot be read
+    // does not, nor what whoever asks cannot purge: their demand would be missed for ever.
+    apply::held::count_as_gone(root, &runs, &mut inventory);
     let path = root_shown.clone();
     Ok(Seen {
         inventory,

@@ -7,6 +7,7 @@ use super::see;
 use crate::apply::early::{self, Trash};
 use crate::apply::{ApplyError, Count, Root};
 use crate::core::limit::quota::amount;
+use crate::core::limit::usage::Usage;
 use crate::core::model::{Space, Time};
 use crate::core::plan::PlanFile;
 use crate::core::policy::{self, Amount, Cap, OnExceed};
@@ -20,6 +21,13 @@ pub struct Demand {
     min: Amount,
     /// Also as far as may be, where it cannot be reached (`unreachable = "evict"`).
     as_far: bool,
+}
+
+impl Demand {
+    /// Bytes that are missing to it.
+    fn gap(self, space: Space) -> u64 {
+        amount(self.min, space.total).saturating_sub(space.free)
+    }
 }
 
 /// The `min-free` quotas of the plan's policy that evict.
@@ -74,28 +82,69 @@ pub fn choose(
     trash: &[Trash],
     (now, own, coming): (Time, Option<&str>, u64),
 ) -> Early {
-    let expired = trash.iter().filter(|t| t.expired).map(|t| t.count.bytes);
-    let free = expired.fold(space.free, u64::saturating_add);
-    let in_grace = trash.iter().filter(|t| !t.expired).map(|t| t.count.bytes);
-    let reach = in_grace.fold(coming, u64::saturating_add);
+    choose_from(&held(trash), demands, space, trash, (now, own, coming))
+}
+
+/// All of the trash, to take runs out of: what that frees depends on which others are gone.
+fn held(trash: &[Trash]) -> Usage {
+    let mut held = Usage::default();
+    trash.iter().flat_map(|t| &t.weights).for_each(|weight| held.add(weight));
+    held
+}
+
+/// Takes runs out; gives the bytes that frees.
+fn take<'t>(held: &mut Usage, runs: impl IntoIterator<Item = &'t Trash>) -> u64 {
+    let weights = runs.into_iter().flat_map(|t| &t.weights);
+    weights.fold(0, |freed, weight| freed.saturating_add(held.remove(weight)))
+}
+
+fn choose_from(
+    held: &Usage,
+    demands: &[Demand],
+    mut space: Space,
+    trash: &[Trash],
+    (now, own, coming): (Time, Option<&str>, u64),
+) -> Early {
+    let mut held = held.clone();
+    let expired = take(&mut held, trash.iter().filter(|t| t.expired));
+    space.free = space.free.saturating_add(expired);
+    let in_grace = take(&mut held.clone(), trash.iter().filter(|t| !t.expired));
+    let reach = coming.saturating_add(in_grace);
     let (mut missing, mut wanted) = (0, 0);
     for demand in demands {
-        let gap = amount(demand.min, space.total).saturating_sub(free);
+        let gap = demand.gap(space);
         missing = missing.max(gap);
         // What cannot be closed costs nobody an undo in vain.
         if gap <= reach || demand.as_far {
             wanted = wanted.max(gap);
         }
     }
-    let mut early = Early { missing, ..Early::default() };
+    let (mut going, mut freed, mut rest) = (Vec::new(), 0, held.clone());
     for old in trash.iter().filter(|t| t.may_go(now, own)) {
-        if early.count.bytes >= wanted {
+        if freed >= wanted {
             break;
         }
-        early.runs.push(old.run.clone());
-        early.count.absorb(old.count);
+        freed += take(&mut rest, [old]);
+        going.push(old);
     }
-    early
+    // Nor does one whose files all have other links, which the others that go do not hold.
+    let mut n = 0;
+    while let Some(old) = going.get(n) {
+        let others = || going.iter().copied().filter(|other| other.run != old.run);
+        if has_its_own(old) || take(&mut held.clone(), others()) < freed {
+            n += 1;
+        } else {
+            going.remove(n);
+        }
+    }
+    let checkpoints = going.iter().map(|t| t.count.checkpoints).sum();
+    let runs = going.iter().map(|t| t.run.clone()).collect();
+    Early { runs, count: Count { checkpoints, bytes: freed }, missing }
+}
+
+/// Whether a run frees something whatever else goes.
+fn has_its_own(trash: &Trash) -> bool {
+    trash.weights.iter().any(|weight| weight.bytes > 0 && weight.shared().is_empty())
 }
 
 /// Purges early what the plan's demands need, for a command that began at `now` and has made the run
@@ -116,10 +165,14 @@ pub fn make_room(
     if demands.is_empty() {
         return Ok(());
     }
+    let space = measure(root)?;
+    if demands.iter().all(|demand| demand.gap(space) == 0) {
+        return Ok(());
+    }
     let mut trash = early::trash(root, threads, now)?;
     // What is over and lies there still is wanted, and stays.
     trash.retain(|t| !t.expired);
-    one_by_one(&demands, measure(root)?, trash, (now, own), done, purge)
+    one_by_one(&demands, space, trash, (now, own), done, purge)
 }
 
 /// Of a run that somebody has come to want nothing goes, and the next goes in its place. What was
@@ -133,16 +186,20 @@ fn one_by_one<E>(
     done: &mut Early,
     mut purge: impl FnMut(&[String]) -> Result<Count, E>,
 ) -> Result<(), E> {
-    let Early { runs: mut next, missing, .. } = choose(demands, space, &trash, (now, own, 0));
+    let (mut held, when) = (held(&trash), (now, own, 0));
+    let Early { runs: mut next, missing, .. } = choose_from(&held, demands, space, &trash, when);
     *done = Early { missing, ..Early::default() };
     while !next.is_empty() {
         next.truncate(1);
         let freed = purge(&next)?;
+        // Of a run that went in part nobody knows which of its links are left: they count as held.
+        let gone = |t: &&Trash| t.run == next[0] && t.count.checkpoints <= freed.checkpoints;
+        take(&mut held, trash.iter().filter(gone));
         trash.retain(|t| t.run != next[0]);
         space.free = space.free.saturating_add(freed.bytes);
         done.count.absorb(freed);
         done.runs.extend((freed.checkpoints > 0).then(|| next.remove(0)));
-        next = choose(demands, space, &trash, (now, own, 0)).runs;
+        next = choose_from(&held, demands, space, &trash, when).runs;
     }
     Ok(())
 }
@@ -158,12 +215,15 @@ impl Early {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::model::{Checkpoint, SharedFile};
+    use std::collections::{HashMap, HashSet};
 
     const NOW: Time = Time::from_nanos(1_000);
 
     fn trash(run: &str, at: i64, bytes: u64, expired: bool) -> Trash {
-        let count = Count { checkpoints: 1, bytes };
-        Trash { run: run.to_owned(), at: Some(Time::from_nanos(at)), count, expired }
+        let (count, at) = (Count { checkpoints: 1, bytes }, Some(Time::from_nanos(at)));
+        let weights = vec![Checkpoint { bytes, ..Checkpoint::default() }];
+        Trash { run: run.to_owned(), at, count, weights, expired }
     }
 
     fn strings(of: &[&str]) -> Vec<String> {
@@ -258,6 +318,88 @@ mod tests {
         );
         assert_eq!((&*early.runs, early.count.bytes, early.missing), (&*strings(&["old"]), 10, 12));
         assert_eq!(failed, Err("disk"));
+    }
+
+    /// A run of one checkpoint with a byte of its own, if it has one, and files of 100: inodes and links.
+    fn linked(run: &str, at: i64, own: u64, files: &[(u64, u32)]) -> Trash {
+        let mut trash = trash(run, at, own, false);
+        let inodes = files.iter().map(|f| f.0).collect::<HashSet<_>>().len();
+        let mut weight = Checkpoint { bytes: 100 * inodes as u64, ..Checkpoint::default() };
+        let file = |&(inode, links)| SharedFile { inode, bytes: 100, apparent: 100, links };
+        weight.extra_mut().shared = files.iter().map(file).collect();
+        trash.count.bytes += weight.bytes;
+        trash.weights.push(weight);
+        trash
+    }
+
+    /// A file is gone with the last of its links, wherever these are.
+    #[test]
+    fn what_has_other_links_frees_nothing_and_goes_for_nobody() {
+        let cases: [(&str, Vec<Trash>, u64, &[&str], u64); 7] = [
+            ("a link elsewhere", vec![linked("a", 1, 0, &[(7, 2)])], 150, &[], 0),
+            ("as far as may be", vec![linked("a", 1, 1, &[(7, 2)])], 101, &["a"], 1),
+            (
+                "both links",
+                vec![linked("a", 1, 0, &[(7, 2)]), linked("b", 2, 0, &[(7, 2)])],
+                150,
+                &["a", "b"],
+                100,
+            ),
+            (
+                "the last of three is the program's own",
+                vec![
+                    linked("a", 1, 0, &[(7, 3)]),
+                    linked("b", 2, 1, &[(7, 3)]),
+                    linked("own", 3, 0, &[(7, 3)]),
+                ],
+                150,
+                &["b"],
+                1,
+            ),
+            (
+                "an older one that gives nothing stays",
+                vec![linked("a", 1, 0, &[(7, 2)]), trash("b", 2, 50, false)],
+                150,
+                &["b"],
+                50,
+            ),
+            (
+                "both in one run",
+                vec![linked("a", 1, 0, &[(7, 2), (7, 2)]), trash("b", 2, 50, false)],
+                150,
+                &["a"],
+                100,
+            ),
+            (
+                "not needed",
+                vec![trash("a", 1, 50, false), linked("b", 2, 0, &[(7, 1)])],
+                150,
+                &["a"],
+                50,
+            ),
+        ];
+        for (what, trash, min, runs, bytes) in cases {
+            let as_far = what != "a link elsewhere" && what != "not needed";
+            let demands = [Demand { min: Amount::Bytes(min), as_far }];
+            let space = Space { total: 1_000, free: 100 };
+            let early = choose(&demands, space, &trash, (NOW, Some("own"), 0));
+            assert_eq!((early.runs, early.count.bytes), (strings(runs), bytes), "{what}");
+            // One after the other it is the same.
+            let (mut gone, mut done) = (HashMap::<u64, u32>::new(), Early::default());
+            let known = trash.clone();
+            one_by_one(&demands, space, trash, (NOW, Some("own")), &mut done, |next| {
+                let run = known.iter().find(|t| t.run == next[0]).unwrap();
+                let mut bytes = run.weights[0].bytes;
+                for file in run.weights.iter().flat_map(Checkpoint::shared) {
+                    let gone = gone.entry(file.inode).or_default();
+                    *gone += 1;
+                    bytes += if *gone == file.links { file.bytes } else { 0 };
+                }
+                Ok::<_, ()>(Count { checkpoints: 1, bytes })
+            })
+            .unwrap();
+            assert_eq!((done.runs, done.count.bytes), (strings(runs), bytes), "{what}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::spared::{Sorting, not_found, pointed_at};
 use super::{Which, is_passed_over};
+use crate::apply::held::Freed;
 use crate::apply::home::{self, Home};
 use crate::apply::journal::history::{self, Item, Run, Settled, State};
 use crate::apply::outcome::{ApplyError, Count, Skip};
@@ -20,6 +21,7 @@ pub struct Due {
     /// What is chosen, and somebody wants by now.
     pub kept: Vec<Skip>,
     pub faults: Vec<String>,
+    freed: Freed,
 }
 
 /// Looks at what [`super::purge`] would free, on so many threads, on as many as the file system bears
@@ -91,7 +93,10 @@ impl Due {
         let sorting = Sorting { root, run, now, pointed: &pointed, looks: true };
         let sorted = parallel::map(threads, &groups, |group| sorting.sort(group));
         for (group, sorted) in groups.iter().zip(sorted) {
-            sorted.goes.iter().for_each(|item| self.count.add(item.intent.bytes));
+            self.freed.look(root, &run.id, sorted.goes.iter().map(|item| &item.intent));
+            for item in &sorted.goes {
+                self.count.add(self.freed.take(&item.intent));
+            }
             self.kept.extend(sorted.kept);
             self.faults.extend(sorted.faults);
             if sorted.missing > 0 {
