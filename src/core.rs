@@ -16,6 +16,7 @@ pub mod limit;
 pub mod model;
 pub mod monitor;
 pub mod name;
+pub mod named;
 pub mod order;
 pub mod plan;
 pub mod policy;

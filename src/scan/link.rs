@@ -204,6 +204,11 @@ impl<'l> Map<'l> {
     pub fn is_unit(&self, path: &[u8]) -> bool {
         self.units.contains_key(path)
     }
+    /// The checkpoint with an entry at this path, and the path.
+    pub fn unit(&self, path: &[u8]) -> Option<(&[u8], Place)> {
+        self.units.get_key_value(path).map(|(path, place)| (&**path, *place))
+    }
+
 
     /// Walks a path from a directory, through links, until it is at or in a checkpoint. If it
     /// comes to none: where it ends below the root, or nothing if it leaves it or is a loop.

@@ -9,17 +9,18 @@
 
 use super::draft::Draft;
 use super::index::{Reader, Writer};
-use super::link::{Link, Map, Place, is_like_a_checkpoint, parent_of};
+use super::link::{Link, Map};
 use crate::core::name::encode;
-use crate::layout::folder::{Folder, cannot_read, join, last_component};
+use crate::layout::folder::{Folder, cannot_read, join};
 use crate::layout::pointer::Lead;
-use crate::layout::{Note, Notes, pointer};
+use crate::layout::{Note, Notes};
 use crate::store::unit::InnerLink;
 use crate::store::{Dir, Kind, Store};
-use std::collections::HashMap;
+use known::{By, Known};
 use std::io;
 
 mod adapter;
+mod known;
 mod leads;
 
 use adapter::{CONFIGS, Config};
@@ -122,19 +123,19 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link], adapters:
         return;
     }
     let map = Map::new(store, drafts, links);
-    let known = Known::new(&map, drafts);
+    let known = Known::new(&map, drafts, adapters);
     let mut needed = Vec::new();
     let mut lost = Vec::new();
     for (d, draft) in drafts.iter().enumerate() {
         for wish in &draft.wishes {
             let own = (d, wish.checkpoint);
             let Wish { path, target, is_text, .. } = wish;
-            match resolve(&known, drafts, (path, target, *is_text), MAX_COMPONENTS) {
-                Found::Here(places) => {
-                    needed.extend(places.into_iter().filter(|p| *p != own).map(|p| (own, p)));
-                }
-                Found::Gone => lost.push((d, wish.clone())),
-                Found::Elsewhere => {}
+            let by = if *is_text { By::Base } else { By::Link };
+            let found = known.resolve(drafts, path, target, by);
+            let places = found.places.into_iter().map(|(_, place)| place);
+            needed.extend(places.filter(|p| *p != own).map(|p| (own, p)));
+            if found.is_gone {
+                lost.push((d, wish.clone()));
             }
         }
     }
@@ -155,121 +156,5 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link], adapters:
     for (d, wish) in lost {
         let text = format!("needs `{}`, which is not here", encode(&wish.target));
         drafts[d].faults.push(Note { path: wish.path, text });
-    }
-}
-
-enum Found {
-    Here(Vec<Place>),
-    /// Among the checkpoints of a session, called like them, and not there.
-    Gone,
-    Elsewhere,
-}
-
-/// What a target leads to that the file at `path` names; `reach`: how many components further in
-/// than a checkpoint it may lead, if it is of another machine.
-fn resolve(
-    known: &Known<'_>,
-    drafts: &[Draft],
-    (path, target, is_text): (&[u8], &[u8], bool),
-    reach: usize,
-) -> Found {
-    let mut gone = false;
-    let mut from = parent_of(path);
-    loop {
-        match known.map.walk(from, target) {
-            Ok(place) => return Found::Here(vec![place]),
-            Err(end) => gone |= end.is_some_and(|end| known.misses(drafts, &end)),
-        }
-        // A path in a file is relative to nobody knows which directory.
-        if !is_text || from.is_empty() || target.starts_with(b"/") {
-            break;
-        }
-        from = parent_of(from);
-    }
-    let same_folder = |p: &Place| {
-        // What a pointer calls so should lie beside it.
-        let folder = &drafts[p.0].folder;
-        let below = || path.strip_prefix(&folder[..]).is_some_and(|r| r[0] == b'/');
-        reach > pointer::REACH && (folder.is_empty() || below())
-    };
-    let mut places = Vec::new();
-    if is_text || target.starts_with(b"/") {
-        places = known.like(target, reach, same_folder);
-        gone = gone || known.misses_like(drafts, target);
-    }
-    match (places.is_empty(), gone) {
-        (false, _) => Found::Here(places),
-        (true, true) => Found::Gone,
-        (true, false) => Found::Elsewhere,
-    }
-}
-
-/// Where checkpoints are, and how their paths end.
-struct Known<'m> {
-    map: &'m Map<'m>,
-    /// Paths of checkpoints by their last component.
-    endings: HashMap<&'m [u8], Vec<(&'m [u8], Place)>>,
-    /// Drafts by the directory of their checkpoints.
-    folders: HashMap<Vec<u8>, Vec<usize>>,
-}
-
-impl<'m> Known<'m> {
-    fn new(map: &'m Map<'m>, drafts: &[Draft]) -> Known<'m> {
-        let mut known = Known { map, endings: HashMap::new(), folders: HashMap::new() };
-        for (path, place) in map.units() {
-            known.endings.entry(last_component(path)).or_default().push((path, place));
-        }
-        for (d, draft) in drafts.iter().enumerate() {
-            known.folders.entry(draft.folder.clone()).or_default().push(d);
-        }
-        known
-    }
-
-    /// Whether a path would be, or be in, a checkpoint of a session that is here, and none is there.
-    fn misses(&self, drafts: &[Draft], path: &[u8]) -> bool {
-        let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(i, _)| i);
-        let mut above = ends.chain([path.len()]).map(|end| &path[..end]);
-        !above.clone().any(|path| self.map.is_unit(path))
-            && above.any(|path| self.is_like(drafts, parent_of(path), last_component(path)))
-    }
-
-    /// The same for a path from elsewhere, of which a session's whole directory is a part.
-    fn misses_like(&self, drafts: &[Draft], target: &[u8]) -> bool {
-        let mut target: Vec<&[u8]> = pointer::components(target).take(MAX_COMPONENTS).collect();
-        target.reverse();
-        (1..target.len()).any(|name| {
-            (0..name)
-                .any(|start| self.is_like(drafts, &target[start..name].join(&b'/'), target[name]))
-        })
-    }
-
-    fn is_like(&self, drafts: &[Draft], folder: &[u8], name: &[u8]) -> bool {
-        let here = self.folders.get(folder).into_iter().flatten();
-        here.into_iter().any(|d| is_like_a_checkpoint(&drafts[*d], name))
-    }
-
-    /// The checkpoints whose paths have the most last components in common with `target`, or with
-    /// a directory above it: at least two, but for those that `alone` holds for.
-    fn like(&self, target: &[u8], reach: usize, alone: impl Fn(&Place) -> bool) -> Vec<Place> {
-        let target: Vec<&[u8]> = pointer::components(target).take(MAX_COMPONENTS).collect();
-        let mut best = (0, Vec::new());
-        for (i, component) in target.iter().enumerate().take(reach) {
-            for (path, place) in self.endings.get(component).into_iter().flatten() {
-                let same = pointer::components(path).zip(&target[i..]);
-                let count = same.take_while(|(a, b)| a == *b).count();
-                if count < 2 && !alone(place) {
-                    continue;
-                }
-                if count > best.0 {
-                    best = (count, Vec::new());
-                }
-                if count == best.0 {
-                    best.1.push(*place);
-                }
-            }
-        }
-        best.1.sort_unstable();
-        best.1.dedup();
-        best.1
     }
 }

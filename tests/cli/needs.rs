@@ -1,7 +1,7 @@
 //! What another checkpoint cannot be loaded without stays, and it is said for whom.
 
 use crate::real::{LAST, round_trip};
-use crate::support::{Tree, World};
+use crate::support::{Snapshot, Tree, World};
 
 /// Bases 1 to 4 in one session, an adapter on the first in another, links inside a checkpoint.
 fn storage() -> Tree {
@@ -91,6 +91,36 @@ fn the_best_of_another_run_what_can_be_loaded_and_an_inner_run_stay() {
     why("a", "checkpoint-100").says("b/checkpoint-300/trainer_state.json");
     why("sft", "checkpoint-100").says("dpo/checkpoint-10` in it is of a run of its own");
     why("torn", "checkpoint-300").says("`model.safetensors` is empty");
+}
+
+fn trainer(tree: &Tree, run: &str, steps: &[u16], best: Option<&str>) {
+    for step in steps {
+        let state = serde_json::json!({ "global_step": step, "best_model_checkpoint": best });
+        tree.file(format!("{run}/checkpoint-{step}/trainer_state.json"), state.to_string())
+            .sized(format!("{run}/checkpoint-{step}/model.safetensors"), 5000);
+    }
+}
+
+/// P15: every other run of a project has a checkpoint that is called so.
+#[test]
+fn a_run_whose_best_is_gone_loses_nothing_whatever_bears_its_name_elsewhere() {
+    for best in ["ROOT/a/results/checkpoint-500", "./results/checkpoint-500"] {
+        let tree = Tree::new();
+        let root = tree.path().canonicalize().unwrap();
+        let best = best.replace("ROOT", root.to_str().unwrap());
+        trainer(&tree, "a/results", &[100, 200, 300], Some(&best));
+        trainer(&tree, "b/results", &[400, 500, 600], None);
+        tree.written_ago("", 7 * 86_400);
+        let world = World::within(tree.path());
+        world.run(["init"]).ok();
+        let look = || Snapshot::of(tree.path()).without(".retain").without_times_of(&["b/results"]);
+        let mut expected = look();
+        expected.entries.retain(|path, _| !path.starts_with("b/results/checkpoint-400"));
+        let policy = crate::nsml::policy(&world, LAST);
+        let run = world.run(["apply", "--yes", "--policy", &policy]).code(3);
+        run.warns("a/results is kept whole").warns("which is not here");
+        expected.assert_same(&look());
+    }
 }
 
 /// A run that began inside a checkpoint after the plan was made is not lost with it.

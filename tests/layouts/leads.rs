@@ -3,6 +3,7 @@
 use crate::needs::needs;
 use crate::plans::deletions;
 use crate::tree::{Tree, brief};
+use retain::scan::Scan;
 
 /// Runs of ten checkpoints each; the newest of the last one names `best`.
 fn runs(names: &[&str], best: &str) -> Tree {
@@ -78,6 +79,104 @@ fn a_best_that_is_only_elsewhere_is_no_fault() {
     let tree = runs(&["a", "a/b"], "checkpoint-5");
     tree.hf("a/checkpoint-5", 5);
     assert!(brief(&tree.scan()).contains("a/b (tainted)"), "a name alone is one beside it");
+}
+
+/// P15: what is called so in another run has nothing to do with it.
+#[test]
+fn a_best_that_is_gone_keeps_its_session_whatever_bears_its_name_elsewhere() {
+    let absolute = |tree: &Tree, path: &str| {
+        tree.path().canonicalize().unwrap().join(path).to_str().unwrap().to_owned()
+    };
+    let table: [&dyn Fn(&Tree) -> String; 6] = [
+        &|tree| absolute(tree, "a/results/checkpoint-5"),
+        &|_| "./results/checkpoint-5".to_owned(),
+        &|_| "a/results/checkpoint-5".to_owned(),
+        // The root was moved, and the run renamed; into the checkpoint.
+        &|_| "/gone/root/a/results/checkpoint-5".to_owned(),
+        &|_| "/gone/root/x/results/checkpoint-5".to_owned(),
+        &|_| "/gone/root/a/results/checkpoint-5/pytorch_model/x.pt".to_owned(),
+    ];
+    for (by_text, best) in [false, true].into_iter().flat_map(|by| table.map(|best| (by, best))) {
+        let tree = runs(&["a/results"], "");
+        let best = best(&tree);
+        if by_text {
+            tree.hf("a/results/checkpoint-1000", 1000).file("a/results/latest", &best);
+        } else {
+            let state = serde_json::json!({ "global_step": 1000, "best_model_checkpoint": best });
+            tree.file("a/results/checkpoint-1000/trainer_state.json", state.to_string());
+        }
+        let is_kept = |scan: &Scan| {
+            let tainted = scan.inventory.sessions.iter().map(|s| s.tainted.len());
+            deletions(scan)[0] == "a/results:" && tainted.sum::<usize>() == 1
+        };
+        assert!(is_kept(&tree.scan()), "{best}");
+        for step in 5..10 {
+            tree.hf(&format!("b/results/checkpoint-{step}"), step);
+        }
+        let scan = tree.scan();
+        assert!(is_kept(&scan), "{best}: {}", brief(&scan));
+        // Unsure means keep: it may be that one all the same.
+        assert_eq!(deletions(&scan)[1], "b/results: checkpoint-6", "{best}");
+    }
+}
+
+#[test]
+fn what_was_moved_along_is_found() {
+    let table = [
+        ("/old/proj/a/checkpoint-5", false),
+        ("/old/proj/a/checkpoint-5/x", false),
+        // There is one at another place too.
+        ("/old/a/checkpoint-5", false),
+        ("/old/proj/c/checkpoint-5", true),
+        ("/old/proj/c/a/b/checkpoint-5", true),
+        // Passed through on the way to one that is not here.
+        ("/old/proj/a/checkpoint-5/checkpoint-6", true),
+        ("/old/proj/a/checkpoint-5/dpo/checkpoint-6", true),
+    ];
+    for (best, is_lost) in table {
+        let tree = runs(&["moved/proj/b"], best);
+        tree.hf("moved/proj/a/checkpoint-5", 5).hf("a/checkpoint-5", 5);
+        let tainted = brief(&tree.scan()).contains("moved/proj/b (tainted)");
+        assert_eq!(tainted, is_lost, "{best}");
+    }
+}
+
+/// Where everybody saves to a directory of the same name, an ending says nothing.
+#[test]
+fn namesakes_of_a_best_that_is_here_are_not_protected_for_it() {
+    let best = "/opt/ml/checkpoints/checkpoint-500";
+    let own = "x/checkpoint-500 <- best_model_checkpoint";
+    let tree = runs(&["x"], best);
+    assert_eq!(pointers(&tree), [own]);
+    tree.hf("y1/checkpoints/checkpoint-500", 500);
+    let other = "y1/checkpoints/checkpoint-500 <- x/checkpoint-1000/trainer_state.json (external)";
+    assert_eq!(pointers(&tree), [own, other], "it alone may be meant");
+    tree.hf("y2/checkpoints/checkpoint-500", 500);
+    assert_eq!(pointers(&tree), [own]);
+}
+
+/// One for each of as many runs would be the square of them.
+#[test]
+fn what_is_gone_and_has_many_namesakes_protects_its_session_and_none_of_them() {
+    let tree = Tree::new();
+    let best = "/opt/ml/checkpoints/checkpoint-500";
+    tree.hf("x/checkpoints/checkpoint-100", 100).file("x/checkpoints/latest", best);
+    for run in 1..=17 {
+        let scan = tree.scan();
+        assert_eq!(scan.inventory.sessions[0].tainted.len(), 1, "{run}");
+        let found = brief(&scan).matches("<- x/checkpoints/latest").count();
+        assert_eq!(found, run - 1, "{run}");
+        tree.hf(&format!("y{run}/checkpoints/checkpoint-500"), 500);
+    }
+    let shown = brief(&tree.scan());
+    assert!(shown.starts_with("x/checkpoints (tainted)"), "{shown}");
+    assert!(!shown.contains("<-"), "{shown}");
+    // But what was moved along is no namesake.
+    tree.file("x/z/latest", "/old/checkpoints/checkpoint-500").hf("x/z/checkpoint-100", 100);
+    tree.hf("x/checkpoints/checkpoint-500", 500);
+    let shown = brief(&tree.scan());
+    assert!(shown.contains("checkpoint-500 latest <- latest <- x/z/latest (external)"), "{shown}");
+    assert!(!shown.contains("tainted"), "{shown}");
 }
 
 #[test]

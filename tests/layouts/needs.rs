@@ -104,6 +104,24 @@ fn of_equal_endings_all_are_meant() {
     assert_eq!(needs(&tree.scan()), ["c/lora checkpoint-1: b/base/checkpoint-1"]);
 }
 
+/// What bears its name elsewhere may be meant, or may not.
+#[test]
+fn a_base_that_is_gone_is_missed_whatever_bears_its_name_elsewhere() {
+    for base in
+        ["../../base/checkpoint-33", "/gone/t/base/checkpoint-33", "ROOT/t/base/checkpoint-33"]
+    {
+        let tree = with_base("");
+        let root = tree.path().canonicalize().unwrap();
+        let base = base.replace("ROOT", root.to_str().unwrap());
+        adapter(&tree, "t/lora/checkpoint-1", 1, &base);
+        tree.hf("u/base/checkpoint-33", 33);
+        let found = needs(&tree.scan()).join("\n");
+        assert!(found.contains("which is not here"), "{base}: {found}");
+        let is_needed = found.starts_with("t/lora checkpoint-1: u/base/checkpoint-33\n");
+        assert!(is_needed, "{base}: {found}");
+    }
+}
+
 #[test]
 fn in_one_session_and_through_a_link_and_in_a_loop() {
     let tree = Tree::new();

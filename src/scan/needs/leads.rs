@@ -4,12 +4,13 @@
 //! that was saved on its own. What is led to is protected as by a symlink: from outside.
 
 use super::adapter::CONFIGS;
-use super::{Found, Known, MAX_COMPONENTS, resolve};
+use super::known::{By, Found, Known, is_below};
+use crate::core::named::components;
 use crate::layout::folder::Folder;
 use crate::layout::pointer::{self, Lead};
 use crate::layout::{Note, Notes};
 use crate::scan::draft::Draft;
-use crate::scan::link::{Place, attach, guard, parent_of};
+use crate::scan::link::{Place, attach, guard, is_like_a_checkpoint, parent_of};
 use crate::store::Store;
 
 /// The base of an adapter in a directory that is no part of a checkpoint.
@@ -39,35 +40,66 @@ pub struct Led {
 pub fn find(known: &Known<'_>, drafts: &[Draft], adapters: &[Lead]) -> Led {
     let mut led = Led::default();
     for lead in adapters {
-        let found = resolve(known, drafts, (&lead.path, &lead.target, true), MAX_COMPONENTS);
-        if let Found::Here(places) = found {
-            led.found.extend(places.into_iter().map(|p| (p, lead.clone(), false)));
-        }
+        let found = known.resolve(drafts, &lead.path, &lead.target, By::Base);
+        led.found.extend(found.places.into_iter().map(|(_, p)| (p, lead.clone(), false)));
     }
     for (d, draft) in drafts.iter().enumerate() {
-        let is_own = |p: &Place| drafts[p.0].folder == draft.folder;
         for lead in &draft.leads {
-            match elsewhere(known, drafts, lead) {
-                // The path fits it better than any other, or as well.
-                Found::Here(places) if lead.is_here && places.iter().any(is_own) => {}
-                Found::Here(places) => {
-                    let inside = known.map.walk(b"", &lead.path).is_ok();
-                    led.found.extend(places.into_iter().map(|p| (p, lead.clone(), inside)));
-                }
-                _ if lead.is_here => {}
-                _ => led.lost.push((d, lead.clone())),
+            let (places, is_lost) = elsewhere(known, drafts, draft, lead);
+            let inside = !places.is_empty() && known.map.walk(b"", &lead.path).is_ok();
+            led.found.extend(places.into_iter().map(|p| (p, lead.clone(), inside)));
+            if is_lost {
+                led.lost.push((d, lead.clone()));
             }
         }
     }
     led
 }
 
-fn elsewhere(known: &Known<'_>, drafts: &[Draft], lead: &Lead) -> Found {
+/// What a lead of `draft` protects, and whether it leads nowhere for all that.
+///
+/// Others that are called so have nothing to do with it as a rule: an ending protects what it fits,
+/// and only if everything but where the root lay agrees did the path arrive.
+fn elsewhere(
+    known: &Known<'_>,
+    drafts: &[Draft],
+    draft: &Draft,
+    lead: &Lead,
+) -> (Vec<Place>, bool) {
     // A name alone is one beside the text, or nobody's.
-    if pointer::components(&lead.target).nth(1).is_none() {
-        return Found::Elsewhere;
+    if components(&lead.target).nth(1).is_none() {
+        return (Vec::new(), !lead.is_here);
     }
-    resolve(known, drafts, (&lead.path, &lead.target, true), pointer::REACH)
+    let Found { mut places, fits, is_gone } =
+        known.resolve(drafts, &lead.path, &lead.target, By::Pointer);
+    let is_own = places.iter().any(|(_, p)| drafts[p.0].folder == draft.folder);
+    // The path fits it better than any other, or as well.
+    if lead.is_here && is_own {
+        return (Vec::new(), false);
+    }
+    let Some(fits) = fits else {
+        return (places.into_iter().map(|(_, p)| p).collect(), false);
+    };
+    let moved_along = |(path, _): &(&[u8], Place)| {
+        let above = (0..fits).fold(*path, |path, _| parent_of(path));
+        above.is_empty() || is_below(&lead.path, above)
+    };
+    if lead.is_here && places.len() > 1 {
+        places.retain(moved_along);
+    }
+    let has_arrived = !is_gone && own_fit(draft, lead) < fits && places.iter().any(moved_along);
+    (places.into_iter().map(|(_, p)| p).collect(), !lead.is_here && !has_arrived)
+}
+
+/// How many last components of the path would fit if what it names were a checkpoint of `draft`.
+fn own_fit(draft: &Draft, lead: &Lead) -> usize {
+    let target: Vec<&[u8]> = components(&lead.target).collect();
+    let is_name = |at: &usize| *at == 0 || is_like_a_checkpoint(draft, target[*at]);
+    let fits = |at: usize| {
+        let above = components(&draft.folder).zip(&target[at + 1..]);
+        1 + above.take_while(|(a, b)| a == *b).count()
+    };
+    (0..target.len()).filter(is_name).map(fits).max().unwrap_or_default()
 }
 
 /// Protects what was found, and keeps the sessions of what was not.
