@@ -13,11 +13,11 @@ use super::revalidate::Dirs;
 use super::root::Root;
 use super::work::{Place, SessionWork};
 use crate::core::model::Time;
-use crate::core::name;
+use crate::core::{name, named};
 use crate::marks::{self, MarksError, MarksFile, Subject};
-use crate::store::local::LocalDir;
+use crate::store::local::{self, LocalDir};
 use crate::store::{Dir as _, Kind};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::CString;
 use std::io;
@@ -34,8 +34,15 @@ pub struct Wanted(BTreeMap<String, Option<Folder>>);
 struct Folder {
     marks: Result<MarksFile, MarksError>,
     names: HashSet<Box<[u8]>>,
-    /// Each symlink or text that may name a checkpoint.
-    pointers: Vec<Says>,
+    pointers: Pointers,
+}
+
+/// Each symlink or text of a directory that may name a checkpoint.
+#[derive(Debug)]
+struct Pointers {
+    all: Vec<Says>,
+    /// The directory's absolute path; empty if there are none, or nobody can tell.
+    folder: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -68,13 +75,15 @@ pub fn named(dirs: &Dirs, work: &SessionWork, made: Time) -> io::Result<Named> {
     for at in folders {
         // What is gone already has no folder here.
         let Ok(fd) = dirs.get(at) else { continue };
-        for says in Folder::pointers(&LocalDir::new(fd)?)? {
+        let pointers = Pointers::read(fd, &LocalDir::new(fd)?)?;
+        for says in &pointers.all {
             let here = |place: &Place| place.dir == *at;
             let known = work.witnesses.iter().flat_map(|w| &w.parts);
             let mut known = known.filter(|p| here(p)).map(|p| &p.name);
             let deletions = work.deletions.iter();
             let mut named = deletions.filter(|d| {
-                d.parts.iter().any(|p| here(p) && names(&says.target, p.name.to_bytes(), &d.id))
+                let means = |p: &&Place| pointers.means(says, p.name.to_bytes(), &d.id);
+                d.parts.iter().filter(|p| here(p)).any(|p| means(&p))
             });
             let Some(d) = named.next() else { continue };
             let Some(stat) = dir::look(fd, &says.name)? else { continue };
@@ -121,8 +130,9 @@ impl Wanted {
             };
             let part = name::decode(&part.name);
             // What bears its name by now is what a pointer means.
-            let mut pointers = folder.pointers.iter();
-            let pointer = pointers.find(|p| names(&p.target, &part, &item.id) && !known(p));
+            let pointers = &folder.pointers;
+            let means = |p: &&Says| pointers.means(p, &part, &item.id) && !known(p);
+            let pointer = pointers.all.iter().find(means);
             if let (Some(says), false) = (pointer, folder.names.contains(&*part)) {
                 return Some(format!("`{}` names it now", shown(&says.name)));
             }
@@ -145,23 +155,7 @@ impl Folder {
     fn read(fd: &OwnedFd) -> io::Result<Folder> {
         let dir = LocalDir::new(fd)?;
         let names = dir.list()?.iter().map(|e| Box::from(&e.name)).collect();
-        Ok(Folder { marks: marks::read(&dir), names, pointers: Folder::pointers(&dir)? })
-    }
-
-    fn pointers(dir: &LocalDir) -> io::Result<Vec<Says>> {
-        let mut pointers = Vec::new();
-        for entry in &*dir.list()? {
-            let target = match entry.kind {
-                Kind::Symlink => dir.read_link(&entry.name)?,
-                Kind::File if is_pointer(&entry.name) => match text(dir, &entry.name)? {
-                    Some(says) => says,
-                    None => continue,
-                },
-                _ => continue,
-            };
-            pointers.push(Says { name: CString::new(&*entry.name)?, target });
-        }
-        Ok(pointers)
+        Ok(Folder { marks: marks::read(&dir), names, pointers: Pointers::read(fd.as_fd(), &dir)? })
     }
 
     /// I10: pinned by now; what cannot be read is a pin.
@@ -179,6 +173,30 @@ impl Folder {
                 && mark.pin.as_ref().is_some_and(|pin| pin.until.is_none_or(|until| until > now))
         };
         marks.iter().any(holds).then(|| "it is pinned".to_owned())
+    }
+}
+
+impl Pointers {
+    fn read(fd: BorrowedFd<'_>, dir: &LocalDir) -> io::Result<Pointers> {
+        let mut all = Vec::new();
+        for entry in &*dir.list()? {
+            let target = match entry.kind {
+                Kind::Symlink => dir.read_link(&entry.name)?,
+                Kind::File if is_pointer(&entry.name) => match text(dir, &entry.name)? {
+                    Some(says) => says,
+                    None => continue,
+                },
+                _ => continue,
+            };
+            all.push(Says { name: CString::new(&*entry.name)?, target });
+        }
+        let folder = if all.is_empty() { None } else { local::absolute(fd) };
+        Ok(Pointers { all, folder: folder.unwrap_or_default() })
+    }
+
+    /// Whether one of them means the checkpoint with this part and id.
+    fn means(&self, says: &Says, part: &[u8], id: &str) -> bool {
+        names(&says.target, &self.folder, part, id)
     }
 }
 
@@ -208,16 +226,15 @@ fn text(dir: &LocalDir, name: &[u8]) -> io::Result<Option<Vec<u8>>> {
     Ok((text.len() <= MAX_TEXT && !says.contains(&b'\n')).then(|| says.to_vec()))
 }
 
-/// Whether a path, a name or a number means the checkpoint with this part and id.
-fn names(target: &[u8], part: &[u8], id: &str) -> bool {
-    let mut components =
-        target.rsplit(|b| matches!(b, b'/' | b'\\')).filter(|c| !c.is_empty() && *c != b".");
-    let Some(last) = components.next() else { return false };
+/// Whether a path, a name or a number in `folder` means the checkpoint with this part and id. A path is
+/// read as a scan reads it.
+fn names(target: &[u8], folder: &[u8], part: &[u8], id: &str) -> bool {
+    let Some(last) = named::components(target).next() else { return false };
     // `ckpt-1` of `ckpt-1.index`, `1000` of `iter_0001000`.
     let stem = part.strip_prefix(last).is_some_and(|rest| rest.starts_with(b"."));
     let digits = part.rsplit(|b| !b.is_ascii_digit()).next().unwrap_or_default();
     let number = number(last).is_some_and(|n| number(digits) == Some(n));
-    last == part || last == id.as_bytes() || stem || number || components.any(|c| c == part)
+    last == id.as_bytes() || stem || number || named::leads_into(target, folder, part)
 }
 
 fn number(text: &[u8]) -> Option<u64> {
@@ -236,6 +253,14 @@ mod tests {
             ("./checkpoint-10/", "checkpoint-10", true),
             ("/gone/run/checkpoint-10", "checkpoint-10", true),
             ("../s/checkpoint-10/model.bin", "checkpoint-10", true),
+            ("/gone/run/checkpoint-10/global_step10/x.pt", "checkpoint-10", true),
+            // It lay there, and is not here.
+            ("/gone/checkpoint-10/dpo/checkpoint-70", "checkpoint-10", false),
+            ("/gone/checkpoint-10/dpo/checkpoint-70/x", "checkpoint-10", false),
+            ("/gone/checkpoint-10/dpo/checkpoint-70", "checkpoint-70", true),
+            // There it would be in it.
+            ("/data/s/checkpoint-10/dpo/checkpoint-70", "checkpoint-10", true),
+            ("checkpoint-10/checkpoint-70", "checkpoint-10", true),
             ("checkpoint-100", "checkpoint-10", false),
             ("checkpoint-1", "checkpoint-10", false),
             ("ckpt-1", "ckpt-1.index", true),
@@ -250,7 +275,8 @@ mod tests {
             ("/", "checkpoint-10", false),
         ];
         for (target, part, want) in table {
-            assert_eq!(names(target.as_bytes(), part.as_bytes(), "ten"), want, "{target} {part}");
+            let found = names(target.as_bytes(), b"/data/s", part.as_bytes(), "ten");
+            assert_eq!(found, want, "{target} {part}");
         }
     }
 }

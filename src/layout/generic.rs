@@ -220,13 +220,16 @@ fn follow(folder: &Folder<'_>, series: &mut Series, file: &str, notes: &mut Note
     };
     let target = text.trim_ascii();
     let shown = encode(target);
-    let is_meant = |c: &&mut Claim| pointer::means(target, c) || *c.id == *shown;
-    match series.claims.iter_mut().find(is_meant) {
-        Some(claim) => pointer::attach(claim, file),
-        None => {
-            let shown = encode(&target[..target.len().min(80)]).into_owned();
-            notes.fault(path, format!("{file} names `{shown}`, which is not here"));
-        }
+    let meant = pointer::meant(&folder.path, &series.claims.iter_mut().collect::<Vec<_>>(), target);
+    let is_meant =
+        |c: &&mut Claim| meant.is_some_and(|m| pointer::is_called(c, m.name)) || *c.id == *shown;
+    let found = series.claims.iter_mut().find(is_meant);
+    let is_sure = found.is_some() && meant.is_none_or(|m| m.is_sure);
+    if let Some(claim) = found {
+        pointer::attach(claim, file);
+    }
+    if !is_sure {
+        notes.fault(path, pointer::lost(file, target));
     }
 }
 

@@ -1,14 +1,15 @@
 //! What names a checkpoint from outside: text files such as `latest`, and paths in metadata.
 //!
 //! Such a path was often written on another machine, or before the folder was moved. What it means
-//! is found by its last component among the checkpoints of the same folder, and, where the rest of it
-//! leads elsewhere, among those of the whole root ([`Lead`]). A pointer that leads nowhere is not
+//! is found by the innermost component that is a checkpoint of the same folder, and, where the rest of
+//! it leads elsewhere, among those of the whole root ([`Lead`]). A pointer that leads nowhere is not
 //! ignored: nobody knows what it was meant to protect, so its session is kept.
 
 use super::folder::{Folder, cannot_read, join, last_component};
 use super::{Claim, Notes, Series};
 use crate::core::model::{Marks, Pointer};
 use crate::core::name::encode;
+use crate::core::named::{components, inside, is_sure};
 use crate::store::Kind;
 
 /// Files that hold the name or path of one checkpoint, whatever framework wrote them.
@@ -26,9 +27,6 @@ const MAX_TEXT: usize = 4096;
 /// So much is shown of one that leads nowhere.
 const MAX_SHOWN: usize = 80;
 
-/// How many of a path's last components are looked at: a checkpoint, or what lies in one.
-pub const REACH: usize = 2;
-
 /// A path that may lead to a checkpoint of another folder, to be followed when all are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lead {
@@ -37,7 +35,7 @@ pub struct Lead {
     /// The file that says so, below the root.
     pub path: Vec<u8>,
     pub target: Vec<u8>,
-    /// Something in the own folder is called so. If nothing is anywhere, the session is kept.
+    /// Something in the own folder is called so, and surely meant. If nothing is anywhere, the session is kept.
     pub is_here: bool,
 }
 
@@ -46,30 +44,25 @@ pub fn means(target: &[u8], claim: &Claim) -> bool {
     inside(target, |name| is_called(claim, name)).is_some()
 }
 
-/// How far inside of a checkpoint `target` leads, of those whose names `is_here` tells; `None`: to none.
-///
-/// A component further up is the name of a directory in which the run lay. So is one before the last
-/// if that is called like a checkpoint itself: one that is not here.
-pub fn inside(target: &[u8], is_here: impl Fn(&[u8]) -> bool) -> Option<usize> {
-    let mut last = None;
-    for (i, component) in components(target).take(REACH).enumerate() {
-        if is_here(component) {
-            return last.is_none_or(|last| !is_alike(last, component)).then_some(i);
-        }
-        last = Some(component);
-    }
-    None
+/// Which of some checkpoints a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meant<'t> {
+    pub name: &'t [u8],
+    /// How many components further inside the path leads.
+    at: usize,
+    /// If not, it may as well be a directory in which the run lay.
+    pub is_sure: bool,
 }
 
-fn is_called(claim: &Claim, name: &[u8]) -> bool {
+/// Which of `claims`, which lie in the directory `folder`, `target` means or leads into.
+pub fn meant<'t>(folder: &[u8], claims: &[&mut Claim], target: &'t [u8]) -> Option<Meant<'t>> {
+    let at = inside(target, |name| claims.iter().any(|c| is_called(c, name)))?;
+    let name = components(target).nth(at)?;
+    Some(Meant { name, at, is_sure: is_sure(target, at, folder) })
+}
+
+pub fn is_called(claim: &Claim, name: &[u8]) -> bool {
     claim.entries.iter().any(|e| last_component(e) == name)
-}
-
-/// Whether two names differ in their digits only.
-pub fn is_alike(a: &[u8], b: &[u8]) -> bool {
-    let shape =
-        |name: &[u8]| -> Vec<u8> { name.iter().copied().filter(|b| !b.is_ascii_digit()).collect() };
-    shape(a) == shape(b)
 }
 
 /// Attaches the pointer called `name` to every one of `claims` that `target` means, and returns
@@ -82,18 +75,18 @@ pub fn follow<'c>(
     target: &[u8],
 ) -> Option<Lead> {
     let mut claims: Vec<&mut Claim> = claims.collect();
-    let found = inside(target, |name| claims.iter().any(|c| is_called(c, name)));
+    let found = meant(&folder.path, &claims, target);
+    let is_here = found.is_some_and(|m| m.is_sure);
     let mut is_own = false;
-    if let Some(meant) = found.and_then(|i| components(target).nth(i)) {
-        for claim in claims.iter_mut().filter(|c| is_called(c, meant)) {
+    if let Some(meant) = found {
+        for claim in claims.iter_mut().filter(|c| is_called(c, meant.name)) {
             attach(claim, name);
         }
         // One of the two paths is the end of the other.
-        let own = join(&folder.path, meant);
-        let rest = components(target).skip(found.unwrap_or_default());
-        is_own = components(&own).zip(rest).all(|(a, b)| a == b);
+        let own = join(&folder.path, meant.name);
+        let rest = components(target).skip(meant.at);
+        is_own = is_here && components(&own).zip(rest).all(|(a, b)| a == b);
     }
-    let is_here = found.is_some();
     (!is_own).then(|| Lead { name: name.to_owned(), path, target: target.to_vec(), is_here })
 }
 
@@ -101,11 +94,6 @@ pub fn follow<'c>(
 pub fn lost(name: &str, target: &[u8]) -> String {
     let shown = encode(&target[..target.len().min(MAX_SHOWN)]).into_owned();
     format!("{name} names `{shown}`, which is not here")
-}
-
-/// The components of a path, last first; either slash separates.
-pub fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.rsplit(|b| matches!(b, b'/' | b'\\')).filter(|c| !c.is_empty() && *c != b".")
 }
 
 /// The mark that goes with what a pointer is called.
@@ -179,9 +167,9 @@ mod tests {
             ("/gone/run/checkpoint-5", true),
             ("C:\\runs\\checkpoint-5", true),
             ("checkpoint-5/model.safetensors", true),
+            ("/gone/run/checkpoint-5/global_step5/x.pt", true),
             // A directory above is called like one that is here.
             ("/old/checkpoint-5/dpo/checkpoint-7", false),
-            ("/old/checkpoint-5/x/y", false),
             ("checkpoint-5/checkpoint-7", false),
             ("checkpoint-50", false),
             ("/gone/checkpoint-", false),
@@ -190,14 +178,5 @@ mod tests {
         for (target, want) in table {
             assert_eq!(means(target.as_bytes(), &claim), want, "{target}");
         }
-    }
-    #[test]
-    fn of_two_that_are_named_the_last_is_meant() {
-        let inside =
-            |target: &[u8]| inside(target, |n| matches!(n, b"checkpoint-2000" | b"checkpoint-500"));
-        assert_eq!(inside(b"/old/checkpoint-2000/dpo/checkpoint-500"), Some(0));
-        assert_eq!(inside(b"/old/checkpoint-2000/checkpoint-500"), Some(0));
-        assert_eq!(inside(b"/old/checkpoint-500/checkpoint-2000/x"), Some(1));
-        assert_eq!(inside(b"/old/checkpoint-2000/checkpoint-50"), None);
     }
 }

@@ -9,6 +9,7 @@ use super::shaped::{self, Shaped};
 use super::{About, Claim, Layout, Notes, Series, pointer, words};
 use crate::core::model::{Marks, Step};
 use crate::core::name::encode;
+use crate::core::named;
 use crate::format::shape::{self, Shape};
 use crate::store::{self, Entry, Kind};
 use std::collections::BTreeMap;
@@ -112,7 +113,7 @@ impl Layout for TensorFlow {
             });
         let fault = match target {
             Ok(target) => {
-                let base = pointer::components(&target).next().unwrap_or_default();
+                let base = named::components(&target).next().unwrap_or_default();
                 let mut found = false;
                 for claim in series.claims.iter_mut().filter(|c| c.id == encode(base)) {
                     pointer::attach(claim, "checkpoint");

@@ -12,6 +12,7 @@ use crate::core::lead;
 pub use crate::core::lead::parent as parent_of;
 use crate::core::model::{Guard, Pointer};
 use crate::core::name::encode;
+use crate::core::named;
 use crate::layout::folder::{cannot_read, join, last_component};
 use crate::layout::{Folder, Note, Notes, pointer};
 use crate::store::{Dir, Kind, Stat, Store};
@@ -104,9 +105,7 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
     }
     let device = store.root().and_then(|d| d.stat()).map(|s| s.device).ok();
     let map = Map::new(store, drafts, links);
-    let mut found = Vec::new();
-    let mut lost = Vec::new();
-    for link in links {
+    let look = |link: &Link| {
         let walked = map.walk(parent_of(&link.path), &link.target);
         // By another way into the root: the text leaves it, and the kernel knows better.
         let leaves = matches!(walked, Err(None)) && !matches!(link.end, End::Nothing);
@@ -120,19 +119,21 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
             }
             _ => None,
         };
-        let by_name = || match link.end {
+        match walked.ok().or_else(by_inode).or_else(by_kernel) {
+            Some(place) => (Some(place), true),
             // From another machine, or before the folder was moved.
-            End::Nothing if link.among_checkpoints => map.in_same_folder(drafts, link),
-            _ => None,
-        };
-        match walked.ok().or_else(by_inode).or_else(by_kernel).or_else(by_name) {
-            Some(place) => found.push((place, link)),
-            None if matches!(link.end, End::Nothing) && link.among_checkpoints => lost.push(link),
-            None => {}
+            None if matches!(link.end, End::Nothing) && link.among_checkpoints => {
+                map.in_same_folder(&*drafts, link)
+            }
+            None => (None, true),
         }
-    }
+    };
+    let looked: Vec<_> = links.iter().map(look).collect();
+    let all = || links.iter().zip(looked.iter().copied());
+    let lost: Vec<&Link> =
+        all().filter(|(_, (_, is_sure))| !is_sure).map(|(link, _)| link).collect();
     let root = store.root();
-    for ((d, c), link) in found {
+    for (link, (d, c)) in all().filter_map(|(link, (place, _))| Some((link, place?))) {
         attach(&mut drafts[d], c, &link.path);
         // Those beside the checkpoints are guards already.
         if parent_of(&link.path) != drafts[d].folder {
@@ -201,14 +202,14 @@ impl<'l> Map<'l> {
         self.units.iter().map(|(path, place)| (&**path, *place))
     }
 
-    pub fn is_unit(&self, path: &[u8]) -> bool {
-        self.units.contains_key(path)
-    }
     /// The checkpoint with an entry at this path, and the path.
     pub fn unit(&self, path: &[u8]) -> Option<(&[u8], Place)> {
         self.units.get_key_value(path).map(|(path, place)| (&**path, *place))
     }
 
+    pub fn is_unit(&self, path: &[u8]) -> bool {
+        self.units.contains_key(path)
+    }
 
     /// Walks a path from a directory, through links, until it is at or in a checkpoint. If it
     /// comes to none: where it ends below the root, or nothing if it leaves it or is a loop.
@@ -216,13 +217,14 @@ impl<'l> Map<'l> {
         lead::walk(self, from, target, |_| {})
     }
 
-    /// The checkpoint beside the link that its target's last components name.
-    fn in_same_folder(&self, drafts: &[Draft], link: &Link) -> Option<Place> {
-        let folder = parent_of(&link.path);
+    /// The checkpoint beside the link that its target names, and whether it surely does.
+    fn in_same_folder(&self, drafts: &[Draft], link: &Link) -> (Option<Place>, bool) {
+        let (folder, target) = (parent_of(&link.path), &*link.target);
         let place = |c: &[u8]| self.units.get(&join(folder, c)).copied();
-        let at = pointer::inside(&link.target, |name| place(name).is_some())?;
-        let named = pointer::components(&link.target).nth(at)?;
-        place(named).filter(|p| drafts[p.0].folder == folder)
+        let at = named::inside(target, |name| place(name).is_some());
+        let found = at.and_then(|at| place(named::components(target).nth(at)?));
+        let found = found.filter(|p| drafts[p.0].folder == folder);
+        (found, found.is_some() && at.is_some_and(|at| named::is_sure(target, at, folder)))
     }
 }
 
@@ -266,15 +268,18 @@ pub fn attach(draft: &mut Draft, checkpoint: u32, link: &[u8]) {
 
 /// Whether a name differs from that of one of the checkpoints in its digits only.
 pub fn is_like_a_checkpoint(draft: &Draft, name: &[u8]) -> bool {
-    draft.tops.iter().any(|t| pointer::is_alike(&t.name, name))
+    draft.tops.iter().any(|t| named::is_alike(&t.name, name))
 }
 
-/// Called like a pointer, or leading to what is called like one of the checkpoints.
+/// Called like a pointer, or leading to, or through, what is called like one of the checkpoints.
 fn looks_like_pointer(draft: &Draft, link: &Link) -> bool {
     let name = last_component(&link.path);
     let known = |n: &[u8]| is_like_a_checkpoint(draft, n);
     let called = ["last", "latest", "best", "current", "newest"]
         .iter()
         .any(|word| name.to_ascii_lowercase().starts_with(word.as_bytes()));
-    called || known(name) || known(last_component(&link.target))
+    // Further up, digits alone may be a date.
+    let says = |n: &[u8]| known(n) && !n.iter().all(u8::is_ascii_digit);
+    let mut target = named::components(&link.target);
+    called || known(name) || target.next().is_some_and(known) || target.any(says)
 }

@@ -100,6 +100,12 @@ const CASES: &[Case] = &[
         Some("`latest` names 20 by now"),
     ),
     (
+        "a new text, to what lay in a directory that was called so",
+        nothing,
+        |s| s.file("a/mnist/1/latest", "/gone/checkpoint-20/dpo/checkpoint-7"),
+        None,
+    ),
+    (
         "a link on its way is another",
         |s| {
             link(s, "cur", "b/mnist/2");

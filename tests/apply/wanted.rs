@@ -69,6 +69,33 @@ const CASES: &[Case] = &[
         "`for bob` names it",
     ),
     (
+        "a symlink from another machine, deep into it",
+        |s| symlink("/gone/1/checkpoint-20/opt/a/rank0", s.path("a/mnist/1/for bob")).unwrap(),
+        &["20"],
+        "`for bob` names it",
+    ),
+    (
+        "to what lay in a directory that was called so, and is elsewhere",
+        |s| s.file("a/mnist/1/best", "/gone/checkpoint-20/dpo/checkpoint-7"),
+        &[],
+        "",
+    ),
+    (
+        "to what lay in it where it was",
+        |s| {
+            let path = s.top.canonicalize().unwrap().join("a/mnist/1/checkpoint-20/x/checkpoint-7");
+            s.file("a/mnist/1/best", path.to_str().unwrap());
+        },
+        &["20"],
+        "`best` names it",
+    ),
+    (
+        "to what lay in it, by its name",
+        |s| s.file("a/mnist/1/best", "checkpoint-20/dpo/checkpoint-7"),
+        &["20"],
+        "`best` names it",
+    ),
+    (
         "a text",
         |s| s.file("a/mnist/1/latest_checkpoint.txt", "checkpoint-30\n"),
         &["30"],

@@ -123,6 +123,34 @@ fn a_run_whose_best_is_gone_loses_nothing_whatever_bears_its_name_elsewhere() {
     }
 }
 
+/// What the plan reads into a path, the purge reads into it too.
+#[test]
+fn what_a_pointer_is_taken_for_is_the_same_for_plan_apply_and_purge() {
+    let tree = Tree::new();
+    trainer(&tree, "sft", &[100, 300], None);
+    tree.file("sft/best_checkpoint", "/data/old/checkpoint-100/dpo/checkpoint-700");
+    trainer(&tree, "checkpoint-100/dpo", &[700, 800], None);
+    trainer(&tree, "run", &[100, 200, 300], None);
+    tree.symlink("run/serving", "/mnt/old/run/checkpoint-100/global_step100/states.pt");
+    tree.written_ago("", 7 * 86_400);
+    let world = World::within(tree.path());
+    world.run(["init"]).ok();
+    let look = || {
+        let folders = ["sft", "run", "checkpoint-100/dpo"];
+        Snapshot::of(tree.path()).without(".retain").without_times_of(&folders)
+    };
+    let mut expected = look();
+    let gone = ["sft/checkpoint-100", "run/checkpoint-200"];
+    expected.entries.retain(|path, _| !gone.iter().any(|gone| path.starts_with(gone)));
+    let policy = crate::nsml::policy(&world, LAST);
+    // The pointers are as new as can be, and older than the plan.
+    world.run(["apply", "--yes", "--purge", "--policy", &policy]).ok();
+    expected.assert_same(&look());
+    world.run(["purge", "--all", "--yes"]).ok().says("othing");
+    let why = world.run(["why", "run", "checkpoint-100"]).ok();
+    why.says("serving");
+}
+
 /// A run that began inside a checkpoint after the plan was made is not lost with it.
 #[test]
 fn a_run_that_begins_inside_a_checkpoint_after_the_plan_stays() {

@@ -87,6 +87,24 @@ fn what_cannot_be_told_apart_is_kept() {
 }
 
 #[test]
+fn a_pointer_may_lead_deep_into_a_checkpoint() {
+    let text = "name = \"mine\"\nregex = 'd(?<step>\\d)'\nunit = \"directory\"\npointer = \"now\"";
+    for (target, is_found, tainted) in [
+        ("d1/rank0/model.pt", true, false),
+        ("/gone/run/d1/rank0/model.pt", true, false),
+        ("/gone/d1/rank0/model.pt", true, true),
+        ("/gone/run/d1/d9/model.pt", false, true),
+    ] {
+        let tree = Tree::new();
+        tree.file("run/d1/model.pt", "").file("run/d2/model.pt", "").file("run/now", target);
+        let scan = scan(&tree, text);
+        let session = &scan.inventory.sessions[0];
+        let found = session.checkpoints[0].pointers().len();
+        assert_eq!((found, session.tainted.len()), (is_found.into(), tainted.into()), "{target}");
+    }
+}
+
+#[test]
 fn a_pointer_or_a_log_that_cannot_be_read_keeps_the_session() {
     let text = "name = \"mine\"\nregex = 'a(?<step>\\d)'\npointer = \"now\"\n\
         metrics = { file = \"log.csv\", join = \"step\" }";

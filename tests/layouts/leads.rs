@@ -191,7 +191,11 @@ fn a_text_that_only_passes_through_a_checkpoint_leads_nowhere() {
         ("/data/checkpoint-2/x/checkpoint-9", true),
         ("/data/checkpoint-2/checkpoint-9", true),
         ("/data/checkpoint-2/x/y", true),
+        ("/data/checkpoint-2/x/checkpoint-9/y", true),
         ("/data/checkpoint-9/checkpoint-2", false),
+        // The folder's own name stands before it.
+        ("/data/run/checkpoint-2/x/y", false),
+        ("checkpoint-2/x/y", false),
         ("checkpoint-2/model.safetensors", false),
         // Elsewhere below the root.
         ("../other/checkpoint-9", false),
@@ -202,6 +206,10 @@ fn a_text_that_only_passes_through_a_checkpoint_leads_nowhere() {
         let scan = tree.scan();
         let run = scan.inventory.sessions.iter().find(|s| &*s.name == "run").unwrap();
         assert_eq!(!run.tainted.is_empty(), tainted, "{content}: {:?}", run.tainted);
+        // Where it may be meant it is protected, whether or not the rest is.
+        let named = !run.checkpoints[0].pointers().is_empty();
+        let is_other = content.contains("checkpoint-9") && !content.ends_with("checkpoint-2");
+        assert_eq!(named, !is_other, "{content}");
     }
     let tree = Tree::new();
     tree.hf("run/checkpoint-2", 2).hf("other/checkpoint-9", 9);

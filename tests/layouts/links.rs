@@ -63,6 +63,42 @@ fn links_from_another_machine_are_read_by_name() {
 }
 
 #[test]
+fn links_from_another_machine_lead_however_deep_into_a_checkpoint() {
+    let table = [
+        ("/gone/run/checkpoint-1/model.pt", true, false),
+        ("/gone/run/checkpoint-1/global_step1/model.pt", true, false),
+        ("/gone/run/checkpoint-1/a/b/c/d/model.pt", true, false),
+        // Or to what was once saved in one that is called so.
+        ("/gone/old/checkpoint-1/a/model.pt", true, true),
+        ("/gone/old/checkpoint-1/dpo/checkpoint-7/model.pt", false, true),
+        // Of one that is not here.
+        ("/gone/run/checkpoint-7/global_step1/model.pt", false, true),
+        ("/gone/data/7/train", false, false),
+    ];
+    for (target, is_found, tainted) in table {
+        let tree = Tree::new();
+        tree.hf("run/checkpoint-1", 1).hf("run/checkpoint-2", 2).link("run/serving", target);
+        let scan = tree.scan();
+        let session = &scan.inventory.sessions[0];
+        let found = session.checkpoints[0].pointers().len();
+        assert_eq!((found, session.tainted.len()), (is_found.into(), tainted.into()), "{target}");
+    }
+}
+
+/// A date is no checkpoint, wherever checkpoints are numbers.
+#[test]
+fn digits_further_up_a_path_are_no_checkpoint() {
+    for (target, tainted) in [("/gone/2024/data/train", false), ("/gone/data/2024", true)] {
+        let tree = Tree::new();
+        tree.file("run/11/model.pt", "w").link("run/data", target);
+        let layout = "[[layout]]\nname = \"n\"\nregex = '(?<step>[0-9]+)'\nunit = \"directory\"\n";
+        let layouts = retain::layout::with(&retain::core::policy::layouts(layout).0).unwrap();
+        let scan = tree.scan_with(&ScanOptions { layouts, ..ScanOptions::default() });
+        assert_eq!(!scan.inventory.sessions[0].tainted.is_empty(), tainted, "{target}");
+    }
+}
+
+#[test]
 fn a_pointer_that_leads_nowhere_keeps_the_session() {
     let table = [
         ("run/last", "checkpoint-9"),
