@@ -16,6 +16,7 @@ use crate::core::named;
 use crate::layout::folder::{cannot_read, join, last_component};
 use crate::layout::{Folder, Note, Notes, pointer};
 use crate::store::{Dir, Kind, Stat, Store};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io;
 
@@ -128,7 +129,8 @@ pub fn follow(store: &dyn Store, drafts: &mut [Draft], links: &[Link]) {
             None => (None, true),
         }
     };
-    let looked: Vec<_> = links.iter().map(look).collect();
+    // Asking the kernel takes a while where the storage is slow.
+    let looked: Vec<_> = links.par_iter().map(look).collect();
     let all = || links.iter().zip(looked.iter().copied());
     let lost: Vec<&Link> =
         all().filter(|(_, (_, is_sure))| !is_sure).map(|(link, _)| link).collect();

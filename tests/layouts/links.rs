@@ -1,7 +1,13 @@
 use crate::tree::{Tree, brief};
+use retain::core::model::Space;
 use retain::scan::{ScanOptions, scan};
 use retain::store::local::LocalStore;
+use retain::store::{Dir, Store};
 use std::fs::File;
+use std::io;
+use std::num::NonZero;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 #[test]
 fn symlinks_protect_what_they_lead_to() {
@@ -96,6 +102,51 @@ fn digits_further_up_a_path_are_no_checkpoint() {
         let scan = tree.scan_with(&ScanOptions { layouts, ..ScanOptions::default() });
         assert_eq!(!scan.inventory.sessions[0].tainted.is_empty(), tainted, "{target}");
     }
+}
+
+/// A storage that answers where a link leads only when it was asked for two.
+struct Slow {
+    store: LocalStore,
+    asked: (Mutex<u32>, Condvar),
+}
+
+impl Store for Slow {
+    fn root(&self) -> io::Result<Box<dyn Dir>> {
+        self.store.root()
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        self.store.space()
+    }
+
+    fn absolute(&self) -> Option<&[u8]> {
+        self.store.absolute()
+    }
+
+    fn whereabouts(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let (asked, more) = &self.asked;
+        let mut asked = asked.lock().unwrap();
+        *asked += 1;
+        more.notify_all();
+        let enough = more.wait_timeout_while(asked, Duration::from_secs(60), |asked| *asked < 2);
+        assert!(!enough.unwrap().1.timed_out(), "one after another");
+        self.store.whereabouts(path)
+    }
+}
+
+#[test]
+fn where_links_lead_is_asked_at_once() {
+    let tree = Tree::new();
+    tree.hf("runs/r/checkpoint-1", 1).link("alias", ".");
+    for n in 1..=64 {
+        let target = tree.at("alias/runs/r/checkpoint-1");
+        tree.link(&format!("runs/deep/{n}"), target.to_str().unwrap());
+    }
+    let store = LocalStore::new(File::open(tree.at("runs")).unwrap().into());
+    let slow = Slow { store, asked: (Mutex::new(0), Condvar::new()) };
+    let found =
+        scan(&slow, &ScanOptions { threads: NonZero::new(4), ..Default::default() }, &|_| {});
+    assert_eq!(found.inventory.sessions[0].checkpoints[0].pointers().len(), 64);
 }
 
 #[test]
