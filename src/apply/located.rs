@@ -121,7 +121,7 @@ impl Located {
     /// # Errors
     /// It cannot be read whole.
     pub fn measure(&self, item: &Intent, home: bool) -> io::Result<Unit> {
-        self.measure_at(item, |part, _| Ok(if home { self.parent(part) } else { self.slot(part) }))
+        Self::measure_at(item, |part, _| Ok(if home { self.parent(part) } else { self.slot(part) }))
     }
 
     /// What a checkpoint would be once all of it is back at its path.
@@ -129,14 +129,13 @@ impl Located {
     /// # Errors
     /// It cannot be read whole.
     pub fn measure_where_it_lies(&self, item: &Intent) -> io::Result<Unit> {
-        self.measure_at(item, |part, name| match self.slot(part) {
+        Self::measure_at(item, |part, name| match self.slot(part) {
             Some(slot) if dir::look(slot, name)?.is_some() => Ok(Some(slot)),
             _ => Ok(self.parent(part)),
         })
     }
 
     fn measure_at<'a>(
-        &self,
         item: &Intent,
         lies: impl Fn(&Part, &CStr) -> io::Result<Option<BorrowedFd<'a>>>,
     ) -> io::Result<Unit> {

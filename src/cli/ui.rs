@@ -111,7 +111,9 @@ impl Ui {
             let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
             self.note(lines.join("\n"));
         } else {
-            lines.iter().for_each(|line| self.note(line));
+            for line in lines {
+                self.note(line);
+            }
         }
     }
 

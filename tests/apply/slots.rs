@@ -149,8 +149,8 @@ fn i30_what_root_makes_is_the_folders_owners_whatever_comes_between() {
             assert_eq!(owners(&folder), [ALICE; 2], "{mishap:?} {at}");
         }
     }
-    for at in 0..6 {
-        let cases: &[(Mishap, Option<Errno>)] = match kinds[at] {
+    for (at, kind) in kinds.iter().enumerate().take(6) {
+        let cases: &[(Mishap, Option<Errno>)] = match *kind {
             "mkdir" => &[
                 (DoneButFailed(Errno::EXIST), None),
                 (Fail(Errno::NOENT), None),
