@@ -144,8 +144,8 @@ fn where_links_lead_is_asked_at_once() {
     }
     let store = LocalStore::new(File::open(tree.at("runs")).unwrap().into());
     let slow = Slow { store, asked: (Mutex::new(0), Condvar::new()) };
-    let found =
-        scan(&slow, &ScanOptions { threads: NonZero::new(4), ..Default::default() }, &|_| {});
+    let options = ScanOptions { threads: NonZero::new(4), ..ScanOptions::default() };
+    let found = scan(&slow, &options, &|_| {});
     assert_eq!(found.inventory.sessions[0].checkpoints[0].pointers().len(), 64);
 }
 

@@ -48,7 +48,7 @@ impl<'m> Known<'m> {
     pub fn new(map: &'m Map<'m>, drafts: &[Draft], adapters: &[Lead]) -> Known<'m> {
         let leads = || drafts.iter().flat_map(|d| &d.leads).chain(adapters).map(|l| &*l.target);
         let targets = drafts.iter().flat_map(|d| &d.wishes).map(|w| &*w.target).chain(leads());
-        let sought: HashSet<&[u8]> = targets.flat_map(|t| reversed(t)).collect();
+        let sought: HashSet<&[u8]> = targets.flat_map(reversed).collect();
         let mut known = Known { map, endings: HashMap::new(), folders: HashMap::new() };
         for (path, place) in map.units() {
             if let Some(last) = components(path).next().filter(|last| sought.contains(last)) {
