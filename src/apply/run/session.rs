@@ -153,9 +153,10 @@ impl<'w> Ready<'w> {
                 bytes: d.bytes,
                 files: unit.files,
                 identity: unit::hex(&unit.identity),
-                lasting: match unit.shared[..] {
-                    [] => String::new(),
-                    _ => unit::hex(&unit.lasting),
+                lasting: if unit.shared.is_empty() {
+                    String::new()
+                } else {
+                    unit::hex(&unit.lasting)
                 },
                 why: d.why.clone(),
                 parts: d.parts.iter().zip(&unit.tops).map(part).collect(),
