@@ -3,7 +3,7 @@
 use crate::nsml;
 use crate::support::{Tree, World};
 
-/// A session of the Trainer with so many checkpoints, the last of which `latest` leads to.
+/// A session of the Trainer with so many checkpoints, to the last of which a link elsewhere was just made.
 fn write(tree: &Tree, session: &str, last: u32) {
     for step in 1..=last {
         let at = format!("{session}/checkpoint-{step}");
@@ -12,13 +12,13 @@ fn write(tree: &Tree, session: &str, last: u32) {
         tree.file(format!("{at}/training_args.bin"), "x");
         tree.sized(format!("{at}/model.safetensors"), 20_000);
     }
-    tree.symlink(format!("{session}/latest"), format!("checkpoint-{last}"));
+    tree.symlink("elsewhere/latest", format!("../{session}/checkpoint-{last}"));
 }
 
 fn storage() -> (Tree, World) {
     let tree = Tree::new();
     write(&tree, "a/s", 6);
-    let world = nsml::world(&tree);
+    let world = nsml::world(&tree).in_real_time();
     world.run(["init"]).ok();
     (tree, world)
 }

@@ -161,8 +161,10 @@ fn the_last_run_is_none_before_one_that_cannot_be_read() {
         std::fs::rename(at(&newest), &away).unwrap();
         tree.symlink(at(&newest), "elsewhere");
         let look = || Snapshot::of(tree.path()).without("lock");
-        let before = look();
         let named = format!("`{}` of run {newest} cannot be read", at(&newest).display());
+        // The first one makes the lock.
+        drop(later().run(["undo"]).code(1));
+        let before = look();
         for args in [&["undo", "-n"][..], &["undo"], &["undo", "last", SESSION]] {
             later().run(args).code(1).warns(&format!("error: {named}")).warns("or is moved away");
         }
