@@ -30,7 +30,7 @@ const ABOUT: About = About {
     metrics: "the name, which is rounded",
     pointers: "`-last` is marked `latest`",
     unfinished: "the marker; a rank without the file; no `.metadata`",
-    traps: "no `KEY=VALUE` in the name, as of imported models, or a file here and in the ranks' folders: ambiguous. `*.nemo` and an `-EMA` without its checkpoint are never candidates",
+    traps: "no `KEY=VALUE` in the name, as of imported models, a file here and in the ranks' folders, or what may be of several models or runs: ambiguous. `*.nemo` and an `-EMA` without its checkpoint are never candidates",
 };
 
 impl Layout for Nemo {
@@ -60,6 +60,7 @@ impl Layout for Nemo {
         for claim in &mut claims {
             describe(claim, folder);
         }
+        super::lightning::apart::tell_apart(&mut claims);
         let own_components = usize::from(folder.name() == b"checkpoints");
         vec![Series { own_components, claims, ..Series::default() }]
     }

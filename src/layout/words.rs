@@ -1,4 +1,4 @@
-//! Words before a number in a name, and what they say that it counts.
+//! What a number in a name counts, by the words before it or as a date.
 //!
 //! What frameworks name themselves counts steps or epochs. In names that a user chooses a number may
 //! as well tell folds, seeds or agents apart, or parts of one checkpoint: then the lower one is no
@@ -20,9 +20,9 @@ pub const STEPS: [&str; 12] = [
 ];
 pub const EPOCHS: [&str; 4] = ["epoch", "epochs", "ep", "e"];
 /// What one checkpoint has several of.
-pub const PARTS: [&str; 18] = [
+pub const PARTS: [&str; 20] = [
     "rank", "shard", "part", "of", "tp", "pp", "dp", "worker", "proc", "process", "gpu", "node",
-    "layer", "block", "module", "expert", "head", "stage",
+    "host", "replica", "layer", "block", "module", "expert", "head", "stage",
 ];
 /// What tells runs apart, not the checkpoints of one.
 pub const RUNS: [&str; 40] = [
@@ -72,11 +72,6 @@ pub const RUNS: [&str; 40] = [
 pub fn is_counter(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     word.len() > 1 && (STEPS.contains(&&*word) || EPOCHS.contains(&&*word))
-}
-
-/// Whether the word stands before what tells runs apart.
-pub fn is_run(word: &str) -> bool {
-    RUNS.contains(&&*word.to_ascii_lowercase())
 }
 
 /// Whether the number behind `before` counts runs or parts: `fold_`, `net-seed=`, `bestFold`.

@@ -96,6 +96,25 @@ fn imported_models_are_no_run() {
     assert_eq!(deletions(&scan), ["cache/meta-llama:"]);
 }
 
+/// The newest of all are not those of each model, or of each fold.
+#[test]
+fn several_models_in_one_directory_are_kept() {
+    let names = |model: &str| (1..=5).map(|n| format!("{model}--x=0.{n}-epoch={n}.ckpt")).collect();
+    let folds: Vec<String> = (1..=5).map(|n| format!("fold{n}--x=0.{n}-epoch={n}.ckpt")).collect();
+    let models: [Vec<String>; 2] = [names("gpt"), names("bert")];
+    for (all, want) in [
+        (folds, "run:"),
+        (models.concat(), "run:"),
+        (names("gpt"), "run: gpt--x=0.1-epoch=1.ckpt gpt--x=0.2-epoch=2.ckpt"),
+    ] {
+        let tree = Tree::new();
+        for (n, name) in (1..).zip(all) {
+            tree.ckpt(&format!("run/checkpoints/{name}"), n, n * 10);
+        }
+        assert_eq!(deletions(&tree.scan()), [want]);
+    }
+}
+
 /// `NeMo` resumes an adapter from the path that it noted when training began.
 #[test]
 fn an_adapter_needs_its_base() {
@@ -139,5 +158,8 @@ fn an_adapter_needs_its_base() {
     // An adapter alone, in a directory that is no checkpoint.
     std::fs::remove_dir_all(tree.at("lora/checkpoints")).unwrap();
     tree.file("lora/final/adapter_metadata.json", metadata(here));
+    assert!(brief(&tree.scan()).contains("<- lora/final/adapter_metadata.json (external)"));
+    // PEFT's beside it names something else.
+    tree.file("lora/final/adapter_config.json", r#"{"base_model_name_or_path": "meta/x"}"#);
     assert!(brief(&tree.scan()).contains("<- lora/final/adapter_metadata.json (external)"));
 }

@@ -35,7 +35,7 @@ fn ignite(tree: &Tree, at: &str) {
 
 const SAVES: [(Save, &str, &[&str]); 6] = [
     (shards, "step_#", &["seed_#", "run#", "bestFold-#", "stage_#", "layer_#", "expert.#"]),
-    (orbax, "ckpt_#", &["seed_#", "agent_#"]),
+    (orbax, "ckpt_#", &["seed_#", "agent_#", "replica_#"]),
     (flax, "params_#", &["params_seed_#"]),
     (tensorflow, "ckpt-#", &["fold-#", "cv-#.ckpt"]),
     (deepspeed, "global_step#", &["seed_#", "fold#"]),

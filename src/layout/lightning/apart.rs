@@ -10,7 +10,7 @@ use super::name;
 use crate::core::called;
 use crate::core::model::{Marks, Step};
 use crate::layout::Claim;
-use crate::layout::words::{is_counter, is_run};
+use crate::layout::words::{is_counter, orders_nothing};
 use std::collections::BTreeMap;
 
 /// What the names of a series have besides pairs and what counts, and who is in it.
@@ -129,15 +129,14 @@ fn tells(text: &str, members: &[Member], place: usize) -> bool {
     if !members.iter().all(is_whole) {
         return false;
     }
-    let word = last_word(text);
-    if is_run(word) {
+    if orders_nothing(text) {
         return true;
     }
     let numbers: Option<Vec<u64>> = members.iter().map(|m| m.numbers[place].parse().ok()).collect();
     let Some(numbers) = numbers else { return true };
     // The number of a word, as in `resnet50`, is part of it.
     let alone = text.is_empty() || text.ends_with('-');
-    !(is_counter(word)
+    !(is_counter(last_word(text))
         || follow(&numbers, members.iter().map(|m| m.epoch))
         || follow(&numbers, members.iter().map(|m| m.step))
         || (alone && rise(&numbers, members)))
@@ -219,6 +218,9 @@ mod tests {
             &[("epoch=1-vit-loss=0.3", 1), ("epoch=1-swin-loss=0.2", 1)],
             &[("m-0", 7), ("m-1", 7), ("m-2", 7)],
             &[("m0", 1), ("m1", 1)],
+            &[("modelFold0", 1), ("modelFold1", 2), ("modelFold2", 3)],
+            &[("netSeed=0-epoch=1", 1), ("netSeed=1-epoch=2", 2)],
+            &[("m_rank0", 1), ("m_rank1", 2), ("m_rank2", 3)],
         ] {
             let all = names.iter().map(|n| n.0).collect::<Vec<_>>().join(" ");
             assert_eq!(apart(names), all, "{names:?}");

@@ -5,7 +5,7 @@
 //! the run's log decide, and without them the shorter key is taken.
 
 use crate::layout::metric::rounded;
-use crate::layout::words::is_run;
+use crate::layout::words::tells_runs;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParsedName {
@@ -75,7 +75,7 @@ pub fn outside_pairs(name: &str) -> String {
             out.extend([text, "-"]);
             match word {
                 "epoch" | "step" => out.push_str(start),
-                _ if is_run(word) => out.extend([key, "-", &after[..len]]),
+                _ if tells_runs(key) => out.extend([key, "-", &after[..len]]),
                 _ => {}
             }
             rest = after[len..].strip_prefix('-').unwrap_or("");

@@ -1,6 +1,6 @@
 //! Names taken apart into texts and numbers, and what the numbers seem to count.
 
-use crate::layout::words::{EPOCHS, PARTS, RUNS, STEPS};
+use crate::layout::words::{EPOCHS, PARTS, RUNS, STEPS, is_date, is_year};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -194,11 +194,9 @@ impl<'n> Family<'n> {
 
     /// Whether all values are whole numbers, and no date.
     fn is_count(&self, i: usize) -> bool {
-        let is_date = |v: &str| v.len() == 8 && (v.starts_with("19") || v.starts_with("20"));
-        let year = |v: &str| v.len() == 4 && (v.starts_with("19") || v.starts_with("20"));
         self.members.iter().all(|m| m.1[i].bytes().all(|b| b.is_ascii_digit()))
             && !self.members.iter().all(|m| is_date(m.1[i]))
-            && !(self.members.iter().all(|m| year(m.1[i])) && self.members[0].1.len() > 2)
+            && !(self.members.iter().all(|m| is_year(m.1[i])) && self.members[0].1.len() > 2)
     }
 
     /// The text in front of the number `i`; empty if there is none.
