@@ -5,12 +5,12 @@
 
 use super::model::Marks;
 
-/// The mark that goes with the first such word of a name or path.
+/// The mark that goes with the first such word of a name or path, or with how its last component begins.
 ///
 /// Words end at `-`, `_`, `.`, spaces and slashes; a number behind one (`best2`) is no part of it.
 pub fn mark(name: &[u8]) -> Option<Marks> {
     let mut words = name.split(|b| matches!(b, b'-' | b'_' | b'.' | b' ' | b'/'));
-    words.find_map(|word| {
+    let in_words = words.find_map(|word| {
         let digits = word.iter().rev().take_while(|b| b.is_ascii_digit()).count();
         let is = |text: &[u8]| word[..word.len() - digits].eq_ignore_ascii_case(text);
         match word.len() - digits {
@@ -19,15 +19,24 @@ pub fn mark(name: &[u8]) -> Option<Marks> {
             6 if is(b"latest") => Some(Marks::LATEST),
             _ => None,
         }
-    })
+    });
+    in_words.or_else(|| of_its_start(name))
 }
 
-/// Whether it is called the best or the last, also in one word with what follows (`bestmodel`).
-pub fn last_or_best(id: &[u8]) -> bool {
-    let name = &id[id.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1)..];
+/// In one word with what follows (`bestmodel`); of a path the last component counts.
+fn of_its_start(name: &[u8]) -> Option<Marks> {
+    let name = name.rsplit(|b| *b == b'/').next()?;
     let starts =
         |word: &[u8]| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    starts(b"last") || starts(b"best") || mark(id).is_some()
+    let mut known =
+        [(&b"best"[..], Marks::BEST), (b"last", Marks::LATEST), (b"latest", Marks::LATEST)]
+            .into_iter();
+    known.find(|(word, _)| starts(word)).map(|(_, mark)| mark)
+}
+
+/// Whether it is called the best or the last.
+pub fn last_or_best(id: &[u8]) -> bool {
+    mark(id).is_some()
 }
 
 #[cfg(test)]
@@ -48,14 +57,15 @@ mod tests {
             ("model_last", last, true),
             ("model-latest.ckpt", last, true),
             ("last_or_best", last, true),
-            ("bestmodel", None, true),
-            ("lasting", None, true),
-            ("val/lasting", None, true),
+            ("bestmodel", best, true),
+            ("latestmodel.pt", last, true),
+            ("lasting", last, true),
+            ("val/lasting", last, true),
             ("bests/7", None, false),
             ("elastic-3", None, false),
             ("blast", None, false),
             ("model_bestial", None, false),
-            ("best1b", None, true),
+            ("best1b", best, true),
             ("2best", None, false),
             ("epoch=3-step=40.ckpt", None, false),
             ("las", None, false),

@@ -144,7 +144,7 @@ impl<'a> SessionView<'a> {
         let session = &inventory.sessions[index];
         let policy = &file.policies[usize::from(policy_index)];
         let order = Order::of(session, policy.restarted);
-        let members = order.newest_first(session, rules::sees, keys);
+        let members = order.newest_first(session, Checkpoint::is_seen, keys);
         let restarted = (order == Order::Step
             && policy.restarted == super::policy::Restarted::Keep)
             .then(|| super::order::restarted(session, &members, now))

@@ -288,6 +288,11 @@ impl Checkpoint {
         self.is_named_last_or_best() || self.marks.has(Marks::LATEST) || self.marks.has(Marks::BEST)
     }
 
+    /// Rules see it: complete, and without contradictions.
+    pub fn is_seen(&self) -> bool {
+        self.complete && !self.marks.has(Marks::AMBIGUOUS)
+    }
+
     /// It is called the last or the best.
     pub fn is_named_last_or_best(&self) -> bool {
         super::called::last_or_best(self.id.as_bytes())

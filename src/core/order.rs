@@ -3,7 +3,6 @@
 //! Newness is a total order made of facts in the checkpoints; the order of a directory listing
 //! never enters it.
 
-use super::decide::rules;
 use super::model::{Checkpoint, Session, Step, Time};
 use super::name::natural_cmp;
 use super::policy::Restarted;
@@ -152,20 +151,19 @@ pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
 fn mixed(session: &Session, members: &[u32], now: Time, within_a_copy: i64) -> Option<u32> {
     let at = |i: u32| &session.checkpoints[i as usize];
     let time = |i: u32| at(i).saved_at.filter(|t| *t <= now);
-    [Kind::Step, Kind::Epoch].into_iter().find_map(|kind| {
-        let above = members.iter().filter(|&&i| Kind::of(at(i)) >= kind);
-        let first = above.map(|&i| time(i)).min()?;
-        // What is called the last or the best is a copy or protected: it has no place to lose.
-        let odd = members.iter().filter(|&&i| match Kind::of(at(i)) {
-            Kind::Step => false,
-            Kind::Epoch => kind == Kind::Step,
-            Kind::Neither => kind == Kind::Epoch && !at(i).is_last_or_best(),
-        });
-        let last = *odd.max_by_key(|&&i| (time(i).is_none(), time(i), i))?;
-        let is_older =
-            time(last).zip(first).is_some_and(|(t, first)| first.since(t) > within_a_copy);
-        (!is_older).then_some(last)
-    })
+    [(Kind::Step, Kind::Epoch), (Kind::Epoch, Kind::Neither)].into_iter().find_map(
+        |(kind, lacks)| {
+            let above = members.iter().filter(|&&i| Kind::of(at(i)) >= kind);
+            let first = above.map(|&i| time(i)).min()?;
+            // What is called the last or the best is a copy or protected: it has no place to lose.
+            let lacks = |i: u32| Kind::of(at(i)) == lacks && !at(i).is_last_or_best();
+            let odd = members.iter().filter(|&&i| lacks(i));
+            let last = *odd.max_by_key(|&&i| (time(i).is_none(), time(i), i))?;
+            let is_older =
+                time(last).zip(first).is_some_and(|(t, first)| first.since(t) > within_a_copy);
+            (!is_older).then_some(last)
+        },
+    )
 }
 
 /// What tells a checkpoint's place, the lower the older.
@@ -202,7 +200,7 @@ pub enum Disagreement {
 impl Disagreement {
     /// `later` is what [`restarted`] returned for the session.
     pub fn of(session: &Session, later: u32) -> Disagreement {
-        let has_steps = || session.checkpoints.iter().any(|c| rules::sees(c) && c.step.is_some());
+        let has_steps = || session.checkpoints.iter().any(|c| c.is_seen() && c.step.is_some());
         match session.checkpoints.get(later as usize).map(Kind::of) {
             Some(Kind::Neither) => Disagreement::Neither,
             Some(Kind::Epoch) if has_steps() => Disagreement::EpochOnly,
@@ -300,5 +298,8 @@ mod tests {
         assert_eq!(found(&|c| c.marks.set(Marks::LATEST)), None);
         assert_eq!(found(&|c| c.marks.set(Marks::BEST)), None);
         assert_eq!(found(&|c| c.marks.set(Marks::PINNED)), Some(1));
+        let epoch = |c: &mut Checkpoint| c.epoch = Some(Step::Whole(2));
+        assert_eq!(found(&epoch), Some(1));
+        assert_eq!(found(&|c| (c.id, c.epoch) = ("best_ep2".into(), Some(Step::Whole(2)))), None);
     }
 }

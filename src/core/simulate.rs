@@ -4,7 +4,7 @@
 //! decision is [`decide`]'s with that run's time for now. What an inventory does not tell about the
 //! past is taken like this: a checkpoint's age goes by when it was saved, a session with later saves
 //! was running, metrics, pins, tags and submissions were there from the start, and pointers named
-//! nothing yet, but for copies that are the last or the best by name. The last run is at the end and sees everything as it is.
+//! nothing yet; what is called the last or the best was so from the start. The last run is at the end and sees everything as it is.
 
 use super::decide::decide;
 use super::decision::{Reason, Verdict};
@@ -289,11 +289,8 @@ fn as_saved(original: &Checkpoint) -> Checkpoint {
     let mut c = original.clone();
     c.saved_at = c.saved_at.or(c.last_write);
     c.last_write = None;
-    // A copy without a number has its mark by its name, and had it from the start.
-    if c.step.is_some() || c.epoch.is_some() {
-        c.marks.clear(Marks::LATEST);
-        c.marks.clear(Marks::BEST);
-    }
+    c.marks.clear(Marks::LATEST);
+    c.marks.clear(Marks::BEST);
     if let Some(extra) = &mut c.extra {
         extra.pointers.clear();
     }

@@ -7,7 +7,8 @@
 
 use super::folder::{Folder, cannot_read, join, last_component};
 use super::{Claim, Notes, Series};
-use crate::core::model::{Marks, Pointer};
+use crate::core::called;
+use crate::core::model::Pointer;
 use crate::core::name::encode;
 use crate::core::named::{components, inside, is_sure};
 use crate::store::Kind;
@@ -96,21 +97,9 @@ pub fn lost(name: &str, target: &[u8]) -> String {
     format!("{name} names `{shown}`, which is not here")
 }
 
-/// The mark that goes with what a pointer is called.
-pub fn mark(name: &str) -> Option<Marks> {
-    let name = name.to_ascii_lowercase();
-    if name.starts_with("last") || name.starts_with("latest") {
-        Some(Marks::LATEST)
-    } else if name.starts_with("best") {
-        Some(Marks::BEST)
-    } else {
-        None
-    }
-}
-
 /// Notes on a claim that the pointer called `name`, in its own session, leads to it.
 pub fn attach(claim: &mut Claim, name: &str) {
-    if let Some(mark) = mark(name) {
+    if let Some(mark) = called::mark(name.as_bytes()) {
         claim.marks.set(mark);
     }
     let pointer = Pointer { name: name.into(), external: false };

@@ -8,13 +8,14 @@
 
 use super::draft::Draft;
 use super::index::{Reader, Writer};
+use crate::core::called;
 use crate::core::lead;
 pub use crate::core::lead::parent as parent_of;
 use crate::core::model::{Guard, Pointer};
 use crate::core::name::encode;
 use crate::core::named;
 use crate::layout::folder::{cannot_read, join, last_component};
-use crate::layout::{Folder, Note, Notes, pointer};
+use crate::layout::{Folder, Note, Notes};
 use crate::store::{Dir, Kind, Stat, Store};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -260,7 +261,7 @@ pub fn attach(draft: &mut Draft, checkpoint: u32, link: &[u8]) {
     };
     let pointer = Pointer { name: shown.into(), external: !inside };
     let checkpoint = &mut draft.session.checkpoints[checkpoint as usize];
-    let mark = pointer::mark(&encode(short)).unwrap_or_default();
+    let mark = called::mark(short).unwrap_or_default();
     checkpoint.marks.set(mark);
     let pointers = &mut checkpoint.extra_mut().pointers;
     if !pointers.contains(&pointer) {
@@ -277,9 +278,9 @@ pub fn is_like_a_checkpoint(draft: &Draft, name: &[u8]) -> bool {
 fn looks_like_pointer(draft: &Draft, link: &Link) -> bool {
     let name = last_component(&link.path);
     let known = |n: &[u8]| is_like_a_checkpoint(draft, n);
-    let called = ["last", "latest", "best", "current", "newest"]
-        .iter()
-        .any(|word| name.to_ascii_lowercase().starts_with(word.as_bytes()));
+    let lower = name.to_ascii_lowercase();
+    let called = called::last_or_best(name)
+        || ["current", "newest"].iter().any(|word| lower.starts_with(word.as_bytes()));
     // Further up, digits alone may be a date.
     let says = |n: &[u8]| known(n) && !n.iter().all(u8::is_ascii_digit);
     let mut target = named::components(&link.target);

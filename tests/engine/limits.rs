@@ -119,6 +119,8 @@ fn a_limit_takes_none_for_a_base_of_what_it_takes() {
     // What stays needs it too.
     check(&needing(&[&[], &["1"], &[], &["1"]]), 2, "1 4", true);
     check(&needing(&[&[], &["1"], &[], &["1"]]), 1, "1 4", false);
+    // One that min-keep holds counts, whoever needs it.
+    check(&needing(&[&[], &["4"], &[], &[]]), 1, "4", true);
     // Each needs the other: neither is ever taken, and both count.
     check(&needing(&[&["2"], &["1"], &[], &[]]), 2, "1 2 4", false);
     // Something else holds it.

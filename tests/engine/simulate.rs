@@ -5,7 +5,7 @@ use crate::support::{DAY, NOW, Root, bare, best, checkpoint, edit, keeps, policy
 use proptest::prelude::*;
 use retain::core::decide::decide;
 use retain::core::decision::Verdict;
-use retain::core::model::{Inventory, Marks, Space, Status, Time};
+use retain::core::model::{Inventory, Marks, Pointer, Space, Status, Time};
 use retain::core::policy::{
     Across, Amount, Cap, MaxDelete, OnExceed, Policy, Quota, Rule, RuleKind, Safety,
 };
@@ -180,7 +180,7 @@ fn pointers_protect_only_at_the_end() {
 
 /// `model_best.pth.tar` has no step of its own; else it would make every run keep all.
 #[test]
-fn a_copy_that_is_marked_the_best_was_so_from_the_start() {
+fn what_is_called_the_best_was_so_from_the_start() {
     let mut root = daily(&[0.1, 0.2, 0.3]);
     let going = |root: &Root| {
         let s = run(&root.0, &keeps(RuleKind::Last(1)));
@@ -192,6 +192,24 @@ fn a_copy_that_is_marked_the_best_was_so_from_the_start() {
     root.last().checkpoints.push(copy);
     assert_eq!(going(&root), before);
     assert_eq!(before.len(), 2);
+}
+
+/// What named them by then nobody knows, whether they have numbers or not.
+#[test]
+fn a_pointer_protects_at_the_end_alone() {
+    for numbered in [true, false] {
+        let mut root = daily(&[0.1, 0.2, 0.3, 0.4]);
+        for c in &mut root.last().checkpoints {
+            c.step = c.step.filter(|_| numbered);
+        }
+        let named = &mut root.last().checkpoints[1];
+        named.marks.set(Marks::LATEST);
+        let pointer = Pointer { name: "latest".into(), external: false };
+        named.extra_mut().pointers = vec![pointer];
+        let s = run(&root.0, &keeps(RuleKind::Last(1)));
+        let went: Vec<_> = s.deletions.iter().map(|d| d.checkpoint).collect();
+        assert_eq!(went, [0, 1, 2], "{numbered}");
+    }
 }
 
 #[test]

@@ -158,6 +158,9 @@ fn a_pointer_that_leads_nowhere_keeps_the_session() {
         ("run/keep", "/gone/checkpoint-1/x/checkpoint-9"),
         ("run/best", "best"),
         ("run/latest", "/gone/elsewhere"),
+        ("run/model_best", "/gone/elsewhere"),
+        ("run/serving.latest", "/gone/elsewhere"),
+        ("run/current_model", "/gone/elsewhere"),
         ("run/checkpoint-7", "../gone"),
     ];
     for (link, target) in table {

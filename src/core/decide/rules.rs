@@ -18,11 +18,6 @@ pub struct Member<'a> {
     pub session: u32,
 }
 
-/// Whether rules see a checkpoint at all: complete, and without contradictions.
-pub fn sees(c: &Checkpoint) -> bool {
-    c.complete && !c.marks.has(Marks::AMBIGUOUS)
-}
-
 /// One member's answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {

@@ -14,19 +14,19 @@ use crate::scan::link::{Place, attach, guard, is_like_a_checkpoint, parent_of};
 use crate::store::Store;
 
 /// The base of an adapter in a directory that is no part of a checkpoint.
-pub fn read_adapter(folder: &Folder<'_>, notes: &mut Notes) -> Option<Lead> {
-    let config = CONFIGS.into_iter().find(|c| folder.has_file(c.file.as_bytes()))?;
-    let path = folder.join(config.file.as_bytes());
-    match config.base(&*folder.dir) {
-        Ok(target) => {
-            let name = config.file.to_owned();
-            target.map(|target| Lead { name, path, target, is_here: true })
-        }
-        Err(text) => {
-            notes.fault(path, text);
-            None
+pub fn read_adapter(folder: &Folder<'_>, notes: &mut Notes) -> Vec<Lead> {
+    let mut leads = Vec::new();
+    for config in CONFIGS.into_iter().filter(|c| folder.has_file(c.file.as_bytes())) {
+        let path = folder.join(config.file.as_bytes());
+        match config.base(&*folder.dir) {
+            Ok(target) => {
+                let name = config.file.to_owned();
+                leads.extend(target.map(|target| Lead { name, path, target, is_here: true }));
+            }
+            Err(text) => notes.fault(path, text),
         }
     }
+    leads
 }
 
 /// What all leads come to.
