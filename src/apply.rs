@@ -60,7 +60,7 @@ pub use outcome::{
 pub use purge::{Which, purge};
 pub use recover::{Recovery, recover, recover_for};
 pub use root::{Root, RootError, declare, init};
-pub use run::{ApplyOptions, apply, check_root, check_unused};
+pub use run::{ApplyOptions, apply, check_beforehand, check_root};
 pub use runs::{RunItem, RunSummary, runs};
 pub use undo::{What, undo};
 

@@ -85,18 +85,17 @@ pub fn random() -> io::Result<String> {
 /// meant; never over anything.
 ///
 /// # Errors
-/// Something bears the name.
-pub fn place(dir: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
-    match fs::renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE) {
-        // NFS and others promise no such thing: over a directory that is not empty nothing is renamed.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-        done => return Ok(done?),
-    }
-    match fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => Ok(fs::renameat(dir, temporary, dir, name)?),
-        Err(e) => Err(e.into()),
-        Ok(_) => Err(Errno::EXIST.into()),
-    }
+/// Something bears the name, or the file system cannot promise that.
+pub fn rename_new(dir: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
+    Ok(fs::renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE)?)
+}
+
+/// The same where it cannot: over nothing but an empty directory.
+///
+/// # Errors
+/// Something else bears the name.
+pub fn rename(dir: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
+    Ok(fs::renameat(dir, temporary, dir, name)?)
 }
 
 /// Removes such a directory again.
@@ -160,15 +159,19 @@ mod tests {
         let dir = File::open(folder.path()).unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir(at("new")).unwrap();
-        place(dir.as_fd(), c"new", c"own").unwrap();
+        rename_new(dir.as_fd(), c"new", c"own").unwrap();
         assert!(at("own").is_dir() && !at("new").exists());
         std::fs::create_dir(at("new")).unwrap();
-        let taken = place(dir.as_fd(), c"new", c"own").unwrap_err();
+        let taken = rename_new(dir.as_fd(), c"new", c"own").unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
         discard(dir.as_fd(), c"new").unwrap();
         assert!(at("own").is_dir() && !at("new").exists());
         std::fs::write(at("own/file"), "").unwrap();
         assert!(discard(dir.as_fd(), c"own").is_err());
+        std::fs::create_dir(at("new")).unwrap();
+        assert!(rename(dir.as_fd(), c"new", c"own").is_err());
+        rename(dir.as_fd(), c"new", c"another").unwrap();
+        assert!(at("own/file").exists() && at("another").is_dir());
     }
 
     #[test]

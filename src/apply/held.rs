@@ -5,6 +5,7 @@
 
 use super::journal::record::Intent;
 use super::located::Located;
+use super::parallel;
 use super::root::Root;
 use super::runs::RunSummary;
 use crate::core::limit::usage::Usage;
@@ -39,9 +40,16 @@ pub struct Freed {
 
 impl Freed {
     /// Looks at some checkpoints of a run while they lie there.
-    pub fn look<'i>(&mut self, root: &Root, run: &str, items: impl Iterator<Item = &'i Intent>) {
-        let linked = items.filter(|item| !item.lasting.is_empty());
-        self.linked = linked.map(|item| (item.item, weigh(root, run, item))).collect();
+    pub fn look<'i>(
+        &mut self,
+        root: &Root,
+        threads: usize,
+        run: &str,
+        items: impl Iterator<Item = &'i Intent>,
+    ) {
+        let linked: Vec<&Intent> = items.filter(|item| !item.lasting.is_empty()).collect();
+        let weights = parallel::map(threads, &linked, |item| weigh(root, run, item));
+        self.linked = linked.iter().map(|item| item.item).zip(weights).collect();
     }
 
     /// Bytes that are free when one of these is gone, after those asked before. What could not be looked

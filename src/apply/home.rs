@@ -4,7 +4,7 @@
 //! then each directory of checkpoints that the user can write has its own lock and journal in its
 //! own `.retain/`, and [`find`] gathers them again.
 
-use super::calls::{self, Calls};
+use super::calls::Calls;
 use super::dir::{self, OURS, Rel};
 use super::parallel;
 use super::root::{self, Root};
@@ -162,15 +162,12 @@ impl given::Maker for ByCalls<'_> {
         self.0.give(made, uid)
     }
 
-    fn place(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
-        match self.0.rename_new(at, temporary, at, name) {
-            // NFS, Lustre, Gluster know no NOREPLACE. At worst an empty directory gives way.
-            Err(e) if calls::unsupported(&e) => match dir::look(at, name)? {
-                None => self.0.rename(at, temporary, at, name),
-                Some(_) => Err(Errno::EXIST.into()),
-            },
-            done => done,
-        }
+    fn rename_new(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
+        self.0.rename_new(at, temporary, at, name)
+    }
+
+    fn rename(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
+        self.0.rename(at, temporary, at, name)
     }
 
     fn discard(&self, at: BorrowedFd<'_>, temporary: &CStr) -> io::Result<()> {

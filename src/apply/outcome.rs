@@ -97,14 +97,6 @@ impl Count {
         self.checkpoints += more.checkpoints;
         self.bytes = self.bytes.saturating_add(more.bytes);
     }
-
-    #[must_use]
-    pub fn less(self, part: Count) -> Count {
-        Count {
-            checkpoints: self.checkpoints.saturating_sub(part.checkpoints),
-            bytes: self.bytes.saturating_sub(part.bytes),
-        }
-    }
 }
 
 /// A session, or one checkpoint of it, that was left alone.
@@ -141,9 +133,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of what was moved, what lies whole in the trash, as far as the run knows.
-    pub fn restorable(&self) -> Count {
-        self.moved.less(self.purged).less(self.unpurged)
+    /// How many of what was moved lie whole in the trash, as far as the run knows. Their bytes are no
+    /// difference: of what is purged those count that the disk got back.
+    pub fn restorable(&self) -> u64 {
+        let gone = self.purged.checkpoints.saturating_add(self.unpurged.checkpoints);
+        self.moved.checkpoints.saturating_sub(gone)
     }
 }
 
@@ -152,8 +146,8 @@ impl Report {
 pub struct PurgeReport {
     pub recovered: Option<Recovery>,
     pub purged: Count,
-    /// What it began on and did not bring to an end, or did not find: not gone for good, and no undo
-    /// takes it as it is.
+    /// What it began on and did not bring to an end, or did not find: not gone for good, and of it an undo
+    /// takes only what nothing was taken of.
     pub unpurged: Count,
     /// Pinned, or pointed at, since they were moved: they stay in the trash, restorable.
     pub kept: Vec<Skip>,
@@ -417,8 +411,5 @@ mod tests {
             count.add(bytes);
         }
         assert_eq!(count, Count { checkpoints: 3, bytes: u64::MAX });
-        let (one, all) = (Count { checkpoints: 1, bytes: 3 }, Count { checkpoints: 3, bytes: 9 });
-        assert_eq!(all.less(one), Count { checkpoints: 2, bytes: 6 });
-        assert_eq!(one.less(all), Count::default());
     }
 }

@@ -263,7 +263,8 @@ pub fn going(work: &[&SessionWork]) -> BTreeSet<Rel> {
     parts.map(|place| place.dir.join(place.name.clone())).collect()
 }
 
-fn path_of(place: &Place) -> Vec<u8> {
+/// Below the root.
+pub(super) fn path_of(place: &Place) -> Vec<u8> {
     let parents = place.dir.components().iter();
     let all = parents.chain([&place.name]).map(|c| c.to_bytes());
     all.collect::<Vec<_>>().join(&b'/')

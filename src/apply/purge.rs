@@ -229,7 +229,7 @@ fn purge_run(
         open_journal.commit(calls).map_err(ApplyError::journal("write the journal"))?;
         let mut freed = Freed::default();
         let going = batch.iter().flat_map(|sorted| &sorted.goes);
-        freed.look(site.root, &run.id, going.map(|i| &i.intent));
+        freed.look(site.root, threads, &run.id, going.map(|i| &i.intent));
         // Where there are fewer sessions than threads, each has several.
         let within = threads.div_ceil(batch.len());
         let removal = || {

@@ -53,8 +53,11 @@ pub fn apply(
     progress: Progress<'_>,
 ) -> Result<Report, ApplyError> {
     let threads = options.settings.threads_on(root);
-    let (made, work) =
-        parallel::both(threads, || check_plan(root, plan, options), || work::read(plan));
+    let (made, work) = parallel::both(
+        threads,
+        || check_plan(root, plan, options.settings.now),
+        || work::read(plan),
+    );
     let (made, mut work) = (made?, work?);
     let bytes = work.iter().flat_map(|w| &w.deletions).map(|d| d.bytes).sum();
     let checkpoints = work.iter().map(|w| w.deletions.len() as u64).sum();
@@ -94,11 +97,7 @@ pub fn apply(
 }
 
 /// Everything that must hold of plan and root before a lock is taken; gives when the plan was made.
-fn check_plan(
-    root: &Root,
-    plan: &PlanFile,
-    options: &ApplyOptions<'_>,
-) -> Result<Time, ApplyError> {
+fn check_plan(root: &Root, plan: &PlanFile, now: Time) -> Result<Time, ApplyError> {
     // I13: nobody changed it, and it is of this format.
     plan.check()?;
     // I11: the policy's own limit on what one run may delete.
@@ -113,7 +112,7 @@ fn check_plan(
         return Err(ApplyError::NoMarker(root.path.display().to_string()));
     }
     check_root(root, plan)?;
-    Ok(plan.check_age(options.settings.now)?)
+    Ok(plan.check_age(now)?)
 }
 
 /// That the plan was made of this root and of no other; apply checks it too.
@@ -304,12 +303,19 @@ impl AtHome<'_> {
     }
 }
 
-/// For whoever has something to do before a plan is carried out: one that was so already is no reason
+/// For whoever has something to do before a plan is carried out: one that will be refused is no reason
 /// for it. Apply looks again, under the lock.
 ///
 /// # Errors
-/// It was carried out, as far as the journals tell that apply would write to.
-pub fn check_unused(root: &Root, plan: &PlanFile, threads: usize) -> Result<(), ApplyError> {
+/// Plan or root are refused, or it was carried out, as far as the journals tell that apply would write
+/// to.
+pub fn check_beforehand(
+    root: &Root,
+    plan: &PlanFile,
+    threads: usize,
+    now: Time,
+) -> Result<(), ApplyError> {
+    check_plan(root, plan, now)?;
     let work = work::read(plan)?;
     let firsts = work.iter().flat_map(|w| &w.deletions).filter_map(|d| d.parts.first());
     let mut places: BTreeSet<Rel> = firsts.map(|place| place.dir.clone()).collect();
@@ -376,13 +382,13 @@ fn with_report(error: &ApplyError, report: Report) -> ApplyError {
         ApplyError::Stopped { why, .. } => why.clone(),
         other => other.to_string(),
     };
-    let left = report.restorable().checkpoints;
+    let left = report.restorable();
     let restorable = match (&report.run, left) {
         (Some(run), 1..) => {
             format!("{left} checkpoints are in the trash; `retain undo {run}` brings them back")
         }
         _ if report.unpurged.checkpoints > 0 => {
-            "Nothing that could be restored is in the trash".to_owned()
+            "Nothing that is known to be whole is in the trash".to_owned()
         }
         _ => "Nothing is in the trash".to_owned(),
     };

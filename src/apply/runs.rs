@@ -74,7 +74,7 @@ pub struct RunSummary {
     /// Never moved, or moved back; gone before, or by somebody else.
     pub left: Count,
     pub items: Vec<RunItem>,
-    /// Of `in_trash`, and not out of reach, what had files with other hard links.
+    /// Of `in_trash`, and not out of reach, what had files with other hard links; only of [`purgeable`].
     pub linked: Vec<Intent>,
     /// Sessions it left alone, and why.
     pub skipped: Vec<(String, String)>,
@@ -181,12 +181,16 @@ pub(super) fn of(
                     }
                     if !writable || run.newer || may_act(root, &run).is_err() {
                         summary.out_of_reach = summary.in_trash;
-                        summary.linked.clear();
                     } else if let Some(threads) = looks {
                         let beyond = purge::out_of_reach(root, threads, &run);
                         let items = beyond.iter().filter_map(|item| run.items.get(item));
                         items.for_each(|i| summary.out_of_reach.add(i.intent.bytes));
-                        summary.linked.retain(|intent| !beyond.contains(&intent.item));
+                        let within = run.items.values().filter(|item| {
+                            matches!(item.state, State::Moved | State::Purging)
+                                && !item.intent.lasting.is_empty()
+                                && !beyond.contains(&item.intent.item)
+                        });
+                        summary.linked = within.map(|item| item.intent.clone()).collect();
                     }
                     // A run beside the checkpoints of several sessions has a journal at each.
                     match all.iter_mut().find(|r| r.id == summary.id) {
@@ -230,9 +234,6 @@ fn summarise(run: &Run) -> RunSummary {
             State::Kept | State::Gone | State::Lost => &mut out.left,
         };
         count.add(item.intent.bytes);
-        if matches!(item.state, State::Moved | State::Purging) && !item.intent.lasting.is_empty() {
-            out.linked.push(item.intent.clone());
-        }
         out.items.push(RunItem::of(item));
     }
     if out.in_trash.checkpoints > 0 {

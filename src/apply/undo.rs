@@ -266,8 +266,8 @@ impl Undoing<'_> {
                 self.report.already += 1;
                 return Ok(false);
             }
-            Lies::Nowhere | Lies::Purged => {
-                let why = if state == State::Purging { PURGED } else { NOWHERE };
+            gone @ (Lies::Nowhere | Lies::Purged) => {
+                let why = if matches!(gone, Lies::Purged) { PURGED } else { NOWHERE };
                 self.report.skipped.push(skip(item, Cause::Changed, why));
                 return Ok(false);
             }

@@ -25,7 +25,7 @@ use crate::steps::told;
 use became::Became;
 use std::sync::atomic::AtomicBool;
 
-pub use became::in_markdown;
+pub use became::{amount, in_markdown};
 
 /// A plan, and how it is to be carried out.
 pub struct Job {
@@ -109,7 +109,7 @@ pub fn carry_out(context: &Context, job: &Job, carried: &mut Carried) -> Result<
     let before = job.upkeep && room::is_short(&carried.root);
     if before {
         let threads = context.threads.unwrap_or_default();
-        apply::check_unused(&carried.root, &job.plan, threads).map_err(failure)?;
+        apply::check_beforehand(&carried.root, &job.plan, threads, context.now).map_err(failure)?;
         carried.trash.absorb(space::expired(context, &carried.root)?);
     }
     let ran = run(context, &carried.root, job);
@@ -280,7 +280,7 @@ fn say(context: &Context, job: &Job, carried: &Carried) -> Result<(), Failure> {
     ui.out(&ended(context, job, report))?;
     let missing = carried.early.missing.saturating_sub(carried.early.count.bytes);
     // Where not even that closes the gap, the plan has said so.
-    if (1..=report.restorable().bytes).contains(&missing) {
+    if report.restorable() > 0 && (1..=report.moved.bytes).contains(&missing) {
         ui.note(format!(
             "{} are still missing to min-free; `{}` frees what this run moved at once, for good",
             human::size(missing),
@@ -299,11 +299,11 @@ fn ended(context: &Context, job: &Job, report: &Report) -> String {
         [] => "",
         _ => ", or sooner if a later `apply` needs the room for min-free",
     };
-    let moved = became::amount(report.moved);
+    let moved = amount(report.moved);
     match Became::of(report) {
         Became::Nothing => "Nothing was deleted.\n".to_owned(),
         Became::Gone => {
-            format!("Deleted {} for good, as run {run}.\n", became::amount(report.purged))
+            format!("Deleted {} for good, as run {run}.\n", amount(report.purged))
         }
         Became::Moved => format!(
             "Moved {moved} to the trash as run {run}.\n\

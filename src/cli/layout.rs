@@ -48,10 +48,8 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
     let store = LocalStore::new(crate::steps::see::duplicate(root.fd())?);
     let Examined { seen, mut findings, mut proposals } = examine(&store, &options, &|_| ());
     if !below.is_empty() {
-        // A line end in a name begins no line of its own.
         let root = context::shown(&config.root);
-        let (root, part) = (sanitize::terminal(&root), sanitize::terminal(below));
-        context.ui.note(format!("{part} in the root {root}: what lies elsewhere is not shown"));
+        context.ui.note(format!("{below} in the root {root}: what lies elsewhere is not shown"));
         findings.retain(|f| lies_in(&f.path, below));
         proposals.retain(|p| p.entries.iter().any(|entry| lies_in(entry, below)));
     }
@@ -70,7 +68,7 @@ pub fn run(context: &Context, command: &LayoutCommand) -> Result<Exit, Failure> 
         context.ui.out(&as_proposals(&proposals))?;
     }
     for fault in seen.faults.iter().filter(|f| below.is_empty() || lies_in(&f.path, below)) {
-        context.ui.warn(sanitize::terminal(&format!("{}: {}", fault.path, fault.text)));
+        context.ui.warn(format!("{}: {}", fault.path, fault.text));
     }
     Ok(Exit::Done)
 }

@@ -48,8 +48,7 @@ pub fn run(context: &Context, args: &PurgeArgs) -> Result<Exit, Failure> {
         purge::foresee(&root, which, threads, context.now).map_err(carry::failure)?
     };
     let count = due.count;
-    let amount =
-        format!("{} ({})", human::count(count.checkpoints, "checkpoint"), human::size(count.bytes));
+    let amount = carry::amount(count);
     if args.consent.dry_run {
         unfinished::tell(context, &root, None);
         let report = PurgeReport { kept: due.kept, faults: due.faults, ..PurgeReport::default() };

@@ -3,12 +3,11 @@
 //! A move to the trash frees nothing by itself. Plans count the trash as free, so an apply has to
 //! make that true where a policy demands free space. It takes somebody's undo away, and is said.
 
-use super::carry;
+use super::carry::{self, amount};
 use super::context::Context;
 use super::failure::Failure;
-use crate::apply::{self, ApplyError, Count, PurgeReport, Root, Which, early};
+use crate::apply::{self, ApplyError, PurgeReport, Root, Which, early};
 use crate::core::plan::PlanFile;
-use crate::report::human;
 use crate::steps::space::{self, Early};
 
 /// So many runs are named.
@@ -88,10 +87,6 @@ pub fn foreseen(
         ));
     }
     Ok(early)
-}
-
-fn amount(of: Count) -> String {
-    format!("{} ({})", human::count(of.checkpoints, "checkpoint"), human::size(of.bytes))
 }
 
 fn named(runs: &[String]) -> String {

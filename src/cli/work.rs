@@ -1,6 +1,7 @@
 //! The steps that several verbs share: scan, decide, plan, and say what could not be read.
 
 use super::cache;
+use super::carry;
 use super::context::{self, Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -17,7 +18,6 @@ use crate::core::plan::{self, PlanFile, PlanReason, PlanRoot};
 use crate::core::policy::Policy;
 use crate::inventory as format;
 use crate::layout::{self, Layout};
-use crate::report::human;
 use crate::scan::index::{Index, Memory};
 use crate::scan::{Owner, Unrecognised};
 pub use crate::steps::see::Seen;
@@ -188,9 +188,8 @@ fn tell_out_of_reach(context: &Context, seen: &Seen, plan: &PlanFile) {
     seen.runs.iter().for_each(|run| count.absorb(run.out_of_reach));
     if count.checkpoints > 0 && !space::demands(plan).is_empty() {
         context.ui.note(format!(
-            "{} ({}) in the trash do not count as free for min-free: no purge of yours takes them, as of another's run, or where copies lie in place of what was moved",
-            human::count(count.checkpoints, "checkpoint"),
-            human::size(count.bytes)
+            "{} in the trash do not count as free for min-free: no purge of yours takes them, as of another's run, or where copies lie in place of what was moved",
+            carry::amount(count)
         ));
     }
 }

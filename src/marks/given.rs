@@ -24,7 +24,12 @@ pub trait Maker {
     ///
     /// # Errors
     /// As `renameat2(RENAME_NOREPLACE)`.
-    fn place(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()>;
+    fn rename_new(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()>;
+    /// Where the file system does not know that.
+    ///
+    /// # Errors
+    /// As `renameat`.
+    fn rename(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()>;
     /// Removes it, if it is empty.
     ///
     /// # Errors
@@ -63,7 +68,7 @@ pub fn make(
     // F15: nobody else can have made it; it was done, and its answer was lost.
     there(maker.mkdir(at, &temporary))?;
     let given = give(maker, at, &temporary, owner);
-    let Err(error) = given.and_then(|()| maker.place(at, &temporary, name)) else {
+    let Err(error) = given.and_then(|()| place(maker, at, &temporary, name)) else {
         return Ok(true);
     };
     match maker.discard(at, &temporary) {
@@ -71,6 +76,21 @@ pub fn make(
         // F15: what has left this name is in its place.
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(_) => Err(error),
+    }
+}
+
+/// NFS, Lustre and Gluster know no `NOREPLACE`. At worst an empty directory gives way there: over one that is
+/// not empty nothing is renamed.
+fn place(maker: &impl Maker, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
+    let done = maker.rename_new(at, temporary, name);
+    let errno = done.as_ref().err().and_then(Errno::from_io_error);
+    if !matches!(errno, Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) {
+        return done;
+    }
+    match fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => maker.rename(at, temporary, name),
+        Err(e) => Err(e.into()),
+        Ok(_) => Err(Errno::EXIST.into()),
     }
 }
 
@@ -100,8 +120,12 @@ impl Maker for Plainly {
         Ok(fs::fchown(made, Some(fs::Uid::from_raw(uid)), None)?)
     }
 
-    fn place(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
-        whole::place(at, temporary, name)
+    fn rename_new(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
+        whole::rename_new(at, temporary, name)
+    }
+
+    fn rename(&self, at: BorrowedFd<'_>, temporary: &CStr, name: &CStr) -> io::Result<()> {
+        whole::rename(at, temporary, name)
     }
 
     fn discard(&self, at: BorrowedFd<'_>, temporary: &CStr) -> io::Result<()> {

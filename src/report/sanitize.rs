@@ -14,7 +14,7 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
     escape(text, is_treacherous, push_escape)
 }
 
-/// For a terminal, where the text may have several lines of its own, such as an error message.
+/// For a terminal, where the text may have several lines of its own, such as a message that is sent.
 pub fn terminal_lines(text: &str) -> Cow<'_, str> {
     escape(text, |c| c != '\n' && is_treacherous(c), push_escape)
 }

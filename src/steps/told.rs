@@ -61,7 +61,7 @@ pub fn apply(
             "bytes": report.purged.bytes.saturating_add(upkeep.purged.bytes),
         },
         "early": early.json(),
-        "restorable": report.restorable().checkpoints,
+        "restorable": report.restorable(),
         "gone": report.gone,
         "skipped": skipped(&report.skipped),
         "stopped": report.stopped.as_ref().or(upkeep.stopped.as_ref()),

@@ -77,8 +77,8 @@ fn i33_a_purge_that_stops_has_counted_all_that_is_gone() {
         let done = store.apply_with(&plan, &run_with(&calls, 1, true));
         assert!(calls.was_hit(), "{about}");
         if let Ok(report) = &done {
-            // What it began on no undo takes, whether or not it came to its end.
-            assert_eq!(report.restorable().checkpoints, 0, "{about}");
+            // Of what it began on none is said to come back, whether or not it came to its end.
+            assert_eq!(report.restorable(), 0, "{about}");
             unpurged += report.unpurged.checkpoints;
         }
         if let Err(ApplyError::Stopped { report, restorable, .. }) = done {

@@ -167,7 +167,7 @@ fn i29_a_signal_before_or_during_the_purge_of_an_apply_is_told() {
         });
         let report = report.unwrap();
         assert_eq!((report.moved.checkpoints, report.purged.checkpoints), (SESSIONS, purged));
-        assert_eq!(report.restorable().checkpoints, SESSIONS - purged);
+        assert_eq!(report.restorable(), SESSIONS - purged);
         assert_eq!(report.stopped.as_deref(), Some("a signal"));
         let left = &runs(&store.root(), 0).unwrap().0[0].in_trash;
         assert_eq!(left.checkpoints, SESSIONS - purged);

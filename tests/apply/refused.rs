@@ -2,7 +2,7 @@
 
 use crate::privileged::{ALICE, as_user, give, given_store, have_root, is_inner};
 use crate::support::*;
-use retain::apply::{ApplyError, ApplyOptions, Cause, Kind, Which, purge};
+use retain::apply::{ApplyError, ApplyOptions, Cause, Kind, Which, check_beforehand, purge};
 use retain::core::plan::{PlanError, PlanFile};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -124,7 +124,12 @@ fn plans_that_are_refused() {
         let error = untouched(&store, what, || store.apply(&plan).unwrap_err());
         assert_eq!(error.kind(), *kind, "{what}: {error}");
         assert!(error.to_string().contains(said), "{what}: {error}");
+        // Nothing is to be made room for either.
+        let before = check_beforehand(&store.root(), &plan, 1, options().settings.now).unwrap_err();
+        assert_eq!(before.to_string(), error.to_string(), "{what}");
     }
+    let store = Store::sample();
+    check_beforehand(&store.root(), &store.sample_plan(), 1, options().settings.now).unwrap();
 }
 
 #[test]

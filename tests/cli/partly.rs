@@ -40,7 +40,7 @@ fn what_is_pointed_at_is_said_to_stay_and_the_rest_to_be_gone() {
     assert!(!run.stdout.contains("everything") && !run.stdout.contains("Moved"), "{run}");
     assert!(left(&tree).is_empty());
     let command = run.stdout.split('`').find(|c| c.starts_with("retain undo ")).unwrap();
-    assert!(run.stdout.contains(": 1 checkpoint ("), "{run}");
+    assert!(run.stdout.contains(": 1 checkpoint; "), "{run}");
     assert!(run.stdout.contains(&format!("`{command}` brings it back.")), "{run}");
     // What it says comes back, and no more.
     let back = world.run(command.split(' ').skip(1)).code(3);

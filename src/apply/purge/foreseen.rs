@@ -62,7 +62,7 @@ pub fn foresee(
                 }
                 Ok(()) => {
                     met |= chosen;
-                    if home.is_writable() && !run.newer {
+                    if home.is_writable() {
                         due.add(root, run, chosen, (threads, now))?;
                     }
                 }
@@ -92,8 +92,9 @@ impl Due {
         let pointed = pointed_at(root, threads, run, &groups)?;
         let sorting = Sorting { root, run, now, pointed: &pointed, looks: true };
         let sorted = parallel::map(threads, &groups, |group| sorting.sort(group));
+        let going = sorted.iter().flat_map(|sorted| &sorted.goes);
+        self.freed.look(root, threads, &run.id, going.map(|item| &item.intent));
         for (group, sorted) in groups.iter().zip(sorted) {
-            self.freed.look(root, &run.id, sorted.goes.iter().map(|item| &item.intent));
             for item in &sorted.goes {
                 self.count.add(self.freed.take(&item.intent));
             }

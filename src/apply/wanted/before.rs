@@ -6,7 +6,9 @@
 
 use crate::apply::dir::{self, Rel};
 use crate::apply::journal::record::Pointer;
+use crate::apply::pointed;
 use crate::apply::root::Root;
+use crate::apply::work::Place;
 use crate::core::name;
 use crate::store::unit;
 use rustix::fd::AsFd as _;
@@ -25,25 +27,24 @@ pub fn as_it_is(dir: &Rel, name: &CStr, stat: &Statx) -> Option<Pointer> {
 
 /// Whether it lies at this path below the root.
 pub fn is_at(was: &Pointer, path: &[u8]) -> bool {
-    let name = name::decode(&was.name);
-    let Some(dir) = path.strip_suffix(&*name) else { return false };
-    match Rel::parse(&was.dir) {
-        Ok(rel) if rel.components().is_empty() => dir.is_empty(),
-        Ok(_) => dir.strip_suffix(b"/").is_some_and(|dir| *name::decode(&was.dir) == *dir),
-        Err(_) => false,
-    }
+    place(was).is_some_and(|place| pointed::path_of(&place) == path)
 }
 
 /// Whether nobody has touched it since. What cannot be looked at may be another (I3).
 pub fn stands(root: &Root, was: &Pointer) -> bool {
     let look = || {
-        let rel = Rel::parse(&was.dir).ok()?;
-        let name = CString::new(&*name::decode(&was.name)).ok()?;
-        let folder = dir::open(root.fd(), &rel, dir::how()).ok()?;
+        let Place { dir, name } = place(was)?;
+        let folder = dir::open(root.fd(), &dir, dir::how()).ok()?;
         let stat = dir::look(folder.as_fd(), &name).ok()??;
-        as_it_is(&rel, &name, &stat)
+        as_it_is(&dir, &name, &stat)
     };
     look().is_some_and(|now| now == *was)
+}
+
+/// Where a journal says that it lies; `None`: nowhere below the root.
+fn place(was: &Pointer) -> Option<Place> {
+    let name = CString::new(&*name::decode(&was.name)).ok()?;
+    Some(Place { dir: Rel::parse(&was.dir).ok()?, name })
 }
 
 #[cfg(test)]

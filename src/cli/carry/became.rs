@@ -40,8 +40,9 @@ pub fn partly(report: &Report, run: &str, undo: &str, later: &str) -> Vec<String
         lines.push(format!("Deleted {} for good, as run {run}.", amount(report.purged)));
     }
     let left = report.restorable();
-    if left.checkpoints > 0 {
-        let (left, them) = (amount(left), if left.checkpoints == 1 { "it" } else { "them" });
+    if left > 0 {
+        let (left, them) =
+            (human::count(left, "checkpoint"), if left == 1 { "it" } else { "them" });
         lines
             .push(format!("In the trash, of run {run}: {left}; {undo} brings {them} back.{later}"));
     }
@@ -93,14 +94,14 @@ mod tests {
             lines(report(6, 3, 1)),
             [
                 "Deleted 3 checkpoints (3.00 KiB) for good, as run R.",
-                "In the trash, of run R: 2 checkpoints (2.00 KiB); `retain undo R` brings them back. Later.",
+                "In the trash, of run R: 2 checkpoints; `retain undo R` brings them back. Later.",
                 "Not deleted to the end, of run R: 1 checkpoint (1.00 KiB), as said above.",
             ]
         );
         assert_eq!(lines(report(2, 1, 1)).len(), 2, "nothing can be undone");
         assert_eq!(
             lines(report(2, 0, 1))[0],
-            "In the trash, of run R: 1 checkpoint (1.00 KiB); `retain undo R` brings it back. Later."
+            "In the trash, of run R: 1 checkpoint; `retain undo R` brings it back. Later."
         );
     }
 }

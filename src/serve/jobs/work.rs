@@ -182,6 +182,7 @@ fn carry_out(
         // A run of the policy keeps the trash in order, as `retain apply` does.
         let before = upkeep && space::is_short(root);
         if before {
+            apply::check_beforehand(root, plan, settings.threads, settings.now)?;
             purge(Which::Expired)?;
         }
         // Without a grace there is nothing that could be undone later either.

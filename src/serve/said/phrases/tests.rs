@@ -152,6 +152,8 @@ const NOT_SHOWN: &[&str] = &[
     // For the log of the process.
     "opening directories below the root",
     "an empty trash folder stays",
+    "an empty journal stays",
+    "the journal's spare space stays reserved",
     "the run is not marked as settled",
     "the lock stays as it is",
     "the umask closes the lock to the group",
@@ -163,9 +165,10 @@ fn what_the_engine_may_say_is_told_in_korean() {
     let policy = "calendar policy/declare policy/discard policy/exclude policy/expected policy/load policy/matching \
         policy/reader policy/rules policy/scalar policy/settings policy/size policy/space \
         policy/syntax policy/tables policy/testing policy/when";
-    let work = "dir lock outcome pointed purge recover remove revalidate root root/marker \
-        root/refuse run run/session site trash undo wanted work";
-    let scan = "assemble draft link needs walk";
+    let work = "dir home journal located lock outcome pointed purge purge/spared recover recover/told \
+        remove revalidate root root/marker root/refuse run run/batch run/inner run/session site \
+        trash undo undo/foreseen wanted work";
+    let scan = "assemble draft link needs needs/adapter needs/known needs/leads walk";
     let files = |folder: &str, names: &str| {
         let one = |n: &str| src.join(folder).join(n).with_extension("rs");
         names.split_whitespace().map(one).collect::<Vec<_>>()
