@@ -9,6 +9,7 @@ mod file;
 mod mail;
 mod secret;
 pub mod settings;
+pub mod tls;
 mod webhook;
 
 pub use file::{owner_file, replace};

@@ -1,6 +1,6 @@
 //! Posts a text to a chat, in the form that Slack and Mattermost share.
 
-use super::{NotDelivered, Secret};
+use super::{NotDelivered, Secret, tls};
 use serde_json::json;
 use std::time::Duration;
 
@@ -14,13 +14,11 @@ const MOST: usize = 12_000;
 /// what lets anybody post there.
 pub fn post(url: &Secret, text: &str, limit: Duration) -> Result<(), NotDelivered> {
     let failed = |e: &dyn std::fmt::Display| NotDelivered(url.redact(&e.to_string()));
-    let tls =
-        ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(limit))
         // A post that is redirected becomes a get, which would not arrive: it is an error below.
         .max_redirects(0)
-        .tls_config(tls)
+        .tls_config(tls::of_machine())
         .user_agent(concat!("retain/", env!("CARGO_PKG_VERSION")))
         .build()
         .into();

@@ -4,6 +4,7 @@ use crate::cli::context::{self, Context};
 use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::config::trusted::{self, Trust};
+use crate::notify::tls;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,9 +27,7 @@ pub fn call(context: &Context, file: Option<&Path>, exit: Exit) {
         },
     };
     let address = target(address.trim(), exit);
-    // The machine's own authorities: the address may be one of its network.
-    let tls =
-        ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
+    let tls = tls::of_machine();
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).tls_config(tls).build().into();
     if let Err(e) = agent.get(&address).call() {
