@@ -1,16 +1,14 @@
 //! The operations of a world, and what must hold after each of them and at the end.
 
-use crate::check::{At, Rest};
+use crate::check::{At, Rest, Seen};
 use crate::disk::{Broken, Disk, Fault};
 use crate::outside::Deed;
-use crate::tree;
-use crate::world::{FOLDERS, GRACE, Thing, UNITS, World, options, silent};
+use crate::world::{GRACE, Thing, UNITS, World, options, silent};
 use retain::apply::calls::Os;
 use retain::apply::journal::history::Run;
 use retain::apply::{Root, What, Which, apply, purge, recover, undo};
 use retain::core::model::Time;
 use retain::core::plan::PlanFile;
-use std::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
@@ -44,6 +42,20 @@ pub enum Mishap {
 impl World {
     /// Does one operation and checks the world. `Ok(true)`: the mishap took place.
     pub fn step(&mut self, op: Op, mishap: Mishap, broken: Option<Broken>) -> Result<bool, String> {
+        match op {
+            Op::Plan => self.make_plan(),
+            Op::Outside(deed) => self.outside(deed),
+            Op::Clock(seconds) => {
+                self.latest = self.latest.max(self.now);
+                self.now = Time::from_nanos(self.now.nanos() + seconds * Time::NANOS_PER_SEC);
+            }
+            _ => return self.command(op, mishap, broken),
+        }
+        self.seen = Some(self.check(Rest::No)?);
+        Ok(false)
+    }
+
+    fn command(&mut self, op: Op, mishap: Mishap, broken: Option<Broken>) -> Result<bool, String> {
         if matches!(op, Op::Apply { .. }) && self.plan.is_none() {
             self.make_plan();
         }
@@ -51,11 +63,11 @@ impl World {
             Op::UndoRun | Op::UndoSession | Op::UndoCheckpoint | Op::PurgeRun => self.newest_run(),
             _ => None,
         };
-        self.expect(op, run.as_deref());
-        let was = match self.places.take() {
-            Some(places) => places,
+        let was = match self.seen.take() {
+            Some(seen) => seen,
             None => self.check(Rest::No)?,
         };
+        self.expect(op, run.as_deref(), &was);
         let (root, plan, now) = (self.root(), self.plan.clone(), self.now);
         let fault = match mishap {
             Mishap::Fault(at, fault) => Some((at, fault)),
@@ -70,8 +82,8 @@ impl World {
             let hit = disk.was_hit();
             drop(disk);
             self.in_command = false;
-            let places = self.check(Rest::No)?;
-            self.settle(places);
+            let seen = self.check(Rest::No)?;
+            self.settle(seen);
             return Ok(hit);
         }
         let said = command(op, &root, plan.as_ref(), run.as_deref(), now, &disk);
@@ -80,32 +92,21 @@ impl World {
             (Op::Recover, Mishap::None) => Rest::Recovered,
             _ => Rest::No,
         };
-        let places = self.check(rest)?;
+        let seen = self.check(rest)?;
         // I33: what is said to have moved has moved.
-        let left = was.iter().zip(&places).filter(|(w, p)| **w == At::Home && **p != At::Home);
-        let left = left.count() as u64;
+        let both = was.places.iter().zip(&seen.places);
+        let left = both.filter(|(w, p)| **w == At::Home && **p != At::Home).count() as u64;
         match said {
             Said::Moved(said) if said != left => {
                 return Err(format!("{left} were moved, and {said} is said"));
             }
-            Said::Purged if places.contains(&At::Trash) => {
+            Said::Purged if seen.places.contains(&At::Trash) => {
                 return Err("a purge of everything left something, and does not say so".to_owned());
             }
             _ => {}
         }
-        self.settle(places);
-        match op {
-            Op::Plan => self.make_plan(),
-            Op::Outside(deed) => self.outside(deed),
-            Op::Clock(seconds) => {
-                self.latest = self.latest.max(self.now);
-                self.now = Time::from_nanos(self.now.nanos() + seconds * Time::NANOS_PER_SEC);
-            }
-            _ => return Ok(disk.was_hit()),
-        }
-        self.places = None;
-        self.check(Rest::No)?;
-        Ok(false)
+        self.settle(seen);
+        Ok(disk.was_hit())
     }
 
     fn newest_run(&self) -> Option<String> {
@@ -114,16 +115,14 @@ impl World {
     }
 
     /// What the operation may do to each thing.
-    fn expect(&mut self, op: Op, newest: Option<&str>) {
+    fn expect(&mut self, op: Op, newest: Option<&str>, was: &Seen) {
         let purges = matches!(op, Op::PurgeExpired | Op::PurgeRun | Op::PurgeAll);
         if !purges && !matches!(op, Op::Apply { .. }) {
             return;
         }
         let now = self.now;
-        let home = tree::without_ours(&self.top);
-        let here: Vec<bool> = self.things.iter().map(|t| World::is_whole(t, &home)).collect();
-        let trash = tree::trash(&self.top, FOLDERS.iter().map(Path::new));
-        for (thing, here) in self.things.iter_mut().zip(here) {
+        for thing in &mut self.things {
+            let here = World::is_whole(thing, &was.home);
             match op {
                 Op::Apply { purge } if here && thing.planned => {
                     thing.run_at = Some(now);
@@ -134,7 +133,7 @@ impl World {
                     thing.purgeable |= expires.is_some_and(|at| now.nanos() >= at);
                 }
                 Op::PurgeRun if !here => {
-                    let mut runs = trash.iter().filter(|b| Some(b.run.as_str()) == newest);
+                    let mut runs = was.trash.iter().filter(|b| Some(b.run.as_str()) == newest);
                     thing.purgeable |= runs.any(|b| thing.parts.iter().any(|p| p.tree == b.tree));
                 }
                 Op::PurgeAll if !here => thing.purgeable = true,
@@ -144,11 +143,11 @@ impl World {
     }
 
     /// What is restorable after a command is not being purged.
-    fn settle(&mut self, places: Vec<At>) {
-        for (thing, at) in self.things.iter_mut().zip(&places) {
+    fn settle(&mut self, seen: Seen) {
+        for (thing, at) in self.things.iter_mut().zip(&seen.places) {
             thing.purgeable &= matches!(at, At::Half | At::Purge);
         }
-        self.places = Some(places);
+        self.seen = Some(seen);
     }
 
     /// Brings the world to rest: recover twice, undo everything, free the places that are taken,
@@ -168,7 +167,7 @@ impl World {
             return Err(format!("recovered twice: {again}"));
         }
         self.undo_all()?;
-        let mut places = self.check(Rest::Recovered)?;
+        let mut places = self.check(Rest::Recovered)?.places;
         let stays = |(t, at): (&Thing, &At)| matches!(at, At::Trash | At::Half).then_some(t.unit);
         let taken: Vec<usize> = self.things.iter().zip(&places).filter_map(stays).collect();
         if !taken.is_empty() {
@@ -176,7 +175,7 @@ impl World {
                 self.outside(Deed::Remove(n));
             }
             self.undo_all()?;
-            places = self.check(Rest::Recovered)?;
+            places = self.check(Rest::Recovered)?.places;
         }
         for (thing, at) in self.things.iter().zip(&places) {
             let unit = &UNITS[thing.unit];
@@ -193,7 +192,7 @@ impl World {
             thing.purgeable = true;
         }
         purge(&root, Which::All, &settings, &silent).map_err(said)?;
-        let places = self.check(Rest::Recovered)?;
+        let places = self.check(Rest::Recovered)?.places;
         if places.contains(&At::Half) || places.contains(&At::Trash) {
             return Err("a purge of everything left something restorable".to_owned());
         }
@@ -221,7 +220,7 @@ enum Said {
     Nothing,
 }
 
-/// Carries out an operation, if it is a command.
+/// Carries out a command.
 fn command(
     op: Op,
     root: &Root,
@@ -251,7 +250,7 @@ fn command(
         },
         Op::PurgeRun => drop(run.map(|run| purge(root, Which::Run(run), settings, &silent))),
         Op::Recover => drop(recover(root, settings, &silent)),
-        Op::Plan | Op::Outside(_) | Op::Clock(_) => {}
+        Op::Plan | Op::Outside(_) | Op::Clock(_) => unreachable!("no command"),
     }
     Said::Nothing
 }

@@ -21,6 +21,14 @@ pub enum At {
     Purge,
 }
 
+/// What was seen of a world when it was checked.
+pub struct Seen {
+    /// Where each thing is.
+    pub places: Vec<At>,
+    pub home: Tree,
+    pub trash: Vec<Binned>,
+}
+
 /// How much must have come to rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
@@ -35,20 +43,22 @@ type Records = HashMap<(String, String, String), (State, bool)>;
 
 impl World {
     /// Where each thing is, or how P is broken.
-    pub fn check(&self, rest: Rest) -> Result<Vec<At>, String> {
+    pub fn check(&self, rest: Rest) -> Result<Seen, String> {
         let home = tree::without_ours(&self.top);
         let trash = tree::trash(&self.top, FOLDERS.iter().map(Path::new));
         let records = self.records()?;
         let mut left = home.clone();
-        let mut all = Vec::new();
+        let mut places = Vec::new();
         for thing in &self.things {
             let unit = &UNITS[thing.unit];
             let at = World::place(thing, &home, &trash, &records, rest);
             let at = at.map_err(|why| format!("{} {}: {why}", unit.session, unit.id))?;
             for part in thing.parts.iter().filter(|p| is_home(&home, &p.path, &p.tree)) {
-                tree::below(&home, &part.path).for_each(|(path, _)| drop(left.remove(path)));
+                for (path, _) in tree::below(&home, &part.path) {
+                    left.remove(path);
+                }
             }
-            all.push(at);
+            places.push(at);
         }
         if left != self.others {
             let new = left.iter().filter(|(p, f)| self.others.get(*p) != Some(f)).map(|(p, _)| p);
@@ -59,7 +69,7 @@ impl World {
         if !self.pins.is_empty() && !self.top.join("d/.retain/marks.toml").exists() {
             return Err("the marks are gone".to_owned());
         }
-        Ok(all)
+        Ok(Seen { places, home, trash })
     }
 
     /// The runs of the root's own journal; these worlds have no other. Nothing is decoded twice.

@@ -79,7 +79,7 @@ fn without_mishap_everything_planned_is_moved() {
     let mut world = World::new();
     world.make_plan();
     world.step(Op::Apply { purge: false }, Mishap::None, None).unwrap();
-    let places = world.check(crate::check::Rest::Recovered).unwrap();
+    let places = world.check(crate::check::Rest::Recovered).unwrap().places;
     assert_eq!(places.iter().filter(|at| **at == At::Trash).count(), 5);
     world.finish().unwrap();
 }

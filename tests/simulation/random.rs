@@ -8,8 +8,8 @@ use crate::world::UNITS;
 use rayon::prelude::*;
 use rustix::io::Errno;
 
-/// In all, what fits into three minutes of two cores.
-const SEEDS: u64 = 3_000;
+/// In all, what fits into three minutes of two slow cores.
+const SEEDS: u64 = 2_000;
 const PARTS: u64 = 6;
 
 /// SplitMix64: the same numbers everywhere, for ever.

@@ -6,6 +6,7 @@ use std::fs;
 use std::ops::Bound;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// An entry as far as a move must keep it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Facts {
     /// Nanoseconds; 0 for a folder that is no checkpoint's, which a move out of it changes.
     pub mtime: i128,
     /// Content, or where a symlink leads; `None` for a directory.
-    pub content: Option<Vec<u8>>,
+    pub content: Option<Arc<[u8]>>,
 }
 
 /// Entries by path.
@@ -61,7 +62,7 @@ pub fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 thread_local! {
     /// Contents by inode, size and times: a world is looked at far more often than it is written to,
     /// and in memory no inode number is used twice.
-    static READ: RefCell<HashMap<[i64; 6], Vec<u8>>> = RefCell::default();
+    static READ: RefCell<HashMap<[i64; 6], Arc<[u8]>>> = RefCell::default();
 }
 
 /// Forgets what was read; another world may stand elsewhere.
@@ -69,10 +70,11 @@ pub fn forget() {
     READ.with_borrow_mut(HashMap::clear);
 }
 
-fn read(path: &Path, meta: &fs::Metadata) -> Vec<u8> {
+fn read(path: &Path, meta: &fs::Metadata) -> Arc<[u8]> {
     let (inode, size) = (meta.ino().cast_signed(), meta.size().cast_signed());
     let key = [inode, size, meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
-    READ.with_borrow_mut(|read| read.entry(key).or_insert_with(|| fs::read(path).unwrap()).clone())
+    let content = || fs::read(path).unwrap().into();
+    READ.with_borrow_mut(|read| Arc::clone(read.entry(key).or_insert_with(content)))
 }
 
 fn walk(path: &Path, rel: &Path, all: &mut Tree, wanted: &mut impl FnMut(&Path) -> bool) {
@@ -83,7 +85,7 @@ fn walk(path: &Path, rel: &Path, all: &mut Tree, wanted: &mut impl FnMut(&Path) 
     let content = if meta.is_dir() {
         None
     } else if meta.is_symlink() {
-        Some(fs::read_link(path).unwrap().into_os_string().into_encoded_bytes())
+        Some(fs::read_link(path).unwrap().into_os_string().into_encoded_bytes().into())
     } else {
         Some(read(path, &meta))
     };

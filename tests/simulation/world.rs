@@ -1,6 +1,6 @@
 //! A storage, and what may be true of it.
 
-use crate::check::At;
+use crate::check::Seen;
 use crate::tree::{self, Tree};
 use retain::apply::calls::{Calls, Os};
 use retain::apply::journal::history::Run;
@@ -103,8 +103,8 @@ pub struct World {
     pub plan: Option<PlanFile>,
     /// Counts what somebody else wrote, so that nothing is written twice.
     pub deeds: usize,
-    /// Where each thing was after the last step, if nothing happened since.
-    pub places: Option<Vec<At>>,
+    /// What was there after the last step, if nothing happened since.
+    pub seen: Option<Seen>,
     /// What somebody else does happens in the middle of a command.
     pub in_command: bool,
     /// What the journal says, by what is written in it.
@@ -145,7 +145,7 @@ impl World {
             pins: Vec::new(),
             plan: None,
             deeds: 0,
-            places: None,
+            seen: None,
             in_command: false,
             journal: RefCell::default(),
         };
