@@ -74,7 +74,7 @@ pub struct RunSummary {
     /// Never moved, or moved back; gone before, or by somebody else.
     pub left: Count,
     pub items: Vec<RunItem>,
-    /// Of `in_trash`, and not out of reach, what had files with other hard links; only of [`purgeable`].
+    /// Of `in_trash`, and not out of reach, what had files with other hard links.
     pub linked: Vec<Intent>,
     /// Sessions it left alone, and why.
     pub skipped: Vec<(String, String)>,
@@ -181,8 +181,9 @@ pub(super) fn of(
                     }
                     if !writable || run.newer || may_act(root, &run).is_err() {
                         summary.out_of_reach = summary.in_trash;
-                    } else if let Some(threads) = looks {
-                        let beyond = purge::out_of_reach(root, threads, &run);
+                    } else {
+                        let beyond = looks.map(|threads| purge::out_of_reach(root, threads, &run));
+                        let beyond = beyond.unwrap_or_default();
                         let items = beyond.iter().filter_map(|item| run.items.get(item));
                         items.for_each(|i| summary.out_of_reach.add(i.intent.bytes));
                         let within = run.items.values().filter(|item| {

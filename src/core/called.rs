@@ -5,12 +5,19 @@
 
 use super::model::Marks;
 
-/// The mark that goes with the first such word of a name or path, or with how its last component begins.
+/// The mark that goes with what a checkpoint or pointer is called: the first such word, or how the last
+/// component of the path begins, also in one word with what follows (`bestmodel`). For what is protected
+/// by it; what is a copy of another is [`in_words`] alone, for `lastfm` is no word.
+pub fn mark(name: &[u8]) -> Option<Marks> {
+    in_words(name).or_else(|| of_its_start(name))
+}
+
+/// The mark that goes with the first such word of a name or path.
 ///
 /// Words end at `-`, `_`, `.`, spaces and slashes; a number behind one (`best2`) is no part of it.
-pub fn mark(name: &[u8]) -> Option<Marks> {
+pub fn in_words(name: &[u8]) -> Option<Marks> {
     let mut words = name.split(|b| matches!(b, b'-' | b'_' | b'.' | b' ' | b'/'));
-    let in_words = words.find_map(|word| {
+    words.find_map(|word| {
         let digits = word.iter().rev().take_while(|b| b.is_ascii_digit()).count();
         let is = |text: &[u8]| word[..word.len() - digits].eq_ignore_ascii_case(text);
         match word.len() - digits {
@@ -19,15 +26,14 @@ pub fn mark(name: &[u8]) -> Option<Marks> {
             6 if is(b"latest") => Some(Marks::LATEST),
             _ => None,
         }
-    });
-    in_words.or_else(|| of_its_start(name))
+    })
 }
 
-/// In one word with what follows (`bestmodel`); of a path the last component counts.
 fn of_its_start(name: &[u8]) -> Option<Marks> {
     let name = name.rsplit(|b| *b == b'/').next()?;
     let starts =
         |word: &[u8]| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    // What begins with `latest` is called the last one, by either.
     let mut known =
         [(&b"best"[..], Marks::BEST), (b"last", Marks::LATEST), (b"latest", Marks::LATEST)]
             .into_iter();
@@ -72,6 +78,9 @@ mod tests {
             ("", None, false),
         ];
         for (name, want, is_called) in table {
+            let starts = ["bestmodel", "latestmodel.pt", "lasting", "val/lasting", "best1b"];
+            let word = want.filter(|_| !starts.contains(&name));
+            assert_eq!(in_words(name.as_bytes()), word, "{name}");
             assert_eq!(mark(name.as_bytes()), want, "{name}");
             assert_eq!(last_or_best(name.as_bytes()), is_called, "{name}");
         }

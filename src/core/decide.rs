@@ -145,16 +145,17 @@ impl<'a> SessionView<'a> {
         let policy = &file.policies[usize::from(policy_index)];
         let order = Order::of(session, policy.restarted);
         let members = order.newest_first(session, Checkpoint::is_seen, keys);
-        let restarted = (order == Order::Step
-            && policy.restarted == super::policy::Restarted::Keep)
-            .then(|| super::order::restarted(session, &members, now))
-            .flatten();
         let over = match session.status {
             Status::Exited => true,
             Status::Unknown => policy.sessions.idle.is_some(),
             // I5: however long it has been idle.
             Status::Running => false,
         };
+        let may_go_empty = policy.min_keep == 0 && policy.session_may_go_empty && over;
+        let restarted = (order == Order::Step
+            && policy.restarted == super::policy::Restarted::Keep)
+            .then(|| super::order::restarted(session, &members, now, may_go_empty))
+            .flatten();
         SessionView {
             index: u32::try_from(index).expect("fewer than 2^32 sessions"),
             session,
@@ -168,7 +169,7 @@ impl<'a> SessionView<'a> {
             members,
             protections,
             restarted,
-            may_go_empty: policy.min_keep == 0 && policy.session_may_go_empty && over,
+            may_go_empty,
             needed,
         }
     }

@@ -96,8 +96,9 @@ const COPY_NANOS_PER_BYTE: u64 = 2;
 /// Returns the index of the later-saved checkpoint with the lower step. Sessions without steps are
 /// compared by epoch. Times that are unknown or later than `now` say nothing. Where some have a step
 /// and others an epoch only or neither, the order of the kinds is told by nothing but their times:
-/// unless what lacks a number was clearly saved first, as it is ranked, it is returned (I5).
-pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
+/// unless what lacks a number was clearly saved first, as it is ranked, it is returned (I5). In a
+/// session that `may_go_empty` an epoch's name does not protect it, and so is no reason to pass it over.
+pub fn restarted(session: &Session, members: &[u32], now: Time, may_go_empty: bool) -> Option<u32> {
     let at = |i: u32| &session.checkpoints[i as usize];
     let has_steps = members.iter().any(|&i| at(i).step.is_some());
     let progress = |c: &Checkpoint| if has_steps { c.step } else { c.epoch };
@@ -116,7 +117,7 @@ pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
     let bytes: u64 = members.iter().fold(0, |sum, &i| sum.saturating_add(at(i).bytes));
     let copying = i64::try_from(bytes.saturating_mul(COPY_NANOS_PER_BYTE)).unwrap_or(i64::MAX);
     let within_a_copy = RESOLUTION.saturating_add(copying);
-    if let Some(mixed) = mixed(session, members, now, within_a_copy) {
+    if let Some(mixed) = mixed(session, members, now, within_a_copy, may_go_empty) {
         return Some(mixed);
     }
 
@@ -148,7 +149,13 @@ pub fn restarted(session: &Session, members: &[u32], now: Time) -> Option<u32> {
 
 /// The last saved of those that have an epoch only or neither, unless all of them were saved, by more
 /// than `within_a_copy`, before all that are ranked above their kind.
-fn mixed(session: &Session, members: &[u32], now: Time, within_a_copy: i64) -> Option<u32> {
+fn mixed(
+    session: &Session,
+    members: &[u32],
+    now: Time,
+    within_a_copy: i64,
+    may_go_empty: bool,
+) -> Option<u32> {
     let at = |i: u32| &session.checkpoints[i as usize];
     let time = |i: u32| at(i).saved_at.filter(|t| *t <= now);
     [(Kind::Step, Kind::Epoch), (Kind::Epoch, Kind::Neither)].into_iter().find_map(
@@ -156,7 +163,8 @@ fn mixed(session: &Session, members: &[u32], now: Time, within_a_copy: i64) -> O
             let above = members.iter().filter(|&&i| Kind::of(at(i)) >= kind);
             let first = above.map(|&i| time(i)).min()?;
             // What is called the last or the best is a copy or protected: it has no place to lose.
-            let lacks = |i: u32| Kind::of(at(i)) == lacks && !at(i).is_last_or_best();
+            let protects = lacks == Kind::Neither || !may_go_empty;
+            let lacks = |i: u32| Kind::of(at(i)) == lacks && !(protects && at(i).is_last_or_best());
             let odd = members.iter().filter(|&&i| lacks(i));
             let last = *odd.max_by_key(|&&i| (time(i).is_none(), time(i), i))?;
             let is_older =
@@ -235,7 +243,7 @@ mod tests {
     fn check(saves: &[(Option<u64>, Option<u64>, i64)], bytes: u64) -> Option<u32> {
         let s = session(saves, bytes);
         let members: Vec<u32> = (0..u32::try_from(saves.len()).unwrap()).collect();
-        restarted(&s, &members, Time::from_nanos(1_000_000 * Time::NANOS_PER_SEC))
+        restarted(&s, &members, Time::from_nanos(1_000_000 * Time::NANOS_PER_SEC), false)
     }
 
     #[test]
@@ -285,11 +293,13 @@ mod tests {
 
     #[test]
     fn what_is_called_the_last_or_the_best_makes_no_second_run() {
-        let found = |change: &dyn Fn(&mut Checkpoint)| {
+        let now = Time::from_nanos(1_000_000 * Time::NANOS_PER_SEC);
+        let found_if = |may_go_empty, change: &dyn Fn(&mut Checkpoint)| {
             let mut s = session(&[(Some(100), None, 10), (None, None, 30)], 1);
             change(&mut s.checkpoints[1]);
-            restarted(&s, &[0, 1], Time::from_nanos(1_000_000 * Time::NANOS_PER_SEC))
+            restarted(&s, &[0, 1], now, may_go_empty)
         };
+        let found = |change: &dyn Fn(&mut Checkpoint)| found_if(false, change);
         assert_eq!(found(&|_| {}), Some(1));
         assert_eq!(found(&|c| c.id = "last.pt".into()), None);
         assert_eq!(found(&|c| c.id = "ema/Best_1".into()), None);
@@ -300,6 +310,9 @@ mod tests {
         assert_eq!(found(&|c| c.marks.set(Marks::PINNED)), Some(1));
         let epoch = |c: &mut Checkpoint| c.epoch = Some(Step::Whole(2));
         assert_eq!(found(&epoch), Some(1));
-        assert_eq!(found(&|c| (c.id, c.epoch) = ("best_ep2".into(), Some(Step::Whole(2)))), None);
+        let best = |c: &mut Checkpoint| (c.id, c.epoch) = ("best_ep2".into(), Some(Step::Whole(2)));
+        assert_eq!(found(&best), None);
+        assert_eq!(found_if(true, &best), Some(1), "its name protects nothing there");
+        assert_eq!(found_if(true, &|c| c.id = "last.pt".into()), None, "a copy, most likely");
     }
 }

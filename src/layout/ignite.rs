@@ -174,7 +174,7 @@ impl<'n> Name<'n> {
         {
             claim.metrics.offer(metric, value, Source::Name { half_unit });
         }
-        if let Some(mark) = called::mark(self.series.as_bytes()) {
+        if let Some(mark) = called::in_words(self.series.as_bytes()) {
             claim.marks.set(mark);
         }
         claim

@@ -232,7 +232,7 @@ fn copy(file: &File) -> Option<Shaped> {
     if !file.pieces.numbers.is_empty() {
         return None;
     }
-    let mark = called::mark(file.pieces.texts.concat().as_bytes())?;
+    let mark = called::in_words(file.pieces.texts.concat().as_bytes())?;
     let mut claim = Claim::of_entry(&file.name);
     claim.marks.set(mark);
     Some(Shaped { claim, shape: file.shape })

@@ -209,7 +209,7 @@ fn claim(name: &[u8], seen: &Seen) -> Claim {
     }
     claim.step = parsed.step.or(seen.step).map(Step::Whole);
     claim.epoch = parsed.epoch.or(seen.epoch).map(Step::Whole);
-    if let Some(mark) = called::mark(claim.id.as_bytes()) {
+    if let Some(mark) = called::in_words(claim.id.as_bytes()) {
         claim.marks.set(mark);
     }
     claim

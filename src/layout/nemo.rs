@@ -60,7 +60,10 @@ impl Layout for Nemo {
         for claim in &mut claims {
             describe(claim, folder);
         }
-        super::lightning::apart::tell_apart(&mut claims);
+        // What was imported is kept already, and is of no series.
+        let (mut saved, imported): (Vec<Claim>, Vec<Claim>) = claims.into_iter().partition(is_told);
+        super::lightning::apart::tell_apart(&mut saved);
+        let claims = saved.into_iter().chain(imported).collect();
         let own_components = usize::from(folder.name() == b"checkpoints");
         vec![Series { own_components, claims, ..Series::default() }]
     }
@@ -184,12 +187,18 @@ pub fn join_companions(claims: &mut Vec<Claim>, folder: &Folder<'_>, notes: &mut
     *claims = own;
 }
 
+/// Whether anything says how far the training was. `llm.import_ckpt` makes such directories of models,
+/// called after what they were imported from.
+fn is_told(claim: &Claim) -> bool {
+    let parsed = ParsedName::parse(core_name(&claim.id), &[]);
+    let named = parsed.step.is_some() || parsed.epoch.is_some() || !parsed.metrics.is_empty();
+    named || claim.step.is_some() || claim.epoch.is_some()
+}
+
 /// What the name says, and the marker beside it.
 fn describe(claim: &mut Claim, folder: &Folder<'_>) {
     let parsed = ParsedName::parse(core_name(&claim.id), &[]);
-    // `llm.import_ckpt` makes such directories of models, called after what they were imported from.
-    let is_told = parsed.step.is_some() || parsed.epoch.is_some() || !parsed.metrics.is_empty();
-    if !is_told && claim.step.is_none() && claim.epoch.is_none() {
+    if !is_told(claim) {
         claim.marks.set(Marks::AMBIGUOUS);
     }
     let samples =

@@ -143,3 +143,38 @@ fn where_bytes_decide_it_is_not_used() {
         before.assert_same(&Snapshot::of(tree.at("run")));
     }
 }
+
+/// I11: what shares its files with what lies in the trash takes their room, whether or not an index tells
+/// of it.
+#[test]
+fn the_brake_counts_what_only_the_trash_shares() {
+    let tree = layout_files::Tree::new();
+    for step in 1..=5 {
+        let path = format!("run/checkpoint-{step}");
+        tree.hf(&path, step);
+        let weights = tree.at(&format!("{path}/model.safetensors"));
+        if step == 2 {
+            fs::remove_file(&weights).unwrap();
+            fs::hard_link(tree.at("run/checkpoint-1/model.safetensors"), &weights).unwrap();
+        } else {
+            let mut grown = fs::read(&weights).unwrap();
+            grown.resize(5_000_000, 1);
+            fs::write(&weights, grown).unwrap();
+        }
+    }
+    let world = World::within(tree.path());
+    world.run(["init"]).ok();
+    std::thread::sleep(Duration::from_millis(2100));
+    let rules = "min-age = \"0s\"\n[safety]\nmax-delete-bytes = \"1MB\"\n\
+        [[policy]]\nname = \"p\"\nkeep = [{ last = 3 }]\n";
+    let policy = policy(&world, rules);
+    world.run(["ls"]).ok();
+    assert_eq!(indexes(&world).len(), 1);
+    world.run(["rm", "run", "checkpoint-1", "--yes"]).ok();
+    for index in [&["--no-index"][..], &[]] {
+        let before = Snapshot::of(tree.at("run"));
+        let args = [&["apply", "--yes", "--policy", &policy], index].concat();
+        world.run(args).code(6).warns("max-delete-bytes");
+        before.assert_same(&Snapshot::of(tree.at("run")));
+    }
+}

@@ -277,3 +277,18 @@ fn a_torn_half_of_a_pair_is_in_doubt_with_the_other() {
     );
     assert_eq!(scan.never, []);
 }
+
+/// A data set called `lastfm` makes none of its checkpoints a copy of another, nor of the last one.
+#[test]
+fn a_copy_is_called_so_in_a_word() {
+    let tree = Tree::new();
+    for epoch in 1..=4 {
+        tree.ckpt(&format!("run/checkpoints/lastfm-epoch={epoch}.ckpt"), epoch, epoch * 10);
+    }
+    tree.ckpt("run/checkpoints/last.ckpt", 4, 40);
+    let scan = tree.scan();
+    let steps = scan.inventory.sessions[0].checkpoints.iter().map(|c| (&*c.id, c.step.is_some()));
+    let told: Vec<(&str, bool)> = steps.collect();
+    assert_eq!(told.iter().filter(|(_, has_step)| !has_step).count(), 1, "{told:?}");
+    assert!(told.contains(&("last.ckpt", false)), "{told:?}");
+}

@@ -94,6 +94,12 @@ fn imported_models_are_no_run() {
     let scan = tree.scan();
     assert_eq!(brief(&scan).matches(" ambiguous\n").count(), 5);
     assert_eq!(deletions(&scan), ["cache/meta-llama:"]);
+    // Nor do they keep the run beside them.
+    for epoch in 1..=5 {
+        nemo2(&tree, &format!("cache/meta-llama/llama-8b--x=0.{epoch}-epoch={epoch}"));
+    }
+    let gone = [1, 2].map(|epoch| format!("llama-8b--x=0.{epoch}-epoch={epoch}"));
+    assert_eq!(deletions(&tree.scan()), [format!("cache/meta-llama: {}", gone.join(" "))]);
 }
 
 /// The newest of all are not those of each model, or of each fold.

@@ -269,9 +269,13 @@ fn keras_templates_and_what_is_none() {
             .file(&format!("sized/m_{n:02}.keras"), keras(1000 + n))
             .file(&format!("zoo/vgg_1{}.keras", 5 + n), keras(1000 * n))
             .file(&format!("zoo/resnet{n}.keras"), keras(1000))
+            .file(&format!("sweep/lstm_{}_epochs_10.keras", 32 * n), keras(1000 * n))
+            .file(&format!("lengths/cnn_epochs_{n}0.keras"), keras(1000))
+            .file(&format!("lengths/cnn_epochs{n}0.keras"), keras(1000))
             .file(&format!("text/epoch{n}.keras"), "not a zip");
     }
     tree.file("named/best_model.keras", keras(100))
+        .file("named/bestiary.keras", keras(100))
         .file("named/model-epoch04.keras", cut(&keras(5000)))
         .file("logged/best.weights.h5", "\u{89}HDF\r\n")
         .file("lone/model.keras", keras(9))

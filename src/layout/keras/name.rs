@@ -4,7 +4,7 @@
 //! the epoch shows in what stands before it, and in how the numbers of several files differ.
 
 use crate::layout::metric::rounded;
-use crate::layout::words::{self, EPOCHS};
+use crate::layout::words;
 use std::collections::HashSet;
 
 /// A name, cut at its numbers.
@@ -15,6 +15,9 @@ pub struct Pieces {
     pub numbers: Vec<String>,
 }
 
+/// Words that an epoch follows. Behind `epochs` stands for how long a finished model was trained:
+/// `lstm_64_epochs_10` and `lstm_128_epochs_10` are no saves of one run.
+const EPOCH: [&str; 3] = ["epoch", "ep", "e"];
 /// What a checkpoint is called, and a model that is no checkpoint hardly ever.
 const CHECKPOINT: [&str; 4] = ["checkpoint", "ckpt", "chkpt", "cp"];
 /// What a metric's name holds.
@@ -57,7 +60,7 @@ impl Pieces {
 
     fn is_called_epoch(&self, i: usize) -> bool {
         let word = self.word(i).to_ascii_lowercase();
-        EPOCHS.iter().any(|e| word == *e || word.ends_with(&format!("_{e}")))
+        EPOCH.iter().any(|e| word == *e || word.ends_with(&format!("_{e}")))
     }
 
     /// Whether a number tells runs, parts or days apart: no epoch is behind `fold_`.
@@ -75,8 +78,8 @@ impl Pieces {
     /// Whether a number is called a step or an epoch, or the file a checkpoint.
     pub fn counts(&self, i: usize) -> bool {
         let word = self.word(i).to_ascii_lowercase();
-        words::counts_steps(&self.texts[i])
-            || word.rsplit('_').next().is_some_and(|w| CHECKPOINT.contains(&w))
+        let last = word.rsplit('_').next().unwrap_or(&word);
+        CHECKPOINT.contains(&last) || (last != "epochs" && words::counts_steps(&self.texts[i]))
     }
 
     /// Whether something but a plain number shows that a template of a training made it.
@@ -101,7 +104,7 @@ impl Pieces {
 fn belongs_to_word(text: &str) -> bool {
     let letters = text.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
     let word = text[text.len() - letters..].to_ascii_lowercase();
-    letters > 0 && !EPOCHS.contains(&&*word) && !METRIC.iter().any(|m| word.contains(m))
+    letters > 0 && !EPOCH.contains(&&*word) && !METRIC.iter().any(|m| word.contains(m))
 }
 
 /// The length of the number that `text` starts with; a sign only where a value may start.

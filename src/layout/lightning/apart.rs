@@ -11,7 +11,7 @@ use crate::core::called;
 use crate::core::model::{Marks, Step};
 use crate::layout::Claim;
 use crate::layout::words::{is_counter, orders_nothing};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the names of a series have besides pairs and what counts, and who is in it.
 type Kinds = BTreeMap<String, Vec<usize>>;
@@ -21,8 +21,11 @@ const BETWEEN: [char; 6] = ['-', '_', '.', '=', '/', ' '];
 
 /// Marks those that may be of different models as ambiguous, and says beside which.
 pub fn tell_apart(claims: &mut [Claim]) {
-    let kinds = kinds(claims);
-    let several = kinds.values().filter(|members| members.len() > 1).count() > 1;
+    let (kinds, alike) = kinds(claims);
+    // The ranks of one model are a series as well, however many each has.
+    let size = |names: &BTreeSet<String>| names.iter().map(|kind| kinds[kind].len()).sum::<usize>();
+    let several = kinds.values().filter(|members| members.len() > 1).count() > 1
+        || alike.iter().filter(|names| size(names) > 1).count() > 1;
     for (kind, members) in &kinds {
         let Some((_, others)) = kinds.iter().find(|(other, _)| *other != kind) else { return };
         if !several && members.len() > 1 {
@@ -36,7 +39,8 @@ pub fn tell_apart(claims: &mut [Claim]) {
     }
 }
 
-fn kinds(claims: &[Claim]) -> Kinds {
+/// The kinds, and which of them differ in numbers alone.
+fn kinds(claims: &[Claim]) -> (Kinds, Vec<BTreeSet<String>>) {
     let mut by_texts: BTreeMap<Vec<String>, Vec<Member>> = BTreeMap::new();
     // What is called the best or the last is of any of them, and protected.
     let is_plain = |c: &Claim| !called::last_or_best(c.id.as_bytes());
@@ -44,8 +48,9 @@ fn kinds(claims: &[Claim]) -> Kinds {
         let (texts, member) = cut(place, claim);
         by_texts.entry(texts).or_default().push(member);
     }
-    let mut kinds = Kinds::new();
+    let (mut kinds, mut alike) = (Kinds::new(), Vec::<BTreeSet<String>>::new());
     for (texts, members) in by_texts {
+        let mut names = BTreeSet::new();
         let numbers = 0..texts.len() - 1;
         let told: Vec<bool> = numbers.map(|p| tells(&texts[p], &members, p)).collect();
         for member in members {
@@ -60,11 +65,18 @@ fn kinds(claims: &[Claim]) -> Kinds {
             }
             // Lightning's own names have nothing else.
             if !words.is_empty() {
-                kinds.entry(words.join("-")).or_default().push(member.place);
+                let kind = words.join("-");
+                names.insert(kind.clone());
+                kinds.entry(kind).or_default().push(member.place);
             }
         }
+        let (same, others): (Vec<_>, Vec<_>) =
+            alike.into_iter().partition(|known| !known.is_disjoint(&names));
+        names.extend(same.into_iter().flatten());
+        alike = others;
+        alike.push(names);
     }
-    kinds
+    (kinds, alike)
 }
 
 struct Member {
@@ -221,6 +233,7 @@ mod tests {
             &[("modelFold0", 1), ("modelFold1", 2), ("modelFold2", 3)],
             &[("netSeed=0-epoch=1", 1), ("netSeed=1-epoch=2", 2)],
             &[("m_rank0", 1), ("m_rank1", 2), ("m_rank2", 3)],
+            &[("r-epoch=1", 1), ("r-epoch=2", 2), ("v_rank0-epoch=1", 1), ("v_rank1-epoch=2", 2)],
         ] {
             let all = names.iter().map(|n| n.0).collect::<Vec<_>>().join(" ");
             assert_eq!(apart(names), all, "{names:?}");
