@@ -356,7 +356,7 @@ prop_compose! {
             }).collect();
             Session { name, owner, layout, status, last_write, tainted, tags, checkpoints, ..Session::default() }
         }).collect();
-        let space = space.map(|(total, free)| Space { total, free });
+        let space = space.map(|(total, free)| Space { total, free, trash: 0 });
         let mut inventory = Inventory { root, now, space, names, sessions };
         inventory.sessions.sort_by(|a, b| retain::core::name::natural_cmp(&a.name, &b.name));
         for session in &mut inventory.sessions {

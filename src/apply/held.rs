@@ -67,6 +67,7 @@ impl Freed {
 /// free, and its links of a file as none, so that the last one elsewhere is what holds the file.
 pub fn count_as_gone(root: &Root, runs: &[RunSummary], inventory: &mut Inventory) {
     let Some(space) = &mut inventory.space else { return };
+    let before = space.free;
     let (mut usage, mut weights) = (Usage::default(), Vec::new());
     let mut links: HashMap<u64, u32> = HashMap::new();
     for run in runs {
@@ -85,6 +86,7 @@ pub fn count_as_gone(root: &Root, runs: &[RunSummary], inventory: &mut Inventory
     }
     let freed = weights.iter().map(|weight| usage.remove(weight));
     space.free = freed.fold(space.free, u64::saturating_add);
+    space.trash = space.free - before;
     if links.is_empty() {
         return;
     }

@@ -1,12 +1,12 @@
 //! `retain advise`: numbers for the policy in force, so that what it keeps fits. Changes nothing.
 
-use super::context::Context;
+use super::context::{Context, InForce};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::simulate::{failure, interval};
 use super::work;
 use crate::core::advise::{Advice, Candidate, DEPTH, Held, advise};
-use crate::core::policy::{self, Origins};
+use crate::core::policy::{self, Origins, Policy, RuleKind};
 use crate::report::human;
 use crate::report::table::{Align, Table};
 use clap::Args;
@@ -24,9 +24,9 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = interval)]
     every: u64,
 
-    /// Advise about what this file of `retain inventory`, or of another tool, lists; reads no root
+    /// Advise about what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root
     #[arg(long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    inventory: Vec<PathBuf>,
 }
 
 fn size(text: &str) -> Result<u64, String> {
@@ -34,14 +34,14 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 pub fn run(context: &Context, args: &AdviseArgs) -> Result<Exit, Failure> {
-    let config = match args.inventory {
-        Some(_) => context.config_without_root()?,
-        None => context.config()?,
+    let config = match args.inventory[..] {
+        [] => context.config()?,
+        _ => context.config_without_root()?,
     };
     let in_force = context.announced_policy(&config)?;
-    let seen = match &args.inventory {
-        Some(file) => work::read_inventory(file)?,
-        None => work::scan(context, &config)?,
+    let seen = match &args.inventory[..] {
+        [file, more @ ..] => work::read_inventories(file, more)?,
+        [] => work::scan(context, &config)?,
     };
     let advice = advise(&seen.inventory, &in_force.policy, context.now, args.fit, args.every)
         .map_err(failure)?;
@@ -49,7 +49,7 @@ pub fn run(context: &Context, args: &AdviseArgs) -> Result<Exit, Failure> {
     if context.ui.json {
         context.ui.json(&as_json(&advice, &text, args.fit))?;
     } else {
-        context.ui.out(&page(&advice, &text, args.fit, &in_force.source))?;
+        context.ui.out(&page(&advice, &text, args.fit, &in_force))?;
     }
     if !advice.fits {
         let least = human::size(advice.table[advice.chosen].bytes);
@@ -99,8 +99,26 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// Rules of a policy that no combination has.
+fn left_out(policy: &Policy) -> Vec<&'static str> {
+    let rules = policy.policies.iter().flat_map(|p| &p.keep).filter(|rule| !rule.hard);
+    let mut words: Vec<&str> = rules
+        .filter_map(|rule| match rule.kind {
+            RuleKind::First(_) => Some("first"),
+            RuleKind::Within { .. } => Some("within"),
+            RuleKind::Every { .. } => Some("every"),
+            RuleKind::EverySteps { .. } => Some("every-steps"),
+            RuleKind::EveryEpochs { .. } => Some("every-epochs"),
+            _ => None,
+        })
+        .collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
 /// The policy under what it comes to, all of that as comments: the page is a policy file.
-fn page(advice: &Advice, toml: &str, fit: u64, source: &str) -> String {
+fn page(advice: &Advice, toml: &str, fit: u64, of: &InForce) -> String {
     let chosen = &advice.table[advice.chosen];
     let mut table = Table::new([
         ("", Align::Left),
@@ -128,9 +146,10 @@ fn page(advice: &Advice, toml: &str, fit: u64, source: &str) -> String {
         ]);
     }
     let mut head = format!(
-        "retain advise --fit {}, from {source}\n\n\
+        "retain advise --fit {}, from {}\n\n\
          Keeps {} and {}, deletes {}.\n\n",
         policy::format_size(fit),
+        of.source,
         human::count(chosen.kept, "checkpoint"),
         human::size(chosen.bytes),
         human::count(chosen.deleted, "checkpoint"),
@@ -140,6 +159,16 @@ fn page(advice: &Advice, toml: &str, fit: u64, source: &str) -> String {
             head,
             "{} of that is younger than min-age, and kept whatever the numbers are: ask again when it is older.\n\n",
             human::size(advice.held.young)
+        );
+    }
+    let gone = left_out(&of.policy);
+    if !gone.is_empty() {
+        let _ = write!(
+            head,
+            "Rules of {} that are left out, for these numbers stand in their place: {}. Those that are\n\
+             to stay are `hard = true` there.\n\n",
+            of.source,
+            gone.join(", ")
         );
     }
     head.push_str(&anstream::adapter::strip_str(&table.render()).to_string());

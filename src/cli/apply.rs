@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
     /// A plan that `retain plan -o` saved; without it, plan now
+    ///
+    /// It is carried out on its own root, wherever you stand; one that `--root` names must be that.
     #[arg(value_name = "PLAN")]
     plan: Option<PathBuf>,
 

@@ -53,7 +53,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
-    /// Print JSON: versioned, on stdout, with nothing else there
+    /// Print JSON: versioned, on stdout, with nothing else there; what makes a file (`completions`, `man`,
+    /// `policy new`) makes that file all the same
     #[arg(long, global = true)]
     pub json: bool,
 

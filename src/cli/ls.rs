@@ -19,6 +19,9 @@ use std::fmt::Write as _;
 #[derive(Debug, Args)]
 pub struct LsArgs {
     /// Sessions by name, glob or range, such as 'team/mnist/{1..35}'; none: list the sessions
+    ///
+    /// A session's checkpoints are listed in NSML's columns, sizes as lengths in its KB of 1,024 bytes;
+    /// `--long` has what they take on the disk.
     #[arg(value_name = "SESSION")]
     sessions: Vec<String>,
 

@@ -31,10 +31,10 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
 
-    /// Judge what this file of `retain inventory`, or of another tool, lists; reads no root and
+    /// Judge what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root and
     /// tells nobody
     #[arg(long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    inventory: Vec<PathBuf>,
 
     /// Say what would be sent; send and record nothing
     #[arg(short = 'n', long)]
@@ -69,15 +69,15 @@ impl Watch<'_> {
 }
 
 pub fn run(context: &Context, args: &MonitorArgs) -> Result<Exit, Failure> {
-    let config = match args.inventory {
-        Some(_) => context.config_without_root()?,
-        None => context.config()?,
+    let config = match args.inventory[..] {
+        [] => context.config()?,
+        _ => context.config_without_root()?,
     };
     let policy = context.announced_policy(&config)?;
     let (settings, words, beside) = settings(args, &config)?;
-    let (seen, root) = match &args.inventory {
-        Some(file) => (work::read_inventory(file)?, None),
-        None => {
+    let (seen, root) = match &args.inventory[..] {
+        [file, more @ ..] => (work::read_inventories(file, more)?, None),
+        [] => {
             let root = context::open(&config.root)?;
             (work::scan_root(context, &config, &root)?, Some(root))
         }
@@ -116,7 +116,7 @@ pub fn run(context: &Context, args: &MonitorArgs) -> Result<Exit, Failure> {
         pressed: pressed.as_ref(),
     };
     let deliveries = match (&root, &alone) {
-        _ if args.inventory.is_some() => Vec::new(),
+        _ if !args.inventory.is_empty() => Vec::new(),
         (Some(_), _) if args.dry_run => tell::preview(&watch),
         (Some(_), Alone::Another) => {
             context.ui.warn("another monitor is at work; it tells whoever is to be told");

@@ -28,9 +28,9 @@ pub struct PlanArgs {
     #[arg(short, long)]
     all: bool,
 
-    /// Decide about what this file of `retain inventory`, or of another tool, lists; reads no root
+    /// Decide about what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root
     #[arg(long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    inventory: Vec<PathBuf>,
 
     /// End with 10 if the plan deletes something
     #[arg(long)]
@@ -45,14 +45,14 @@ enum Format {
 }
 
 pub fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Failure> {
-    let config = match args.inventory {
-        Some(_) => context.config_without_root()?,
-        None => context.config()?,
+    let config = match args.inventory[..] {
+        [] => context.config()?,
+        _ => context.config_without_root()?,
     };
     let policy = context.announced_policy(&config)?;
-    let seen = match &args.inventory {
-        Some(file) => work::read_inventory(file)?,
-        None => work::scan(context, &config)?,
+    let seen = match &args.inventory[..] {
+        [file, more @ ..] => work::read_inventories(file, more)?,
+        [] => work::scan(context, &config)?,
     };
     let picked = pick::sessions(&seen.inventory, &args.sessions)?;
     let names: HashSet<&str> = picked.iter().map(|i| &*seen.inventory.sessions[*i].name).collect();

@@ -23,6 +23,7 @@ pub fn less(context: &Context, root: &Path, policy: &Policy, seen: &mut Seen, ru
             // Trash counts as free, as it did when the space was measured.
             let freed = left.iter().fold(0, |sum: u64, i| sum.saturating_add(i.bytes));
             space.free = space.free.saturating_add(freed).min(space.total);
+            space.trash = space.trash.saturating_add(freed).min(space.free);
         }
         let moved: HashSet<(&str, &str)> = left.iter().map(|i| (&*i.session, &*i.id)).collect();
         for session in &mut seen.inventory.sessions {

@@ -29,9 +29,9 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = interval)]
     every: u64,
 
-    /// Simulate what this file of `retain inventory`, or of another tool, lists; reads no root
+    /// Simulate what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root
     #[arg(long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    inventory: Vec<PathBuf>,
 
     /// List every run and every deletion
     #[arg(short, long)]
@@ -50,14 +50,14 @@ pub(super) fn failure(error: SimulateError) -> Failure {
 }
 
 pub fn run(context: &Context, args: &SimulateArgs) -> Result<Exit, Failure> {
-    let config = match args.inventory {
-        Some(_) => context.config_without_root()?,
-        None => context.config()?,
+    let config = match args.inventory[..] {
+        [] => context.config()?,
+        _ => context.config_without_root()?,
     };
     let policy = context.announced_policy(&config)?;
-    let seen = match &args.inventory {
-        Some(file) => work::read_inventory(file)?,
-        None => work::scan(context, &config)?,
+    let seen = match &args.inventory[..] {
+        [file, more @ ..] => work::read_inventories(file, more)?,
+        [] => work::scan(context, &config)?,
     };
     let picked = pick::sessions(&seen.inventory, &args.sessions)?;
     let simulation =

@@ -49,9 +49,9 @@ pub struct UsageArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Sum up what this file of `retain inventory`, or of another tool, lists; reads no root
+    /// Sum up what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root
     #[arg(long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    inventory: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -61,7 +61,7 @@ enum Dimension {
     Dataset,
     Session,
     Layout,
-    /// Since the last write of a checkpoint
+    /// Since a checkpoint was last changed, or copied or given another owner
     Age,
     /// What the policy makes of a checkpoint, and why
     Outcome,
@@ -93,14 +93,14 @@ impl UsageArgs {
 }
 
 pub fn run(context: &Context, args: &UsageArgs) -> Result<Exit, Failure> {
-    let config = match args.inventory {
-        Some(_) => context.config_without_root()?,
-        None => context.config()?,
+    let config = match args.inventory[..] {
+        [] => context.config()?,
+        _ => context.config_without_root()?,
     };
     let policy = context.announced_policy(&config)?;
-    let (seen, root) = match &args.inventory {
-        Some(file) => (work::read_inventory(file)?, None),
-        None => {
+    let (seen, root) = match &args.inventory[..] {
+        [file, more @ ..] => (work::read_inventories(file, more)?, None),
+        [] => {
             let root = context::open(&config.root)?;
             (work::weigh_root(context, &config, &root)?, Some(root))
         }

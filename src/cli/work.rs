@@ -25,7 +25,7 @@ use crate::steps::see::{self, SeeError};
 use crate::steps::space;
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The declared layouts and the built-in ones.
 ///
@@ -124,11 +124,25 @@ fn look(context: &Context, config: &Config, root: &Root, how: How<'_>) -> Result
     Ok(seen)
 }
 
-/// Reads an inventory file, `-` for stdin.
+/// Reads inventory files, `-` for stdin, and puts them together: parts of one storage. What they differ in
+/// is a fault, and keeps its session.
 ///
 /// # Errors
-/// It cannot be read, or a line does not parse; all such lines are in the message.
-pub fn read_inventory(path: &Path) -> Result<Seen, Failure> {
+/// One cannot be read, or a line does not parse; all such lines are in the message.
+pub fn read_inventories(file: &Path, more: &[PathBuf]) -> Result<Seen, Failure> {
+    let mut all = read_inventory(file)?;
+    for path in more {
+        let next = read_inventory(path)?;
+        let (inventory, conflicts) = format::merge(all.inventory, next.inventory);
+        all.inventory = inventory;
+        all.faults.extend(conflicts);
+        all.root = all.root.filter(|root| next.root.as_ref().is_some_and(|of| of.id == root.id));
+        all.root_shown = format!("{}, {}", all.root_shown, next.root_shown);
+    }
+    Ok(all)
+}
+
+fn read_inventory(path: &Path) -> Result<Seen, Failure> {
     let shown = context::shown(path);
     let read = if shown == "-" {
         format::read(&mut std::io::stdin().lock())

@@ -104,6 +104,15 @@ pub struct Space {
     pub total: u64,
     /// Available to an unprivileged writer; a scan adds what purging the trash would free.
     pub free: u64,
+    /// How much of `free` is that.
+    pub trash: u64,
+}
+
+impl Space {
+    /// Free without a purge.
+    pub fn free_now(&self) -> u64 {
+        self.free.saturating_sub(self.trash)
+    }
 }
 
 /// Whether a session's training is known to be going on.

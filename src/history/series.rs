@@ -26,7 +26,7 @@ impl History {
         let mut statement = self.db.prepare(query)?;
         let rows = statement.query_map([since.secs()], |row| {
             let space = match (optional(row, 7)?, optional(row, 8)?) {
-                (Some(total), Some(free)) => Some(Space { total, free }),
+                (Some(total), Some(free)) => Some(Space { total, free, trash: 0 }),
                 _ => None,
             };
             Ok(Sample { at: time(row)?, value: (owner_point(row)?, space) })

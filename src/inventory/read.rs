@@ -119,8 +119,11 @@ impl Reader {
         self.inventory.now = fields.time("now")?;
         if let Some(space) = fields.0.get("space").filter(|s| !s.is_null()) {
             let space = Fields(space);
-            self.inventory.space =
-                Some(Space { total: space.required("total")?, free: space.required("free")? });
+            self.inventory.space = Some(Space {
+                total: space.required("total")?,
+                free: space.required("free")?,
+                trash: space.count("trash")?.unwrap_or_default(),
+            });
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ pub struct Header<'a> {
 pub struct Space {
     pub total: u64,
     pub free: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trash: Option<u64>,
 }
 
 #[derive(Serialize)]

@@ -15,7 +15,10 @@ use std::io::{self, Write};
 /// The sink refuses.
 pub fn write(inventory: &Inventory, out: &mut dyn Write) -> io::Result<()> {
     let mut out = io::BufWriter::with_capacity(1 << 18, out);
-    let space = inventory.space.map(|s| Space { total: s.total, free: s.free });
+    let space = inventory.space.map(|s| {
+        let trash = (s.trash > 0).then_some(s.trash);
+        Space { total: s.total, free: s.free, trash }
+    });
     let now = text(inventory.now);
     line(&mut out, &Header { version: VERSION, root: inventory.root.as_deref(), now, space })?;
     for session in &inventory.sessions {

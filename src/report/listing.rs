@@ -2,6 +2,7 @@
 
 use super::human;
 use super::table::{Align, Cell, Table};
+use crate::core::limit::usage::Usage;
 use crate::core::model::{Checkpoint, Inventory, Names, Session, Step, Time};
 use anstyle::{AnsiColor, Style};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -58,12 +59,14 @@ pub fn sessions(inventory: &Inventory, sessions: &[usize], now: Time) -> String 
 pub fn sessions_total(inventory: &Inventory, sessions: &[usize]) -> String {
     let of = |i: &usize| &inventory.sessions[*i];
     let checkpoints = sessions.iter().map(|i| of(i).checkpoints.len() as u64).sum();
-    let bytes = sessions.iter().map(|i| session_bytes(of(i))).fold(0, u64::saturating_add);
+    // What several sessions share counts once, as quotas and `usage` have it.
+    let mut usage = Usage::default();
+    sessions.iter().flat_map(|i| &of(i).checkpoints).for_each(|c| usage.add(c));
     format!(
         "{}, {}, {}\n",
         human::count(sessions.len() as u64, "session"),
         human::count(checkpoints, "checkpoint"),
-        human::size(bytes)
+        human::size(usage.bytes())
     )
 }
 

@@ -4,6 +4,7 @@
 //! when it began. The file is replaced by each run, so the time of the last success is carried over
 //! from the one before ([`last_success`]).
 
+use crate::core::model::Space;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -33,8 +34,8 @@ pub struct Facts {
     pub trash: Option<Amount>,
     /// Sessions that kept something that was to go, by why.
     pub skipped: Vec<(&'static str, u64)>,
-    /// Bytes and total bytes of the file system, when the run began.
-    pub free: Option<(u64, u64)>,
+    /// Of the file system, when the run began.
+    pub space: Option<Space>,
     /// Allocated bytes of all checkpoints, when the run began.
     pub used: Option<u64>,
     /// The same by owner: what owners share counts for each of them.
@@ -123,8 +124,10 @@ pub fn render(facts: &Facts) -> String {
     one("retain_last_run_freed_bytes", "Removed for good", Some(big(facts.purged.bytes)));
     one("retain_trash_checkpoints", "In the trash", facts.trash.map(|t| big(t.checkpoints)));
     one("retain_trash_bytes", "In the trash", facts.trash.map(|t| big(t.bytes)));
-    one("retain_free_bytes", "Free on the file system", facts.free.map(|f| big(f.0)));
-    one("retain_size_bytes", "Size of the file system", facts.free.map(|f| big(f.1)));
+    let space = |of: fn(&Space) -> u64| facts.space.as_ref().map(|space| big(of(space)));
+    one("retain_free_bytes", "Free on the file system", space(Space::free_now));
+    one("retain_free_with_trash_bytes", "Free once the trash is purged", space(|s| s.free));
+    one("retain_size_bytes", "Size of the file system", space(|s| s.total));
     one("retain_root_usage_bytes", "Allocated bytes of all checkpoints", facts.used.map(big));
 
     let skipped = Family::<Reason, Number>::default();

@@ -3,7 +3,7 @@
 use super::human;
 use super::sanitize;
 use super::table::{Align, Cell, Table};
-use crate::core::model::{Space, Time};
+use crate::core::model::Time;
 use crate::core::trend::{Forecast, Full};
 use crate::core::usage::{Amount, By, Group, QuotaUse, Report, Row};
 use anstyle::Style;
@@ -146,8 +146,12 @@ pub fn facts(page: &Page<'_>) -> Vec<String> {
             human::size(trash.bytes)
         ));
     }
-    if let Some(Space { total, free }) = report.space {
-        let mut fact = format!("file system: {} free of {}", human::size(free), human::size(total));
+    if let Some(space) = report.space {
+        let (free, total) = (human::size(space.free_now()), human::size(space.total));
+        let mut fact = format!("file system: {free} free of {total}");
+        if space.trash > 0 {
+            let _ = write!(fact, ", {} with what the trash holds", human::size(space.free));
+        }
         if let Some(f) = page.space_forecast {
             let _ = write!(fact, "; {}", forecast(&f));
         }
@@ -341,7 +345,7 @@ pub fn json(page: &Page<'_>) -> Value {
         "total": amount(&report.total),
         "trash": report.trash.map(|t| json!({ "checkpoints": t.checkpoints, "bytes": t.bytes })),
         "space": report.space.map(|s| json!({
-            "total_bytes": s.total, "free_bytes": s.free,
+            "total_bytes": s.total, "free_bytes": s.free_now(), "free_with_trash_bytes": s.free,
             "forecast": page.space_forecast.as_ref().map(forecast_json),
         })),
         "unrecognised_files": report.unrecognised.map(|u| u.files),

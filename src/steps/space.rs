@@ -240,7 +240,7 @@ mod tests {
             trash("later", 1_001, 80, false),
         ];
         let demands = [Demand { min: Amount::Bytes(min), as_far }];
-        let space = Space { total: 1_000, free: 100 };
+        let space = Space { total: 1_000, free: 100, trash: 0 };
         let early = choose(&demands, space, &all, (NOW, own, coming));
         (early.runs, early.missing)
     }
@@ -282,7 +282,7 @@ mod tests {
         for (min, gone) in [(104, vec!["old"]), (112, vec!["old", "newer"]), (100, vec![])] {
             let trash = all().map(|(run, at)| trash(run, at, 10, false)).collect();
             let demands = [Demand { min: Amount::Bytes(min), as_far: false }];
-            let space = Space { total: 1_000, free: 100 };
+            let space = Space { total: 1_000, free: 100, trash: 0 };
             let (mut tried, mut early) = (Vec::new(), Early::default());
             one_by_one(&demands, space, trash, (NOW, None), &mut early, |runs| {
                 tried.extend_from_slice(runs);
@@ -307,7 +307,7 @@ mod tests {
         let mut early = Early::default();
         let failed = one_by_one(
             &[Demand { min: Amount::Bytes(112), as_far: false }],
-            Space { total: 1_000, free: 100 },
+            Space { total: 1_000, free: 100, trash: 0 },
             vec![trash("old", 1, 10, false), trash("newer", 2, 10, false)],
             (NOW, None),
             &mut early,
@@ -381,7 +381,7 @@ mod tests {
         for (what, trash, min, runs, bytes) in cases {
             let as_far = what != "a link elsewhere" && what != "not needed";
             let demands = [Demand { min: Amount::Bytes(min), as_far }];
-            let space = Space { total: 1_000, free: 100 };
+            let space = Space { total: 1_000, free: 100, trash: 0 };
             let early = choose(&demands, space, &trash, (NOW, Some("own"), 0));
             assert_eq!((early.runs, early.count.bytes), (strings(runs), bytes), "{what}");
             // One after the other it is the same.

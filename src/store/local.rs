@@ -65,7 +65,7 @@ impl Store for LocalStore {
     fn space(&self) -> io::Result<Space> {
         let s = retry_on_intr(|| fs::fstatvfs(&self.root))?;
         let total = s.f_blocks.saturating_mul(s.f_frsize);
-        Ok(Space { total, free: s.f_bavail.saturating_mul(s.f_frsize) })
+        Ok(Space { total, free: s.f_bavail.saturating_mul(s.f_frsize), trash: 0 })
     }
 
     fn absolute(&self) -> Option<&[u8]> {

@@ -92,6 +92,14 @@ fn advice_is_a_policy_that_fits() {
         assert_eq!(total("bytes") - total("delete_bytes"), chosen["bytes"].as_u64().unwrap());
         assert_eq!(total("delete"), chosen["deleted"].as_u64().unwrap());
     }
+    let rules = "version = 1\n[[policy]]\nname = \"p\"\nkeep = [{ last = 2 }, { first = 1 }, \
+        { within = \"1d\" }, { every-steps = 5, hard = true }]\n";
+    std::fs::write(world.home().join("p.toml"), rules).unwrap();
+    let policy = world.home().join("p.toml");
+    let advise = ["advise", "--inventory", "inventory.jsonl", "--fit", "40KB", "--policy"];
+    let page = world.run([&advise[..], &[policy.to_str().unwrap()]].concat()).ok();
+    page.says("for these numbers stand in their place: first, within.").says("every-steps = 5");
+
     let none = ["advise", "--inventory", "inventory.jsonl", "--fit", "1KB"];
     world.run(none).code(4).warns("nothing fits into");
     world.run(["advise", "--fit", "5"]).code(2).warns("a size has no unit");

@@ -28,6 +28,7 @@ mod needs;
 mod nights;
 mod nsml;
 mod partly;
+mod parts;
 mod planning;
 mod plans;
 mod policies;

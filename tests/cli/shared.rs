@@ -25,6 +25,18 @@ fn storage() -> Tree {
     tree
 }
 
+#[test]
+fn what_sessions_share_counts_once_in_their_total() {
+    let tree = storage();
+    let link = "team/data/2/nsml_model/1/model/shared";
+    tree.file("team/data/2/nsml_model/1/metadata.json", "{\"checkpoint\":\"1\"}");
+    tree.hard_link(link, tree.at(format!("{SESSION}/nsml_model/1/model/shared")));
+    let world = world(&tree);
+    let total = world.run(["usage", "--json"]).ok().json()["total"]["bytes"].as_u64().unwrap();
+    let told = world.run(["ls"]).ok();
+    told.says(&format!("2 sessions, 9 checkpoints, {}\n", retain::report::human::size(total)));
+}
+
 const SEVEN: &str = "min-age = \"0s\"\n[[policy]]\nname = \"seven\"\nkeep = [{ last = 7 }]\n";
 
 #[test]

@@ -101,7 +101,21 @@ fn trash_is_apart_and_apply_writes_history() {
     assert_eq!(timeline.len(), 1);
     assert_eq!(timeline[0]["bytes"], json["total"]["bytes"]);
     assert_eq!(timeline[0]["trash_bytes"], json["trash"]["bytes"]);
-    world.run(["usage", "--policy", &policy]).ok().says("in the trash besides: 14 checkpoints");
+    let told = world.run(["usage", "--policy", &policy]).ok();
+    told.says("in the trash besides: 14 checkpoints").says("with what the trash holds");
+    // It is not free before it is purged, in an inventory neither.
+    let trash = json["trash"]["bytes"].as_u64().unwrap();
+    let held = |json: &Value| {
+        let space = |key: &str| json["space"][key].as_u64().unwrap();
+        space("free_with_trash_bytes") - space("free_bytes")
+    };
+    assert_eq!(held(&json), trash);
+    let file = world.home().join("inventory.jsonl");
+    world.run(["inventory", "-o", file.to_str().unwrap()]).ok();
+    let read = ["usage", "--json", "--policy", &policy, "--inventory", file.to_str().unwrap()];
+    assert_eq!(held(&World::new().run(read).ok().json()), trash);
+    world.run(["purge", "--all", "--yes"]).ok();
+    assert_eq!(held(&world.run(["usage", "--json", "--policy", &policy]).ok().json()), 0);
 }
 
 /// A saved plan is carried out without a scan, a hand-in tidies one session: both add a point of the

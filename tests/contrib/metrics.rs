@@ -1,6 +1,7 @@
 //! Alerts and dashboard name what is written, and what is written is what Prometheus reads.
 
 use crate::shell::{Place, ended, text};
+use retain::core::model::Space;
 use retain::report::prometheus::{Amount, Facts, Found, render};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +14,7 @@ fn every_fact() -> String {
         found: Some(Found::default()),
         trash: Some(Amount::default()),
         skipped: vec![("changed", 1)],
-        free: Some((1, 2)),
+        space: Some(Space { total: 2, free: 1, trash: 0 }),
         used: Some(1),
         owners: vec![("o".to_owned(), 1)],
         min_free: vec![("q".to_owned(), 1)],

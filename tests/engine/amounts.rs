@@ -123,7 +123,7 @@ fn a_quota_says_whether_it_evicts_and_what_is_left_with_hard_links() {
     }
     // A link that nobody has seen holds it on the disk as well, but no checkpoint of the owner has it.
     root.0.sessions[0].checkpoints[1].extra = None;
-    root.0.space = Some(Space { total: 1000, free: 500 });
+    root.0.space = Some(Space { total: 1000, free: 500, trash: 0 });
     let quota = "[[quota]]\nname = \"q\"\nper = \"owner\"\nmax-bytes = \"1KiB\"\n\
                  [[quota]]\nname = \"room\"\nmin-free = \"1B\"\n";
     let quotas = report(&root, &policy(quota), None).quotas;

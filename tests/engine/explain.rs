@@ -126,7 +126,7 @@ fn what_a_session_without_the_metric_loses_is_not_called_kept_whole() {
 #[test]
 fn a_quota_that_is_met_says_why_its_low_is_not() {
     let mut root = Root::new().session("o/d/1", steps(3));
-    root.0.space = Some(Space { total: 10_000, free: 0 });
+    root.0.space = Some(Space { total: 10_000, free: 0, trash: 0 });
     let cap = Cap::MinFree { min: Amount::Bytes(100), low: Amount::Bytes(900) };
     let mut policy = policy(vec![]);
     let (on_exceed, evict_unreachable) = (OnExceed::Evict, false);

@@ -215,7 +215,7 @@ fn min_free_is_all_or_nothing() {
     let all = || policy(vec![]);
     let everything = "1 2 3 4 o/d/2:1 o/d/2:2 p/d/1:1 p/d/1:2";
     assert_eq!(root.kept(&with_quota(all(), cap(150))), everything, "nobody measured it");
-    root.0.space = Some(Space { total: 1000, free: 60 });
+    root.0.space = Some(Space { total: 1000, free: 60, trash: 0 });
     assert_eq!(root.kept(&with_quota(all(), cap(60))), everything);
     assert_eq!(root.kept(&with_quota(all(), cap(61))), "1 2 3 4 o/d/2:1 o/d/2:2 p/d/1:2");
     // 160 bytes can be freed at most.
@@ -229,7 +229,7 @@ fn min_free_is_all_or_nothing() {
 #[test]
 fn what_the_rules_delete_counts_as_free() {
     let mut root = three();
-    root.0.space = Some(Space { total: 1000, free: 0 });
+    root.0.space = Some(Space { total: 1000, free: 0, trash: 0 });
     let cap = Cap::MinFree { min: Amount::Bytes(120), low: Amount::Bytes(120) };
     assert_eq!(
         root.kept(&with_quota(keeps(RuleKind::Last(2)), quota(cap))),
@@ -250,7 +250,7 @@ fn report_recommends_only() {
 #[test]
 fn report_on_free_space_says_how_much_there_is() {
     let mut root = three();
-    root.0.space = Some(Space { total: 1000, free: 60 });
+    root.0.space = Some(Space { total: 1000, free: 60, trash: 0 });
     let cap = Cap::MinFree { min: Amount::Bytes(100), low: Amount::Bytes(100) };
     let policy = with_quota(policy(vec![]), Quota { on_exceed: OnExceed::Report, ..quota(cap) });
     let expected = Notice::QuotaExceeded { quota: 0, group: "".into(), used: 60, allowed: 100 };
@@ -326,7 +326,7 @@ fn what_is_kept_by_default_is_as_strong_as_a_last_rule_and_what_lacks_a_metric_i
 fn a_quota_that_is_reached_is_not_exceeded() {
     let mut root = three();
     root.0.sessions.truncate(2);
-    root.0.space = Some(Space { total: 1000, free: 60 });
+    root.0.space = Some(Space { total: 1000, free: 60, trash: 0 });
     let min_free = |min| quota(Cap::MinFree { min: Amount::Bytes(min), low: Amount::Bytes(70) });
     let everything = "1 2 3 4 o/d/2:1 o/d/2:2";
     for (reached, exceeded) in

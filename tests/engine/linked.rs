@@ -182,7 +182,7 @@ proptest! {
         more in 0..1000_u64, anyway in any::<bool>(),
     ) {
         let mut inventory = inventory;
-        inventory.space = Some(Space { total: 10_000, free });
+        inventory.space = Some(Space { total: 10_000, free, trash: 0 });
         let low = min + more;
         let cap = Cap::MinFree { min: Amount::Bytes(min), low: Amount::Bytes(low) };
         policy.quotas = vec![Quota { evict_unreachable: anyway, ..quota(cap) }];
@@ -245,7 +245,7 @@ fn a_link_that_goes_by_a_rule_costs_no_others() {
         assert_eq!(eight().decide(&policy).notices, []);
     }
     let mut root = eight();
-    root.0.space = Some(Space { total: 10_000, free: 0 });
+    root.0.space = Some(Space { total: 10_000, free: 0, trash: 0 });
     let free = Amount::Bytes(1200);
     let policy = with_quota(last, Cap::MinFree { min: free, low: free });
     assert_eq!(root.kept(&policy), "3 4 5 6 7 8", "1200 are free with 1 and 2");
@@ -290,7 +290,7 @@ fn what_is_in_the_way_counts_a_file_once() {
 #[test]
 fn an_unreachable_low_takes_no_more_than_the_bound_needs_and_is_said() {
     let mut root = Root::new().session("o/d/1", steps(5));
-    root.0.space = Some(Space { total: 10_000, free: 0 });
+    root.0.space = Some(Space { total: 10_000, free: 0, trash: 0 });
     let of = |min, low, evict_unreachable| {
         let cap = Cap::MinFree { min: Amount::Bytes(min), low: Amount::Bytes(low) };
         let mut policy = policy(vec![]);

@@ -78,7 +78,7 @@ fn advice_goes_just_below_the_line_and_says_what_the_policy_would_take_anyway() 
 fn free_space_is_advised_down_to_where_near_begins() {
     let mut root = storage();
     let mut judged = |quota: &str, free| {
-        root.0.space = Some(Space { total: 10_000, free });
+        root.0.space = Some(Space { total: 10_000, free, trash: 0 });
         let finding = judged_by(&root, &with_quota(quota), &[]).remove(0);
         (finding.level, finding.advice.map(|a| (a.checkpoints, a.after, a.excess)))
     };

@@ -267,7 +267,7 @@ fn checkpoints_without_any_time_are_counted() {
 #[test]
 fn an_earlier_run_had_the_room_of_what_came_later() {
     let mut root = daily(&[0.1; 5]);
-    root.0.space = Some(Space { total: 1000, free: 0 });
+    root.0.space = Some(Space { total: 1000, free: 0, trash: 0 });
     let mut roomy = policy(Vec::new());
     let cap = Cap::MinFree { min: Amount::Bytes(200), low: Amount::Bytes(200) };
     let (name, on_exceed) = ("room".into(), OnExceed::Evict);

@@ -214,7 +214,7 @@ fn trash_stands_apart() {
 #[test]
 fn quotas_are_measured_before_and_after() {
     let mut root = storage();
-    root.0.space = Some(Space { total: 10_000, free: 500 });
+    root.0.space = Some(Space { total: 10_000, free: 500, trash: 0 });
     let text = "[[policy]]\nname = \"p\"\nkeep = [{ last = 2 }]\n\
                 [[quota]]\nname = \"each\"\nper = \"owner\"\nmax-bytes = \"500B\"\non-exceed = \"report\"\n\
                 [[quota]]\nname = \"disk\"\nper = \"root\"\nmin-free = \"10%\"\non-exceed = \"report\"\n";

@@ -31,7 +31,7 @@ pub struct DiffArgs {
 
     /// Decide about what this file of `retain inventory` lists, instead of the root
     #[arg(long, value_name = "FILE")]
-    inventory: Option<PathBuf>,
+    inventory: Vec<PathBuf>,
 
     #[arg(long, value_name = "FORMAT", default_value = "table", conflicts_with = "json")]
     format: Format,
@@ -65,16 +65,16 @@ pub fn run(context: &Context, args: &DiffArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("OLD and NEW are one policy file each, not directories"));
     };
     let (old_policy, new_policy) = (valid(context, old)?, valid(context, new)?);
-    let Sides { before, after } = match &args.inventory {
+    let Sides { before, after } = match &args.inventory[..] {
         // What it lists was recognised by some layouts; nobody can tell what others would make of it.
-        Some(_) if old_policy.layouts != new_policy.layouts => {
+        [_, ..] if old_policy.layouts != new_policy.layouts => {
             let what = "the policies declare different layouts, and an inventory holds only what was recognised when it was made";
             return Err(
                 Failure::usage(what).help("compare them on the root itself, without --inventory")
             );
         }
-        Some(file) => Sides { before: None, after: work::read_inventory(file)? },
-        None => scan(context, old, new)?,
+        [file, more @ ..] => Sides { before: None, after: work::read_inventories(file, more)? },
+        [] => scan(context, old, new)?,
     };
     let changes = match &before {
         None => changes(context, &after, old_policy, new_policy),

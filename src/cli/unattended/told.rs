@@ -69,7 +69,7 @@ impl Told {
             sessions: inventory.sessions.len() as u64,
             checkpoints: inventory.sessions.iter().map(|s| s.checkpoints.len() as u64).sum(),
         });
-        facts.free = inventory.space.map(|s| (s.free, s.total));
+        facts.space = inventory.space;
         facts.used = Some(all.bytes());
         facts.owners = owners.iter().map(|(o, u)| ((*o).to_owned(), u.bytes())).collect();
         for q in &policy.quotas {

@@ -109,7 +109,7 @@ fn disk(cx: &mut Context, value: &Value) -> Option<Space> {
     };
     let full = matches!(free.toml, DeValue::String(text) if size::is_nothing(text));
     let free = if full { Some(0) } else { cx.size(&free) };
-    Some(Space { total: cx.size(&total)?, free: free? })
+    Some(Space { total: cx.size(&total)?, free: free?, trash: 0 })
 }
 
 fn checkpoint(

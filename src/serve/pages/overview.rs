@@ -152,7 +152,7 @@ pub async fn show(visit: Visit, Path(slug): Path<String>) -> Answer {
             n => fill(t.trash_holds, &[&visit.lang.checkpoints(n)]),
         },
         disk_free: past.report.space.filter(|_| all).map(|space| {
-            (human::size(space.free), fill(t.tile_disk_of, &[&human::size(space.total)]))
+            (human::size(space.free_now()), fill(t.tile_disk_of, &[&human::size(space.total)]))
         }),
         owner_quotas: past.quotas().any(|(q, _)| q.owner.is_some()),
         owners: rows.collect(),
