@@ -274,6 +274,7 @@ mod tests {
         assert_eq!(check(&[e(1, 15), s(100, 10), e(2, 25), s(200, 20)], 1), Some(2), "interleaved");
         assert_eq!(check(&[e(1, 10), e(2, 20), s(100, 30)], 1), None, "steps after epochs");
         assert_eq!(check(&[e(1, 10), s(100, 12)], 1), Some(0), "times that tell nothing");
+        assert_eq!(check(&[e(1, 10), s(100, 12)], 0), Some(0), "to the nanosecond");
         assert_eq!(check(&[e(1, 2_000_000), s(100, 12)], 1), Some(0), "a time in the future");
         assert_eq!(check(&[e(1, 10), e(2, 12), s(100, 20)], 4_000_000_000), Some(1), "a slow copy");
         assert_eq!(check(&[e(1, 10), e(2, 12), s(100, 23)], 1_000_000_000), None, "no copy");

@@ -171,3 +171,23 @@ fn what_nothing_can_give_back_is_told_by_why_it_stays() {
     assert_eq!(advice.table[advice.chosen].bytes, held.sum());
     assert!(!advice.held.is_mostly_young());
 }
+
+/// A session that loses as much as another makes it no more, and one without a metric loses nothing.
+#[test]
+fn loss_is_the_mean_of_sessions() {
+    let values: Vec<Option<f64>> = (0..20).map(|n| Some(f64::from(n))).collect();
+    let policy = policy(vec![rule(RuleKind::Best(best(3, &["loss"]))), rule(RuleKind::Last(2))]);
+    let of = |root: &Root, fit| {
+        let advice = advise(&root.0, &policy, NOW, fit, WEEK).unwrap();
+        advice.table[advice.chosen].loss
+    };
+    let runs = |n| {
+        let names = (1..=n).map(|run| format!("o/d/{run}"));
+        names.fold(Root::new(), |root, name| root.session(&name, steps(20)).metric("loss", &values))
+    };
+    let (one, two, three) = (runs(1), runs(2), runs(3));
+    let loss = of(&one, 200);
+    assert!(loss > 0.0);
+    assert!((of(&two, 400) - loss).abs() < 1e-9 && (of(&three, 600) - loss).abs() < 1e-9);
+    assert_eq!(of(&Root::new().session("o/d/1", steps(20)), 200), 0.0);
+}

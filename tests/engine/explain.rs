@@ -167,5 +167,10 @@ fn notices_in_words() {
             "limit-unreachable o/d/1: limit max-count cannot be met: 3 checkpoints too much; in the way: 4 protected",
         ]
     );
+    let policy = edit(policy.clone(), |p| p.limit.max_count = Some(3));
+    let outcome = root.decide(&policy);
+    let explainer = Explainer { inventory: &root.0, policy: &policy };
+    let last = notice(&explainer, outcome.notices.last().unwrap()).text;
+    assert!(last.starts_with("limit max-count cannot be met: 1 checkpoint too much; "), "{last}");
     assert!(NOW > ago(1));
 }

@@ -94,6 +94,13 @@ fn free_space_is_advised_down_to_where_near_begins() {
     assert_eq!(judged(percent, 8_750), (Level::Over, Some((6, 650, 0))), "down to its own low");
     root.0.space = None;
     assert_eq!(judged_by(&root, &with_quota(bytes), &[]), [], "nobody measured it");
+    // Where near begins it is said that nothing would help.
+    let sessions = root.0.sessions.iter_mut();
+    sessions.flat_map(|s| &mut s.checkpoints).for_each(|c| c.marks.set(Marks::PINNED));
+    root.0.space = Some(Space { total: 10_000, free: 9_100, trash: 0 });
+    let finding = judged_by(&root, &with_quota(bytes), &[]).remove(0);
+    let advice = finding.advice.map(|a| (a.checkpoints, a.after));
+    assert_eq!((finding.level, advice), (Level::Near, Some((0, 900))));
 }
 
 /// What only the trend brings near needs no clean-up yet: that nothing would help is not true of it.

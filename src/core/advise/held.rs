@@ -60,3 +60,14 @@ impl Held {
         self.young > self.sum() / 2
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_is_not_most() {
+        let young = |young, rules| Held { young, rules, ..Held::default() }.is_mostly_young();
+        assert!(young(6, 5) && !young(5, 5) && !young(5, 6) && !Held::default().is_mostly_young());
+    }
+}

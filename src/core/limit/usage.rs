@@ -143,6 +143,16 @@ mod tests {
         assert_eq!((usage.bytes(), usage.occupied()), (0, 100));
     }
 
+    #[test]
+    fn what_came_for_the_first_time_takes_nothing_of_what_lingers() {
+        let (gone, new) = (linked(110, &[(7, 100, 2)]), linked(60, &[(8, 50, 2)]));
+        let mut usage = Usage::default();
+        usage.add(&gone);
+        usage.remove(&gone);
+        usage.add(&new);
+        assert_eq!((usage.bytes(), usage.occupied()), (60, 160));
+    }
+
     /// In whatever order they come and go: as a simulation sees them.
     #[test]
     fn the_last_link_frees_also_what_came_after_the_first_had_gone() {

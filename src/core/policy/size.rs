@@ -169,6 +169,23 @@ mod tests {
     }
 
     #[test]
+    fn nothing_at_all_is_no_digit_but_zeros() {
+        for (text, want) in [
+            ("0B", true),
+            ("0GiB", true),
+            ("0.0 KB", true),
+            ("0.4B", false),
+            ("0.0001KB", false),
+            ("5GB", false),
+            ("0", false),
+            ("", false),
+            ("none", false),
+        ] {
+            assert_eq!(is_nothing(text), want, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_a_size_says_why() {
         let cases = [
             ("5", "a size has no unit", "\"5GiB\""),
