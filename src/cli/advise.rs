@@ -24,7 +24,9 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = interval)]
     every: u64,
 
-    /// Advise about what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root
+    /// Advise about what this file of `retain inventory`, or of another tool, lists; reads no root
+    ///
+    /// Several, of parts of one storage, are put together.
     #[arg(long, value_name = "FILE")]
     inventory: Vec<PathBuf>,
 }
@@ -47,7 +49,7 @@ pub fn run(context: &Context, args: &AdviseArgs) -> Result<Exit, Failure> {
         .map_err(failure)?;
     let text = toml(&advice.table[advice.chosen]);
     if context.ui.json {
-        context.ui.json(&as_json(&advice, &text, args.fit))?;
+        context.ui.json(&as_json(&advice, &text, args.fit, &in_force.policy))?;
     } else {
         context.ui.out(&page(&advice, &text, args.fit, &in_force))?;
     }
@@ -182,7 +184,7 @@ fn page(advice: &Advice, toml: &str, fit: u64, of: &InForce) -> String {
     format!("{commented}\n{toml}")
 }
 
-fn as_json(advice: &Advice, toml: &str, fit: u64) -> Value {
+fn as_json(advice: &Advice, toml: &str, fit: u64, of: &Policy) -> Value {
     let table = advice.table.iter().map(|c| {
         json!({
             "best": c.numbers.best,
@@ -203,6 +205,7 @@ fn as_json(advice: &Advice, toml: &str, fit: u64) -> Value {
         "fits": advice.fits,
         "chosen": advice.chosen,
         "young_bytes": advice.held.young,
+        "left_out": left_out(of),
         "table": table.collect::<Vec<_>>(),
         "policy": toml,
     })

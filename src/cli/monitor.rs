@@ -31,8 +31,9 @@ pub struct MonitorArgs {
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
 
-    /// Judge what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root and
-    /// tells nobody
+    /// Judge what this file of `retain inventory`, or of another tool, lists; reads no root and tells nobody
+    ///
+    /// Several, of parts of one storage, are put together.
     #[arg(long, value_name = "FILE")]
     inventory: Vec<PathBuf>,
 

@@ -28,7 +28,9 @@ pub struct PlanArgs {
     #[arg(short, long)]
     all: bool,
 
-    /// Decide about what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root
+    /// Decide about what this file of `retain inventory`, or of another tool, lists; reads no root
+    ///
+    /// Several, of parts of one storage, are put together.
     #[arg(long, value_name = "FILE")]
     inventory: Vec<PathBuf>,
 

@@ -29,7 +29,9 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = interval)]
     every: u64,
 
-    /// Simulate what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root
+    /// Simulate what this file of `retain inventory`, or of another tool, lists; reads no root
+    ///
+    /// Several, of parts of one storage, are put together.
     #[arg(long, value_name = "FILE")]
     inventory: Vec<PathBuf>,
 

@@ -49,7 +49,9 @@ pub struct UsageArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Sum up what this file of `retain inventory`, or of another tool, lists, and all others that are given; reads no root
+    /// Sum up what this file of `retain inventory`, or of another tool, lists; reads no root
+    ///
+    /// Several, of parts of one storage, are put together.
     #[arg(long, value_name = "FILE")]
     inventory: Vec<PathBuf>,
 }

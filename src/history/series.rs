@@ -26,6 +26,7 @@ impl History {
         let mut statement = self.db.prepare(query)?;
         let rows = statement.query_map([since.secs()], |row| {
             let space = match (optional(row, 7)?, optional(row, 8)?) {
+                // How much of it lay in the trash is not remembered apart.
                 (Some(total), Some(free)) => Some(Space { total, free, trash: 0 }),
                 _ => None,
             };

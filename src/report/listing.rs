@@ -5,7 +5,7 @@ use super::table::{Align, Cell, Table};
 use crate::core::limit::usage::Usage;
 use crate::core::model::{Checkpoint, Inventory, Names, Session, Step, Time};
 use anstyle::{AnsiColor, Style};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// The newest write of a session, or what comes nearest to it.
 pub fn last_write(session: &Session) -> Option<Time> {
@@ -15,13 +15,14 @@ pub fn last_write(session: &Session) -> Option<Time> {
 
 /// Allocated bytes of all its checkpoints; files that several of them share count once.
 pub fn session_bytes(session: &Session) -> u64 {
-    let mut seen = HashSet::new();
-    session.checkpoints.iter().fold(0u64, |sum, c| {
-        // A checkpoint that holds several links of one file has an entry for each, and its bytes once.
-        let inodes: HashMap<u64, u64> = c.shared().iter().map(|f| (f.inode, f.bytes)).collect();
-        let again = inodes.iter().filter(|(inode, _)| !seen.insert(**inode)).map(|(_, b)| *b);
-        sum.saturating_add(c.bytes.saturating_sub(again.fold(0, u64::saturating_add)))
-    })
+    bytes(&session.checkpoints)
+}
+
+/// As quotas and `usage` have it.
+fn bytes<'a>(checkpoints: impl IntoIterator<Item = &'a Checkpoint>) -> u64 {
+    let mut usage = Usage::default();
+    checkpoints.into_iter().for_each(|c| usage.add(c));
+    usage.bytes()
 }
 
 /// One line for each of `sessions`.
@@ -59,14 +60,13 @@ pub fn sessions(inventory: &Inventory, sessions: &[usize], now: Time) -> String 
 pub fn sessions_total(inventory: &Inventory, sessions: &[usize]) -> String {
     let of = |i: &usize| &inventory.sessions[*i];
     let checkpoints = sessions.iter().map(|i| of(i).checkpoints.len() as u64).sum();
-    // What several sessions share counts once, as quotas and `usage` have it.
-    let mut usage = Usage::default();
-    sessions.iter().flat_map(|i| &of(i).checkpoints).for_each(|c| usage.add(c));
+    // What several sessions share counts once.
+    let bytes = bytes(sessions.iter().flat_map(|i| &of(i).checkpoints));
     format!(
         "{}, {}, {}\n",
         human::count(sessions.len() as u64, "session"),
         human::count(checkpoints, "checkpoint"),
-        human::size(usage.bytes())
+        human::size(bytes)
     )
 }
 

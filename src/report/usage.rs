@@ -203,7 +203,7 @@ pub fn quota(q: &QuotaUse, f: Option<Forecast>) -> String {
     text
 }
 
-/// `full in 12 days (95 %: 9 to 20), growing 1.20 GiB a day`.
+/// `full in 12 days (95 %: 9 to 20 days), growing 1.20 GiB a day`.
 pub fn forecast(f: &Forecast) -> String {
     let rate = rate(f.trend.per_day);
     let days = |n: u64| human::count(n, "day");

@@ -98,6 +98,8 @@ fn advice_is_a_policy_that_fits() {
     let policy = world.home().join("p.toml");
     let advise = ["advise", "--inventory", "inventory.jsonl", "--fit", "40KB", "--policy"];
     let page = world.run([&advise[..], &[policy.to_str().unwrap()]].concat()).ok();
+    let json = [&advise[..], &[policy.to_str().unwrap(), "--json"]].concat();
+    assert_eq!(world.run(json).ok().json()["left_out"], serde_json::json!(["first", "within"]));
     page.says("for these numbers stand in their place: first, within.").says("every-steps = 5");
 
     let none = ["advise", "--inventory", "inventory.jsonl", "--fit", "1KB"];

@@ -30,6 +30,8 @@ pub struct DiffArgs {
     new: PathBuf,
 
     /// Decide about what this file of `retain inventory` lists, instead of the root
+    ///
+    /// Several, of parts of one storage, are put together.
     #[arg(long, value_name = "FILE")]
     inventory: Vec<PathBuf>,
 
